@@ -1,0 +1,4 @@
+//! Portero.
+pub mod clock;
+pub mod seal;
+pub mod urls;

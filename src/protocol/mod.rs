@@ -1,0 +1,2 @@
+//! The rules: types and pure functions.
+pub mod client;

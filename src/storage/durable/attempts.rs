@@ -1,0 +1,28 @@
+//! Failed sign-ins, counted durably under the digest of an identifier, known or unknown alike (product.md §1, limits).
+
+use async_trait::async_trait;
+
+use super::super::{Digest, Result, Time};
+
+/// May this attempt go on to the password?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Yes, and it is counted as failed until [`Attempts::succeeded`] says otherwise.
+    Admitted,
+    /// No, and nothing was counted.
+    Locked { until: Time },
+}
+
+#[async_trait]
+pub trait Attempts: Send + Sync {
+    /// Counts an attempt before its password is looked at, in one statement, so that parallel guesses cannot pass the limit:
+    /// 10 in 15 minutes lock the key for 15 minutes, each further lock twice as long, up to 4 hours; a day without
+    /// a lock forgets the doubling.
+    async fn admit(&self, key: &Digest, now: Time) -> Result<Admission>;
+    /// The password was right: the key starts afresh.
+    async fn succeeded(&self, key: &Digest) -> Result<()>;
+    /// The attempt could not be judged (a fault of ours): it is not counted.
+    async fn withdrawn(&self, key: &Digest, now: Time) -> Result<()>;
+    /// Forgets keys without an attempt or lock in the last day.
+    async fn clean(&self, now: Time) -> Result<u64>;
+}

@@ -1,0 +1,70 @@
+//! Who did what, on what, from where, with what result: append only.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use super::super::{Result, Time};
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A signed-in person, by user id.
+    Person(String),
+    /// A client that authenticated, by client id.
+    Client(String),
+    /// Whoever runs the command line on the host.
+    Operator,
+    /// The server itself (key stages, cleaning).
+    System,
+    /// Nobody who proved anything yet.
+    Anonymous,
+}
+
+/// The circumstances of a changing step: written into its audit row.
+#[derive(Clone, Debug)]
+pub struct Act {
+    pub actor: Actor,
+    /// The client in whose flow it happens, where there is one.
+    pub client_id: Option<String>,
+    pub address: Option<IpAddr>,
+    pub request_id: String,
+}
+
+/// A refused act. The same refusal (act, actor, subject, client, address, reason) within one minute is one row with a count.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// Dotted name, such as `sign_in` or `token.refresh`.
+    pub act: &'static str,
+    /// Kind and id of what it was on, such as `user:usr_…`.
+    pub subject: Option<String>,
+    /// A stable word, such as `wrong_password`, `locked`, `reuse`.
+    pub reason: &'static str,
+}
+
+/// One row as it is read back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditRow {
+    pub at: Time,
+    pub act: String,
+    /// `person:ID`, `client:ID`, `operator`, `system`, `anonymous`.
+    pub actor: String,
+    pub subject: Option<String>,
+    pub client_id: Option<String>,
+    pub address: Option<String>,
+    pub request_id: String,
+    /// `done` or `refused`.
+    pub result: String,
+    pub reason: Option<String>,
+    /// How often, for refusals; 1 for acts done.
+    pub count: i64,
+}
+
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// Records a refusal that changed nothing else.
+    async fn refuse(&self, refusal: &Refusal, now: Time, by: &Act) -> Result<()>;
+    /// The newest rows first, at most `limit`.
+    async fn recent(&self, limit: u32) -> Result<Vec<AuditRow>>;
+}

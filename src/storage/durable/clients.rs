@@ -1,0 +1,55 @@
+//! Registered clients and the digests of their secrets.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::super::{Digest, Result, Time};
+use super::Act;
+use crate::protocol::client::Client;
+
+/// One of a client's secrets. Two may live side by side while a deployment changes over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSecret {
+    pub digest: Digest,
+    pub created_at: Time,
+    pub expires_at: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientRecord {
+    pub client: Arc<Client>,
+    pub secrets: Vec<ClientSecret>,
+    /// Made by a development server; production refuses to start beside it.
+    pub demo: bool,
+    pub disabled_at: Option<Time>,
+    pub created_at: Time,
+    pub updated_at: Time,
+}
+
+/// JSON form of [`ClientSecret`] in its column.
+#[derive(Serialize, Deserialize)]
+pub struct StoredSecret {
+    pub digest: String,
+    pub created_at: i64,
+    pub expires_at: Option<i64>,
+}
+
+/// Every change bumps the revision `clients` in its own transaction.
+#[async_trait]
+pub trait Clients: Send + Sync {
+    async fn find(&self, client_id: &str) -> Result<Option<Arc<ClientRecord>>>;
+    /// Ordered by id; `after` is the last id of the page before.
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<Arc<ClientRecord>>>;
+    /// # Errors
+    /// `Conflict("client_id")` where the id is taken.
+    async fn create(&self, record: &ClientRecord, by: &Act) -> Result<()>;
+    /// Replaces metadata, secrets and `disabled_at`; false if there is no such client. A change to a client that disables it
+    /// makes its live tokens inactive (the standing of a grant looks at it).
+    async fn update(&self, record: &ClientRecord, by: &Act) -> Result<bool>;
+    /// Removes it with its consents and revokes its grants; false if there was none.
+    async fn delete(&self, client_id: &str, now: Time, by: &Act) -> Result<bool>;
+    /// Is there any row made by a development server?
+    async fn any_demo(&self) -> Result<bool>;
+}

@@ -1,0 +1,51 @@
+//! Sessions of people in browsers. The cookie's value is kept as a keyed digest; `id` is what tokens call `sid`.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::super::{Digest, Result, Time};
+use super::{Act, User};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub id: String,
+    pub user_id: String,
+    pub auth_time: Time,
+    /// `1`: a password; `2`: a further factor.
+    pub acr: String,
+    /// Space-separated (RFC 8176).
+    pub amr: String,
+    pub created_at: Time,
+    pub last_seen_at: Time,
+    /// The absolute end.
+    pub expires_at: Time,
+    pub ended_at: Option<Time>,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+}
+
+/// A person who is signed in: session and account, both live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    pub session: Session,
+    pub user: User,
+}
+
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Starts `session` under the digest of a fresh cookie value. `replaces` is the session the browser had: of the same person it keeps its
+    /// id and creation and gets the new digest and authentication; of another person it is ended. The answer is the id in force.
+    async fn start(&self, session: &Session, digest: &Digest, replaces: Option<&str>, by: &Act) -> Result<String>;
+    /// The live session behind a cookie: not ended, not past `expires_at` or `idle`, its person not disabled. Notes `last_seen_at` at
+    /// most once a minute.
+    async fn find(&self, digest: &Digest, idle: Duration, now: Time) -> Result<Option<SignedIn>>;
+    /// The live session of that id (for an `id_token_hint` that carries `sid`); changes nothing.
+    async fn by_id(&self, id: &str, idle: Duration, now: Time) -> Result<Option<SignedIn>>;
+    /// Ends it and revokes its grants that are not offline, in one transaction; false if it was not live.
+    async fn end(&self, id: &str, now: Time, by: &Act) -> Result<bool>;
+    /// Ends all of a person's sessions, except one if named, with their grants that are not offline.
+    async fn end_all(&self, user_id: &str, except: Option<&str>, now: Time, by: &Act) -> Result<u64>;
+    /// Removes sessions that ended or expired more than a week ago.
+    async fn clean(&self, now: Time) -> Result<u64>;
+}

@@ -1,0 +1,66 @@
+//! People: their account, and the hash of their password.
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::super::{Result, Time};
+use super::Act;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Also the `sub` of their tokens; never used again.
+    pub id: String,
+    pub email: String,
+    pub email_verified: bool,
+    pub username: Option<String>,
+    pub name: Option<String>,
+    /// BCP 47.
+    pub locale: Option<String>,
+    /// Further standard claims (OIDC Core §5.1): `given_name`, `address`, `phone_number`, …
+    pub claims: Map<String, Value>,
+    pub roles: Vec<String>,
+    pub disabled_at: Option<Time>,
+    pub demo: bool,
+    pub created_at: Time,
+    pub updated_at: Time,
+}
+
+pub struct NewUser {
+    pub user: User,
+    /// Canonical forms, made by accounts::email: the store compares them, it does not make them.
+    pub email_canonical: String,
+    pub username_canonical: Option<String>,
+    /// An encoded hash (PHC string), or none: nobody can sign in by password.
+    pub password_hash: Option<String>,
+}
+
+/// How a person is looked up.
+#[derive(Clone, Copy, Debug)]
+pub enum UserKey<'a> {
+    Id(&'a str),
+    /// Canonical e-mail or user name.
+    Identifier(&'a str),
+}
+
+#[async_trait]
+pub trait Users: Send + Sync {
+    async fn find(&self, key: UserKey<'_>) -> Result<Option<User>>;
+    /// With the password hash, for authentication only.
+    async fn with_password(&self, key: UserKey<'_>) -> Result<Option<(User, Option<String>)>>;
+    /// Ordered by id.
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<User>>;
+    /// # Errors
+    /// `Conflict("email")`, `Conflict("username")` where one is taken.
+    async fn create(&self, new: &NewUser, by: &Act) -> Result<()>;
+    /// Creates the first owner; false, and nothing done, where somebody with the role `owner` is there already.
+    async fn create_first_owner(&self, new: &NewUser, by: &Act) -> Result<bool>;
+    async fn any_owner(&self) -> Result<bool>;
+    /// Sets or clears `disabled_at`; disabling ends the sessions and revokes every grant, offline ones too. False if unknown.
+    async fn set_disabled(&self, id: &str, disabled: bool, now: Time, by: &Act) -> Result<bool>;
+    /// Sets the password; ends the sessions (except `keep_session`) and revokes every grant. False if unknown.
+    async fn set_password(&self, id: &str, hash: &str, keep_session: Option<&str>, now: Time, by: &Act) -> Result<bool>;
+    /// Replaces a hash by a stronger one of the same password, if `old` is still what is stored; ends nothing.
+    async fn upgrade_hash(&self, id: &str, old: &str, new: &str, now: Time, by: &Act) -> Result<bool>;
+    /// Is there any row made by a development server?
+    async fn any_demo(&self) -> Result<bool>;
+}

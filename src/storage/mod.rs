@@ -1,0 +1,57 @@
+//! What must survive, and what need not: one handle per contract.
+//!
+//! `durable` holds the contracts kept by SQL (`sql`: Postgres and SQLite from one text); `ephemeral` the contract of the
+//! short-lived store (`memory`, `redis`) and the typed view on it; `records` every short-lived record. `conformance` is one
+//! suite for each kind, run on every backend. Called by every room that keeps something; knows nothing of HTTP.
+
+pub mod durable;
+pub mod ephemeral;
+pub mod memory;
+pub mod records;
+pub mod redis;
+pub mod sql;
+
+use std::sync::Arc;
+
+pub use crate::clock::Time;
+pub use crate::seal::Digest;
+
+use durable::{Attempts, Audit, Clients, Consents, Grants, Revisions, Sessions, SigningKeys, Users};
+use ephemeral::Records;
+
+pub type Result<T> = std::result::Result<T, StorageError>;
+
+/// What a store can answer besides a result. Not found is `Option`, a conflict is named, the rest is a fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// A unique value is taken; the name of the member.
+    #[error("{0} is taken")]
+    Conflict(&'static str),
+    /// The store did not answer, or answered with a fault. Never a denial: 503 to whoever asked.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// What was read makes no sense.
+    #[error("a stored value cannot be read: {0}")]
+    Corrupt(String),
+}
+
+impl StorageError {
+    pub fn corrupt(error: impl std::fmt::Display) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}
+
+/// Every contract, ready for use. Cloning shares the connections.
+#[derive(Clone)]
+pub struct Storage {
+    pub clients: Arc<dyn Clients>,
+    pub users: Arc<dyn Users>,
+    pub sessions: Arc<dyn Sessions>,
+    pub consents: Arc<dyn Consents>,
+    pub grants: Arc<dyn Grants>,
+    pub keys: Arc<dyn SigningKeys>,
+    pub attempts: Arc<dyn Attempts>,
+    pub audit: Arc<dyn Audit>,
+    pub revisions: Arc<dyn Revisions>,
+    pub ephemeral: Records,
+}

@@ -1,0 +1,70 @@
+//! Every short-lived record: its prefix and lifetime, one line each; its members below.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Time;
+use super::ephemeral::Record;
+use crate::protocol::authorization::AuthorizationRequest;
+
+macro_rules! records {
+    ($($record:ty: $prefix:literal, $seconds:expr;)*) => {
+        $(impl Record for $record {
+            const PREFIX: &'static str = $prefix;
+            const LIFETIME: Duration = Duration::from_secs($seconds);
+        })*
+        /// The prefixes in use, for the test that no two records share one.
+        #[cfg(test)]
+        pub const PREFIXES: &[&str] = &[$($prefix),*];
+    };
+}
+
+records! {
+    // Outlives the code itself, so that a replay still finds what it opened.
+    AuthorizationCode: "code", 10 * 60;
+    Interaction:       "flow", 60 * 60;
+    DemoFlow:          "demo", 15 * 60;
+}
+
+/// What an authorization code binds (RFC 6749 §4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationCode {
+    pub request: AuthorizationRequest,
+    pub user_id: String,
+    pub session_id: String,
+    /// The scopes that were allowed, in the order of the request.
+    pub scope: Vec<String>,
+    pub auth_time: Time,
+    pub acr: String,
+    pub amr: String,
+    pub issued_at: Time,
+}
+
+/// A browser flow between the authorization request and its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interaction {
+    pub request: AuthorizationRequest,
+    pub started_at: Time,
+    /// Keyed digest (hex) of the flow cookie of the browser that started it.
+    pub browser: String,
+    /// The session made by a sign-in inside this flow: satisfies `prompt=login` and `max_age` once.
+    #[serde(default)]
+    pub signed_in: Option<String>,
+    /// The session the person chose to go on with (`prompt=select_account`).
+    #[serde(default)]
+    pub chosen: Option<String>,
+    /// The person who allowed it on the consent page inside this flow.
+    #[serde(default)]
+    pub consented: Option<String>,
+}
+
+/// A sign-in at the demo relying party.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DemoFlow {
+    pub state: String,
+    pub nonce: String,
+    pub verifier: String,
+    /// The authorization request as it was sent.
+    pub request: String,
+}
