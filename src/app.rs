@@ -1,10 +1,11 @@
 //! The application: configuration, stores, keys, clock, randomness. One type for production and tests; only its parts differ.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use crate::accounts::authenticate::Door;
+use crate::accounts::authenticate::Parts;
 use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Hasher, Settings};
 use crate::browser::brand::Brand;
@@ -22,7 +23,7 @@ use crate::outgoing::Outgoing;
 use crate::protocol::authorization::{PkcePolicy, Policy};
 use crate::seal::Seal;
 use crate::storage::durable::{Act, Actor};
-use crate::storage::{OpenError, Storage, StorageOptions};
+use crate::storage::{OpenError, Schema, Storage, StorageOptions};
 use crate::tokens::{Lifetimes, Tokens};
 use crate::urls::Urls;
 
@@ -66,7 +67,8 @@ impl App {
     /// [`AppError`], each naming what to change.
     pub async fn open(config: Config, seal: Seal, clock: Clock, random: Random) -> Result<Self, AppError> {
         let config = Arc::new(config);
-        let storage = Storage::open(&StorageOptions::from(config.as_ref()), &seal).await?;
+        let options = StorageOptions { redis_url: config.redis_url.clone(), ..StorageOptions::new(&config.database_url) };
+        let storage = Storage::open(&options, seal.clone(), Schema::Migrate).await?;
         Self::on(config, storage, seal, clock, random).await
     }
 
@@ -80,16 +82,17 @@ impl App {
             rotate_after: config.keys.rotate_after,
             publish_before: config.keys.publish_before,
             jwks_max_age: config.keys.jwks_max_age,
-            keep: config.tokens.access_token.max(config.tokens.id_token),
+            // What it signed last, and some skew of whoever verifies it.
+            keep: config.tokens.access_token.max(config.tokens.id_token) + Duration::from_secs(300),
         };
         let keys = KeyRing::load(Arc::clone(&storage.keys), seal.clone(), policy, now).await?;
         let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "start".to_owned() };
         keys.ensure(crate::protocol::client::SigningAlg::RS256, random.bytes(), now, &by).await?;
-        let cost = Cost { memory_kib: config.passwords.memory_kib, iterations: config.passwords.iterations, lanes: config.passwords.lanes };
+        let cost = Cost { m: config.passwords.memory_kib, t: config.passwords.iterations, p: config.passwords.lanes };
         let hasher = Hasher::new(Settings { cost, ..Settings::default() }).map_err(|reason| AppError::Configuration(reason.to_owned()))?;
         let tokens = Tokens {
             issuer: config.issuer.clone(),
-            keys: Arc::new(keys),
+            keys,
             seal: seal.clone(),
             lifetimes: Lifetimes {
                 code: config.tokens.code,
@@ -139,8 +142,8 @@ impl App {
 
     /// The one door through which every password goes.
     #[must_use]
-    pub fn door(&self) -> Door<'_> {
-        Door { storage: &self.storage, hasher: &self.hasher, limits: &self.limits, seal: &self.seal, random: &self.random }
+    pub fn door(&self) -> Parts<'_> {
+        Parts::of(&self.storage, &self.seal, &self.hasher, self.limits)
     }
 
     /// The frame of a page for this visit.

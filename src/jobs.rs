@@ -40,16 +40,16 @@ async fn look(app: &App, seen: &mut Current) {
         Ok(current) => current,
         Err(fault) => {
             // Nothing is known to be fresh: cached clients must not outlive a change that cannot be seen.
-            app.storage.invalidate_clients();
+            app.storage.client_cache.invalidate();
             tracing::warn!(event = "fault", detail = %fault, "the revision poll got no answer");
             return;
         }
     };
     if current.clients != seen.clients {
-        app.storage.invalidate_clients();
+        app.storage.client_cache.invalidate();
     }
     if current.keys != seen.keys
-        && let Err(error) = app.tokens.keys.refresh(&app.storage, app.clock.now()).await
+        && let Err(error) = app.tokens.keys.refresh(app.clock.now()).await
     {
         tracing::error!(event = "fault", detail = %error, "changed signing keys could not be loaded; the known ones stay in use");
         return;
@@ -60,7 +60,7 @@ async fn look(app: &App, seen: &mut Current) {
 /// Publishes the next key when its time has come; removes keys nothing verifies with any longer.
 async fn stage_keys(app: &App) {
     let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "key-stages".to_owned() };
-    if let Err(error) = app.tokens.keys.rotate_due(&app.storage, &app.random, app.clock.now(), &by).await {
+    if let Err(error) = app.tokens.keys.rotate_due(|| app.random.bytes(), app.clock.now(), &by).await {
         tracing::error!(event = "fault", detail = %error, "the stages of signing keys could not be moved");
     }
 }

@@ -288,8 +288,14 @@ async fn respond(
 fn send(app: &App, asked: &Asked, ui_locales: Option<&str>, reply_to: &ReplyTo, outcome: Result<&str, &OAuthError>) -> Response {
     match response_mode::answer(reply_to, app.urls.issuer(), outcome) {
         Answer::Redirect(url) => see_other(&app.urls, &url),
-        Answer::FormPost { action, fields } => form_post(&app.page(&asked.visit, ui_locales), &reply_to.client_id, &action, &fields),
+        Answer::FormPost { action, fields } => form_post(&app.page(&asked.visit, ui_locales), host(&action), &action, &fields),
     }
+}
+
+/// Where a form leads, as a person reads it.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
 }
 
 /// Turns an outcome into what the browser gets.
