@@ -96,10 +96,14 @@ impl Server {
     }
 
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::seeded(1, change).await
+    }
+
+    async fn seeded(seed: u64, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config { issuer: "https://id.example".to_owned(), database_url: "sqlite::memory:".into(), ..Config::default() };
         change(&mut config);
         let clock = Clock::frozen(DateTime::from_timestamp(1_800_000_000, 0).expect("a moment"));
-        let app = App::open(config, &Seal::new(&[7; 32]), clock, Random::seeded(1)).await.expect("the server opens");
+        let app = App::open(config, Seal::new(&[7; 32]), clock, Random::seeded(seed)).await.expect("the server opens");
         let app = Arc::new(app);
         let router = portero::router::public(&app);
         Self { app, router }
@@ -180,6 +184,40 @@ impl Server {
     pub async fn refresh(&self, client: &TestClient, token: &str) -> Answer {
         self.token(client, &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     }
+}
+
+/// Two replicas on one Postgres and one Redis, in a schema of their own; none where the run is for the embedded stores alone.
+///
+/// # Panics
+/// Where `PORTERO_TEST_BACKENDS=all` asks for them and they are not there: a backend that is missing is a failure, not a skip.
+pub async fn replicas() -> Option<[Arc<Server>; 2]> {
+    use sqlx::Connection as _;
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let all = std::env::var("PORTERO_TEST_BACKENDS").is_ok_and(|backends| backends == "all");
+    let (postgres, redis) = match (std::env::var("PORTERO_TEST_POSTGRES_URL"), std::env::var("PORTERO_TEST_REDIS_URL")) {
+        (Ok(postgres), Ok(redis)) => (postgres, redis),
+        _ if all => panic!("PORTERO_TEST_BACKENDS=all, but PORTERO_TEST_POSTGRES_URL and PORTERO_TEST_REDIS_URL are not both set"),
+        _ => return None,
+    };
+    // A name of its own for each test and run: the seed keeps their values in Redis apart as well.
+    let seed = std::hash::RandomState::new().build_hasher().finish();
+    let schema = format!("flow_{seed:x}");
+    let mut connection = sqlx::PgConnection::connect(&postgres).await.expect("Postgres answers");
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).execute(&mut connection).await.expect("a schema");
+    let separator = if postgres.contains('?') { '&' } else { '?' };
+    let database_url = format!("{postgres}{separator}options=-csearch_path%3D{schema}");
+    let mut servers = Vec::new();
+    for replica in 0..2 {
+        let (database_url, redis) = (database_url.clone(), redis.clone());
+        let server = Server::seeded(seed.wrapping_add(replica << 32), |config| {
+            config.database_url = database_url.into();
+            config.redis_url = Some(redis.into());
+            config.limits = false;
+        })
+        .await;
+        servers.push(Arc::new(server));
+    }
+    servers.try_into().ok()
 }
 
 pub fn form_encode(fields: &[(&str, &str)]) -> String {

@@ -7,5 +7,6 @@ mod imports;
 mod logout;
 mod openidconnect_client;
 mod refresh_token;
+mod replicas;
 mod sign_in;
 mod token_endpoint;
