@@ -790,6 +790,22 @@ class Browser:
         return None
 
 
+    def sign_out(self, url: str) -> Response:
+        """Follows a logout URL; confirms where a page asks. The last answer: the page after it, or a redirect elsewhere."""
+        response = self.get(url)
+        if response.status == 200 and response.page.has("sign-out-submit"):
+            response = self.submit(response, "sign-out-submit")
+        return response
+
+
+class Running:
+    """A server that somebody else started, or another host, for a Browser of its own."""
+
+    def __init__(self, issuer: str):
+        self.issuer = self.url = issuer
+        self.port = urllib.parse.urlsplit(issuer).port
+
+
 def _origin(url: str) -> str:
     parts = urllib.parse.urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
@@ -798,6 +814,32 @@ def _origin(url: str) -> str:
 def _words(response: Response) -> str:
     text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", response.text, flags=re.S)
     return " ".join(text.split())[:400]
+
+
+def _walk():
+    """For clients in other languages: one JSON object in, one out.
+
+    {"do": "authorize", "issuer", "url", "username", "password", "jar"}  → {"url", "params", "mode"} or {"error_page"}
+    {"do": "sign-out", "issuer", "url", "jar"}                           → {"status", "location", "signed_out"}
+    `jar` is a file that keeps the cookies between two walks.
+    """
+    order = json.load(sys.stdin)
+    browser = Browser(Running(order["issuer"]))
+    jar = pathlib.Path(order["jar"]) if order.get("jar") else None
+    if jar and jar.exists():
+        browser.cookies = {(name, path): value for name, path, value in json.loads(jar.read_text())}
+    if order["do"] == "authorize":
+        try:
+            callback = browser.authorize(order["url"], order.get("username"), order.get("password", PASSWORD))
+            answer = {"url": callback.url, "params": callback.params, "mode": callback.mode}
+        except ErrorPage as page:
+            answer = {"error_page": page.code, "status": page.response.status}
+    else:
+        response = browser.sign_out(order["url"])
+        answer = {"status": response.status, "location": response.location, "signed_out": response.page.has("signed-out")}
+    if jar:
+        jar.write_text(json.dumps([[name, path, value] for (name, path), value in browser.cookies.items()]))
+    json.dump(answer, sys.stdout)
 
 
 # --- cases --------------------------------------------------------------------------------------------------------
@@ -841,3 +883,7 @@ class Report:
     def finish(self):
         print(f"\n{self.passed} passed, {len(self.failed)} failed", flush=True)
         sys.exit(1 if self.failed else 0)
+
+
+if __name__ == "__main__":
+    _walk()
