@@ -6,7 +6,7 @@ use super::{Lifetimes, Tokens, refresh};
 use crate::clock::{Random, Time};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
-use crate::protocol::{refresh_token, scope};
+use crate::protocol::{refresh_token, resource, scope};
 use crate::storage::durable::{Act, Grant, GrantId, Opened, Rotation, User};
 use crate::storage::records::AuthorizationCode;
 use crate::storage::{Digest, Storage, StorageError};
@@ -149,7 +149,7 @@ impl Tokens {
         let granted: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
         let resources: Vec<String> = grant.resource.split_whitespace().map(str::to_owned).collect();
         let scope = refresh_token::narrow(&granted, asked.scope)?;
-        let resource = refresh_token::narrow_resource(&resources, asked.resource)?;
+        let resource = resource::narrow(&resources, asked.resource)?;
         let rotation = if client.refresh_token_rotation {
             storage.grants.rotate(&id, generation, self.lifetimes.refresh_retry, now, by).await?
         } else {

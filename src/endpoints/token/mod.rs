@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::params::Params;
-use crate::protocol::{authorization, scope};
+use crate::protocol::{resource, scope};
 use crate::storage::durable::{Grant as StoredGrant, User};
 use crate::telemetry::metrics;
 use crate::tokens::issue::Authorization;
@@ -102,8 +102,7 @@ fn refused(failure: Failure) -> Response {
 
 /// The resources a request without a grant asks for (RFC 8707 §2.2), held against what the client may ask for.
 fn resources(app: &App, client: &Client, params: &Params) -> Result<Vec<String>, OAuthError> {
-    let asked: Vec<&str> = params.all("resource").collect();
-    authorization::check_resources(client, &asked, &app.policy())
+    resource::allowed(client, &app.config.resources, params.all("resource"))
 }
 
 /// The scopes a client that acts without a browser asks for: what it names, or its default, within what it may have.
