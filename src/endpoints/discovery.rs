@@ -28,7 +28,7 @@ pub struct Document {
 
 /// The handler of every well-known path: one document, the same members everywhere.
 pub async fn discovery(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let algs = app.tokens.keys.algs(app.clock.now());
+    let algs = app.tokens.keys.algorithms(app.clock.now());
     let kept = app.discovery.load();
     let document = match kept.as_ref() {
         Some(document) if document.algs == algs => Arc::clone(document),

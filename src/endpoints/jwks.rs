@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -12,5 +13,5 @@ use crate::app::App;
 /// The handler.
 pub async fn jwks(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let set = app.tokens.keys.jwks(app.clock.now());
-    cached(&headers, set.bytes.clone(), &set.etag, app.config.keys.jwks_max_age)
+    cached(&headers, Bytes::from_owner(set.json), &set.etag, app.config.keys.jwks_max_age)
 }

@@ -15,9 +15,7 @@ pub mod userinfo;
 
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{FromRequestParts, Request};
-use axum::http::request::Parts;
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -149,16 +147,16 @@ pub fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
 }
 
 /// Reads a form body whole, up to [`MAX_FORM`].
-async fn form_body(request: Request) -> Result<Params, Failure> {
+async fn form_body(headers: &HeaderMap, body: Body) -> Result<Params, Failure> {
     // RFC 6749 §4.1.3 and on: "using the "application/x-www-form-urlencoded" format"
-    if !is_form(request.headers()) {
+    if !is_form(headers) {
         return Err(OAuthError::invalid_request("The body must be application/x-www-form-urlencoded").into());
     }
-    if request.headers().contains_key(header::CONTENT_ENCODING) {
+    if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(OAuthError::invalid_request("A compressed body is not accepted").into());
     }
-    let body: Bytes = axum::body::to_bytes(request.into_body(), MAX_FORM).await.map_err(|_| Failure::TooLarge)?;
-    let text = std::str::from_utf8(&body).map_err(|_| OAuthError::invalid_request("The body is not valid UTF-8"))?;
+    let bytes = axum::body::to_bytes(body, MAX_FORM).await.map_err(|_| Failure::TooLarge)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| OAuthError::invalid_request("The body is not valid UTF-8"))?;
     Ok(Params::parse(text).map_err(|_| OAuthError::invalid_request("The body is not a well-formed form"))?)
 }
 
@@ -168,17 +166,6 @@ fn is_form(headers: &HeaderMap) -> bool {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
-}
-
-/// The request's context, which `layers` put there.
-pub struct Context(pub RequestContext);
-
-impl<S: Sync> FromRequestParts<S> for Context {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(context_of(&parts.extensions)))
-    }
 }
 
 /// The context of a request; an anonymous one where no layer set it.

@@ -52,8 +52,9 @@ async fn requested_claims(app: &App, grant: Option<&str>) -> Result<ClaimsReques
 async fn presented(request: Request) -> Result<String, Refused> {
     let malformed = Refused::Bearer(ErrorCode::InvalidRequest, "The access token is not presented as RFC 6750 says");
     let in_header = bearer::from_header(request.headers()).map(|token| token.map(str::to_owned));
-    let in_body = if request.method() == Method::POST && has_form(&request) {
-        form_body(request).await.map_err(Refused::Other)?.get("access_token").map(str::to_owned)
+    let (parts, body) = request.into_parts();
+    let in_body = if parts.method == Method::POST && super::is_form(&parts.headers) {
+        form_body(&parts.headers, body).await.map_err(Refused::Other)?.get("access_token").map(str::to_owned)
     } else {
         None
     };
@@ -63,10 +64,6 @@ async fn presented(request: Request) -> Result<String, Refused> {
         // RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token in each request."
         _ => Err(malformed),
     }
-}
-
-fn has_form(request: &Request) -> bool {
-    super::is_form(request.headers())
 }
 
 enum Refused {

@@ -50,7 +50,7 @@ impl Tokens {
             return None;
         }
         let claims: AccessClaims = if token.contains('.') {
-            let verified = self.keys.verify(token, now)?;
+            let verified = self.keys.verify(token, now).ok()?;
             // RFC 9068 §4: "The resource server MUST verify that the 'typ' header value is 'at+jwt' or 'application/at+jwt' and reject
             // tokens carrying any other value."
             if !verified.typ.as_deref().is_some_and(|typ| typ == ACCESS_TOKEN_TYPE) {

@@ -10,7 +10,6 @@ pub mod issue;
 pub mod opaque;
 pub mod refresh;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::keys::KeyRing;
@@ -36,7 +35,7 @@ pub struct Lifetimes {
 #[derive(Clone)]
 pub struct Tokens {
     pub issuer: String,
-    pub keys: Arc<KeyRing>,
+    pub keys: KeyRing,
     pub seal: Seal,
     pub lifetimes: Lifetimes,
 }

@@ -64,10 +64,9 @@ impl FromRequest<Arc<App>> for FromClient {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
-        let context = context_of(request.extensions());
-        let headers = request.headers().clone();
-        let now = app.clock.now();
-        let params = form_body(request).await?;
+        let (parts, body) = request.into_parts();
+        let (context, headers, now) = (context_of(&parts.extensions), parts.headers, app.clock.now());
+        let params = form_body(&headers, body).await?;
         // RFC 6749 §3.2: "Request and response parameters MUST NOT be included more than once."
         if params.repeated().is_some() {
             return Err(OAuthError::invalid_request("A parameter is repeated").into());

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use super::{Grant, Redeemed, resources, scopes};
-use crate::accounts::authenticate::{self, Credentials, Fault, Outcome};
+use crate::accounts::authenticate::{self, Credentials, Fault, Outcome, Refusal};
 use crate::app::App;
 use crate::endpoints::Failure;
 use crate::endpoints::client_auth::FromClient;
@@ -30,19 +30,19 @@ impl Grant for Password {
         let scope = scopes(&from.client, &from.params, &[])?;
         let resource = resources(app, &from.client, &from.params)?;
         let credentials = Credentials { identifier: username, password, device: None, address: from.context.address };
-        let user = match authenticate::authenticate(&app.door(), credentials, from.now, &from.act()).await {
-            Ok(Outcome::SignedIn(signed_in)) => signed_in,
+        let (user, amr) = match authenticate::authenticate(&app.door(), &credentials, app.random.bytes(), from.now, &from.act()).await {
+            Ok(Outcome::SignedIn { user, amr, .. }) => (*user, amr.join(" ")),
             Ok(Outcome::Refused(refusal)) => return Err(refused(&refusal, from.now)),
-            Err(Fault::Busy(after)) => return Err(Failure::Busy(after)),
+            Err(Fault::Busy(busy)) => return Err(Failure::Busy(busy.retry_after)),
             Err(Fault::Storage(fault)) => return Err(fault.into()),
         };
         let opened = grant::from_password(
             grant::new_id(&app.random),
             &from.client,
-            &user.user,
+            &user,
             &scope,
             &resource,
-            &user.amr,
+            &amr,
             &app.tokens.lifetimes,
             from.now,
         );
@@ -52,16 +52,16 @@ impl Grant for Password {
             resource,
             refresh: grant::gives_refresh_token(&from.client).then_some(0),
             sid: None,
-            person: Some((user.user, opened)),
+            person: Some((user, opened)),
         })
     }
 }
 
-fn refused(refusal: &authenticate::Refusal, now: crate::clock::Time) -> Failure {
+fn refused(refusal: &Refusal, now: crate::clock::Time) -> Failure {
     match refusal {
         // RFC 6749 §5.2: "invalid_grant: The provided authorization grant (e.g., authorization code, resource owner credentials) … is invalid"
-        authenticate::Refusal::WrongCredentials => OAuthError::invalid_grant("The user name or password is not right").into(),
-        authenticate::Refusal::Locked { until } => Failure::TooMany((*until - now).to_std().unwrap_or_default()),
-        authenticate::Refusal::Throttled { retry_after } => Failure::TooMany(*retry_after),
+        Refusal::WrongCredentials => OAuthError::invalid_grant("The user name or password is not right").into(),
+        Refusal::Locked { until } => Failure::TooMany((*until - now).to_std().unwrap_or_default()),
+        Refusal::Throttled { retry_after } => Failure::TooMany(*retry_after),
     }
 }
