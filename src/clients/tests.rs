@@ -88,7 +88,7 @@ async fn a_new_client_has_the_defaults_and_a_secret_that_is_nowhere_kept() {
         assert!(value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "{value}");
     }
     let there = rows.find(&client.client_id).await.expect("no fault").expect("a client");
-    assert!(verify_secret(&seal(), Some(&there), &secret, now()));
+    assert!(verify_secret(&seal(), &*there, &secret, now()));
     assert!(!format!("{made:?}").contains(&secret) && !format!("{there:?}").contains(&secret));
 }
 
@@ -119,7 +119,7 @@ async fn a_secret_opens_its_own_client_only() {
     assert!(!verify_secret(&seal(), Some(&copied), &revealed(&one), now()), "ST-07: a row's secrets mean nothing in another");
     let secret = revealed(&one);
     for wrong in ["", "x", &secret[1..], &format!("{secret} "), &secret.to_uppercase(), &"x".repeat(100_000)] {
-        assert!(!verify_secret(&seal(), Some(&one.record), wrong, now()), "{wrong:.50}");
+        assert!(!verify_secret(&seal(), &one.record, wrong, now()), "{wrong:.50}");
     }
     assert!(!verify_secret(&seal(), None, &secret, now()));
     assert!(!verify_secret(&Seal::new(&[8; 32]), Some(&one.record), &secret, now()));
@@ -204,7 +204,7 @@ async fn the_demo_clients_are_made_once_follow_the_address_and_keep_their_secret
         web.demo
             && web.client.first_party
             && web.client.allows(GrantType::Password)
-            && verify_secret(&seal(), Some(&web), secret.reveal(), now())
+            && verify_secret(&seal(), &*web, secret.reveal(), now())
     );
     let native = rows.find(first.public.expect("ours")).await.expect("no fault").expect("a client");
     assert!(native.demo && native.client.is_public() && !native.client.first_party && native.secrets.is_empty());
@@ -212,7 +212,7 @@ async fn the_demo_clients_are_made_once_follow_the_address_and_keep_their_secret
     let other = Seal::new(&[8; 32]);
     let rekeyed = ensure("http://127.0.0.1:9999/demo/callback", &other).await;
     let web = rows.find(id).await.expect("no fault").expect("a client");
-    assert!(verify_secret(&other, Some(&web), rekeyed.confidential.expect("ours").1.reveal(), now()), "the secret that is printed works");
+    assert!(verify_secret(&other, &*web, rekeyed.confidential.expect("ours").1.reveal(), now()), "the secret that is printed works");
 }
 
 #[tokio::test]
