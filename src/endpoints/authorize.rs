@@ -252,7 +252,7 @@ async fn advance(
 
 /// Stores a flow that needs a page, bound to this browser by its flow cookie.
 async fn keep(app: &App, asked: &Asked, mut interaction: Interaction) -> Result<(String, Interaction, Option<HeaderValue>), Refused> {
-    let id = opaque::value(app.random.bytes());
+    let id = opaque::value(&app.random);
     let browser = flow::browser(&asked.visit, &app.urls, app.random.bytes());
     interaction.browser = browser.digest(&app.seal);
     let stored = app.storage.ephemeral.put(&id, &interaction, app.random.bytes()).await;
@@ -268,7 +268,7 @@ async fn respond(
     scope: Vec<String>,
     SignedIn { session, user }: SignedIn,
 ) -> Result<Response, Refused> {
-    let value = opaque::value(app.random.bytes());
+    let value = opaque::value(&app.random);
     let code = AuthorizationCode {
         request,
         user_id: user.id,

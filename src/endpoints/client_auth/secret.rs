@@ -70,7 +70,7 @@ impl Method for Post {
 }
 
 fn holds(app: &App, record: &ClientRecord, presented: &Presented, now: Time) -> bool {
-    presented.secret.as_deref().is_some_and(|secret| crate::clients::verify_secret(&app.seal, Some(record), secret, now))
+    presented.secret.as_deref().is_some_and(|secret| crate::clients::verify_secret(&app.seal, record, secret, now))
 }
 
 /// RFC 6749 §2.3.1: "The client identifier is encoded using the "application/x-www-form-urlencoded" encoding algorithm". Clients that
