@@ -20,17 +20,25 @@
 //! | what the server says of itself | [`metadata`] | OIDC Discovery, RFC 8414 |
 //! | the order of a grant's steps | `machine` | oxide-auth's machines |
 
+pub mod access_token;
 pub mod authorization;
+pub mod authorization_code;
 pub mod claims;
 pub mod client;
+pub mod client_credentials;
 pub mod client_metadata;
 pub mod error;
+pub mod id_token;
 pub mod interaction;
+pub mod introspection;
 mod json;
+pub mod logout;
 mod machine;
+pub mod metadata;
 pub mod params;
 pub mod pkce;
 pub mod redirect_uri;
+pub mod refresh_token;
 pub mod resource;
 pub mod response_mode;
 pub mod scope;
