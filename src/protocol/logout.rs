@@ -116,8 +116,9 @@ pub fn decide(
     Ok(Decision { confirm: session.is_some_and(|session| !speaks_for(hint, session)), redirect })
 }
 
-/// §3: "This URI […] MUST have been previously registered with the OP […]. The OP MUST NOT perform post-logout redirection if the
-/// post_logout_redirect_uri value supplied does not exactly match one of the previously registered post_logout_redirect_uris values."
+/// §2, post_logout_redirect_uri: "The value MUST have been previously registered with the OP". §3: "The OP MUST NOT perform post-logout
+/// redirection if the post_logout_redirect_uri value supplied does not exactly match one of the previously registered
+/// post_logout_redirect_uris values."
 fn after(uri: &str, state: Option<&str>, client: Option<&Client>) -> Result<String, PageError> {
     let registered = client.map(|client| client.post_logout_redirect_uris.as_slice()).unwrap_or_default();
     if !registered.iter().any(|known| known == uri) {
