@@ -1,11 +1,10 @@
 //! What must hold to use a refresh token (RFC 6749 §6, RFC 9700 §4.14). Rotation and reuse are steps of the store
-//! (`storage::durable::Grants::rotate`); the value itself is `tokens::refresh`'s.
+//! (`storage::durable::Grants::rotate`), narrowing resources is `resource`, the value itself is `tokens::refresh`'s. Called by `tokens::grant`.
 
 use std::time::Duration;
 
 use super::error::OAuthError;
 use super::machine::{self, RefreshFacts};
-use super::resource;
 use super::scope;
 use crate::clock::Time;
 
@@ -26,22 +25,6 @@ pub fn check(bound_client_id: &str, client_id: &str, granted: &[String], asked: 
     Ok(kept)
 }
 
-/// The scopes of one refresh, for a caller that has compared the client.
-///
-/// # Errors
-/// `invalid_scope` for more than was granted.
-pub fn narrow(granted: &[String], asked: Option<&str>) -> Result<Vec<String>, OAuthError> {
-    check("compared", "compared", granted, asked)
-}
-
-/// The resources of one refresh (RFC 8707 §2.2).
-///
-/// # Errors
-/// `invalid_target` for one that was not granted.
-pub fn narrow_resource(granted: &[String], asked: &[&str]) -> Result<Vec<String>, OAuthError> {
-    resource::narrow(granted, asked)
-}
-
 /// Is the grant young enough, and was it used lately?
 ///
 /// # Errors
@@ -54,6 +37,10 @@ pub fn live(rotated_at: Time, expires_at: Time, idle: Duration, now: Time) -> Re
 mod tests {
     use super::*;
     use crate::protocol::error::ErrorCode;
+
+    fn narrow(granted: &[String], asked: Option<&str>) -> Result<Vec<String>, OAuthError> {
+        check("s6BhdRkqt3", "s6BhdRkqt3", granted, asked)
+    }
 
     fn granted() -> Vec<String> {
         ["openid", "profile", "email"].map(str::to_owned).to_vec()
@@ -89,12 +76,5 @@ mod tests {
             assert_eq!(outcome.is_ok(), alive, "{rotated} {now}");
             assert!(outcome.is_ok() || outcome.is_err_and(|error| error.code == ErrorCode::InvalidGrant));
         }
-    }
-
-    #[test]
-    fn rt_21_rfc8707_2_2_resource_outside_the_grant() {
-        let api = ["https://api.example/".to_owned()];
-        assert_eq!(narrow_resource(&api, &[]).expect("the same"), api);
-        assert_eq!(narrow_resource(&api, &["https://other.example/"]).expect_err("other").code, ErrorCode::InvalidTarget);
     }
 }
