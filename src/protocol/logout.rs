@@ -110,10 +110,13 @@ pub fn decide(
         return Err(PageError::new(PageReason::UnknownClient));
     }
     let redirect = match &request.post_logout_redirect_uri {
-        None => None,
-        Some(uri) => Some(after(uri, request.state.as_deref(), client)?),
+        // §3: without a client there is nobody with whom the URI could be registered, and so no redirection; the person may still sign out.
+        Some(uri) if named.is_some() => Some(after(uri, request.state.as_deref(), client)?),
+        _ => None,
     };
-    Ok(Decision { confirm: session.is_some_and(|session| !speaks_for(hint, session)), redirect })
+    // Nobody is asked only where an app of this very person asks and takes them back: then the app's own page has said what happens.
+    let confirm = session.is_some_and(|session| redirect.is_none() || !speaks_for(hint, session));
+    Ok(Decision { confirm, redirect })
 }
 
 /// §2, post_logout_redirect_uri: "The value MUST have been previously registered with the OP". §3: "The OP MUST NOT perform post-logout
@@ -123,11 +126,7 @@ fn after(uri: &str, state: Option<&str>, client: Option<&Client>) -> Result<Stri
     let registered = client.map(|client| client.post_logout_redirect_uris.as_slice()).unwrap_or_default();
     if !registered.iter().any(|known| known == uri) {
         let sent: String = uri.chars().take(256).collect();
-        let reason = match client {
-            None => "it needs an id_token_hint or a client_id beside it".to_owned(),
-            Some(_) => format!("registered: {}", registered.join(", ")),
-        };
-        let detail = format!("post_logout_redirect_uri: {sent}\n{reason}");
+        let detail = format!("post_logout_redirect_uri: {sent}\nregistered: {}", registered.join(", "));
         return Err(PageError::new(PageReason::UnregisteredPostLogoutRedirectUri).with_detail(detail));
     }
     // §2, state: "If included in the logout request, the OP passes this value back to the RP using the state parameter when
@@ -191,7 +190,9 @@ mod tests {
         let redirect = Some("https://client.example.com/signed-out?state=a%26b".to_owned());
         assert_eq!(decision.expect("fine"), Decision { confirm: false, redirect });
         let older = hint("alice", Some("s0"), "s6BhdRkqt3");
-        assert!(!decide(&request(""), Hint::Valid(&older), Some(&client()), ALICE).expect("fine").confirm, "an older token");
+        assert!(!decide(&request(&encoded(AFTER)), Hint::Valid(&older), Some(&client()), ALICE).expect("fine").confirm, "an older token");
+        // Without a page of the app to go back to, the person is told what ends.
+        assert!(decide(&request("state=x"), Hint::Valid(&ours), Some(&client()), ALICE).expect("fine").confirm);
     }
 
     #[test]
@@ -222,10 +223,11 @@ mod tests {
         ] {
             assert_eq!(outcome(uri).expect_err(uri).reason, PageReason::UnregisteredPostLogoutRedirectUri, "{uri}");
         }
-        let nameless = decide(&request(&encoded(AFTER)), Hint::None, None, ALICE).expect_err("whose?");
-        assert_eq!(nameless.reason, PageReason::UnregisteredPostLogoutRedirectUri);
-        let stray = decide(&request(&encoded(AFTER)), Hint::None, Some(&client), ALICE).expect_err("nobody named this client");
-        assert_eq!(stray.reason, PageReason::UnregisteredPostLogoutRedirectUri);
+        // Nobody named a client: the person may sign out, and goes nowhere.
+        for client in [None, Some(&client)] {
+            let nameless = decide(&request(&encoded(AFTER)), Hint::None, client, ALICE).expect("asked");
+            assert_eq!(nameless, Decision { confirm: true, redirect: None });
+        }
     }
 
     #[test]

@@ -152,6 +152,20 @@ pub fn is_loopback_or_custom(uri: &str) -> bool {
     }
 }
 
+/// The web origins of registered URIs (RFC 6454 §4), each once: pages of these may read what the token endpoint answers.
+#[must_use]
+pub fn origins(registered: &[String]) -> Vec<String> {
+    let mut origins: Vec<String> = registered
+        .iter()
+        .filter_map(|uri| Url::parse(uri).ok())
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .map(|url| url.origin().ascii_serialization())
+        .collect();
+    origins.sort_unstable();
+    origins.dedup();
+    origins
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,5 +373,12 @@ mod tests {
             assert!(is_loopback_or_custom(uri), "{uri}");
         }
         assert!(!is_loopback_or_custom("https://app.example/cb"));
+    }
+
+    #[test]
+    fn rfc6454_6_origins_are_scheme_host_and_port() {
+        let registered = ["https://spa.example/cb", "https://spa.example/other", "https://spa.example:8443/cb", "com.example.app:/cb", "http://127.0.0.1/cb"];
+        let registered: Vec<String> = registered.map(str::to_owned).to_vec();
+        assert_eq!(origins(&registered), ["http://127.0.0.1", "https://spa.example", "https://spa.example:8443"]);
     }
 }

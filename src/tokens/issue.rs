@@ -1,6 +1,5 @@
 //! The single mint: whatever grant was redeemed, its tokens are made here.
 
-use openidconnect::core::CoreJwsSigningAlgorithm;
 use openidconnect::{AccessToken, Nonce};
 use serde_json::{Map, Value};
 
@@ -168,11 +167,7 @@ impl Tokens {
         let token = id_token::Token::new(
             claims,
             signer.as_ref(),
-            match alg {
-                SigningAlg::RS256 => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-                SigningAlg::ES256 => CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-                SigningAlg::EdDSA => CoreJwsSigningAlgorithm::EdDsa,
-            },
+            id_token::jws_algorithm(alg),
             Some(&AccessToken::new(access_token.to_owned())),
             None,
         )
