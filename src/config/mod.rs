@@ -28,7 +28,7 @@ use std::net::SocketAddr;
 use ipnet::IpNet;
 
 pub use access::PkcePolicy;
-pub use brand::{Accent, Brand, Rgb};
+pub use brand::Brand;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
 pub use master_key::{DEVELOPMENT_FILE, MasterKey};
@@ -78,7 +78,8 @@ pub struct Config {
     pub brand: Brand,
     pub log: Log,
     pub shutdown: Shutdown,
-    issuer_derived: bool,
+    /// The issuer follows from the listen address, because nobody set it.
+    pub issuer_derived: bool,
 }
 
 /// A configuration with what there is to say about it.
@@ -88,6 +89,36 @@ pub struct Loaded {
     /// The effective settings with their sources, secrets masked.
     pub entries: Vec<Entry>,
     pub warnings: Vec<String>,
+}
+
+/// A development server with nothing set: what tests start from.
+impl Default for Config {
+    fn default() -> Self {
+        let Stores { database_url, redis_url } = Stores::default();
+        Self {
+            mode: Mode::Development,
+            mode_reason: ModeReason::Loopback,
+            issuer: server::issuer_of(server::LISTEN),
+            listen: server::LISTEN,
+            management_listen: MANAGEMENT_LISTEN,
+            database_url,
+            redis_url,
+            master_key: MasterKey::Development(DEVELOPMENT_FILE.into()),
+            trusted_proxies: Vec::new(),
+            fetch_allow: Vec::new(),
+            pkce: PkcePolicy::All,
+            resources: vec!["*".to_owned()],
+            limits: true,
+            tokens: Tokens::default(),
+            sessions: Sessions::default(),
+            passwords: Passwords::default(),
+            keys: Keys::default(),
+            brand: Brand::default(),
+            log: Log::default(),
+            shutdown: Shutdown::default(),
+            issuer_derived: true,
+        }
+    }
 }
 
 impl Config {

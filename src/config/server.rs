@@ -61,7 +61,7 @@ pub(super) struct Server {
     pub management_listen: SocketAddr,
 }
 
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 pub const MANAGEMENT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
 impl Server {
@@ -105,7 +105,7 @@ impl Server {
                 let reason = format!("is not set, and the listen address {} is not one that others can go to", self.listen);
                 reader.problem("issuer", reason, Some("https://id.example.org"));
             }
-            Ok(url) if !production && !(is_loopback(&url) && self.listen.ip().is_loopback()) => reader.warn(
+            Ok(url) if !production && (!is_loopback(&url) || !self.listen.ip().is_loopback()) => reader.warn(
                 "PORTERO_ENV=development on an address that others can reach: whoever can read the start of the log knows the demo secrets"
                     .to_owned(),
             ),

@@ -21,7 +21,7 @@ pub enum Style {
 }
 
 /// Where lines go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Output {
     Stdout,
     Stderr,
@@ -48,12 +48,6 @@ impl Lines {
             #[cfg(test)]
             Output::Kept(lines) => lines.lock().expect("lines").write_all(line),
         };
-    }
-}
-
-impl Clone for Lines {
-    fn clone(&self) -> Self {
-        Self { style: self.style, output: self.output }
     }
 }
 
