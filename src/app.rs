@@ -12,16 +12,15 @@ use crate::browser::brand::{Accent, Brand, Logo};
 use crate::browser::language;
 use crate::browser::layout::Page;
 use crate::browser::visit::Visit;
+use crate::clients::guesses::Guesses;
 use crate::clock::{Clock, Random};
 use crate::config::{Config, Mode};
-use crate::endpoints::client_auth::Guesses;
-use crate::endpoints::discovery::Document;
 use crate::i18n::Lang;
 use crate::keys::rotation::Policy as KeyPolicy;
 use crate::keys::{KeyError, KeyRing};
 use crate::outgoing::Outgoing;
 use crate::protocol::authorization::{PkcePolicy, Policy};
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, SigningAlg};
 use crate::seal::Seal;
 use crate::storage::durable::{Act, Actor};
 use crate::storage::{OpenError, Schema, Storage, StorageOptions};
@@ -48,6 +47,14 @@ pub struct App {
     pub guesses: Guesses,
     /// The discovery document, made again when the algorithms change.
     pub discovery: ArcSwapOption<Document>,
+}
+
+/// The discovery document as bytes, with what it was made for.
+pub struct Document {
+    pub algs: Vec<SigningAlg>,
+    pub bytes: Arc<[u8]>,
+    /// With its quotes.
+    pub etag: String,
 }
 
 /// Why the application did not open. Each says what to do.
@@ -107,7 +114,7 @@ impl App {
         };
         let keys = KeyRing::load(Arc::clone(&storage.keys), seal.clone(), policy, now).await?;
         let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "start".to_owned() };
-        keys.ensure(crate::protocol::client::SigningAlg::RS256, random.bytes(), now, &by).await?;
+        keys.ensure(SigningAlg::RS256, random.bytes(), now, &by).await?;
         let cost = Cost { m: config.passwords.memory_kib, t: config.passwords.iterations, p: config.passwords.lanes };
         let hasher = Hasher::new(Settings { cost, ..Settings::default() }).map_err(|reason| AppError::Configuration(reason.to_owned()))?;
         let tokens = Tokens {
@@ -134,7 +141,7 @@ impl App {
             clock,
             random,
             brand: brand(&config)?,
-            outgoing: Outgoing::new(&config),
+            outgoing: Outgoing::new(config.fetch_allow.clone()),
             guesses: Guesses::new(config.limits),
             discovery: ArcSwapOption::empty(),
             seal,
