@@ -6,8 +6,10 @@
 //! part of Redis of its own.
 
 mod durable;
+mod ephemeral;
 mod grants;
 mod people;
+mod races;
 
 use std::path::PathBuf;
 use std::sync::Arc;
