@@ -7,6 +7,7 @@
 
 mod durable;
 mod ephemeral;
+mod faults;
 mod grants;
 mod people;
 mod races;
