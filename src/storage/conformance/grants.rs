@@ -13,6 +13,7 @@ on_every_database!(
     a_grant_reads_back_as_it_was_opened,
     a_code_opens_one_grant,
     a_code_that_is_only_known_here_is_a_replay,
+    a_code_on_its_way_does_not_outlive_its_session,
     a_refresh_goes_on_repeats_or_is_reuse,
     a_refresh_of_a_client_without_rotation,
     what_may_be_refreshed,
@@ -72,6 +73,24 @@ async fn a_code_that_is_only_known_here_is_a_replay(place: &Place) {
     assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, Some(at(20)));
     let newest = &trail(&storage, 1).await[0];
     assert!(newest.ends_with(" refused replay 2"), "{newest}");
+}
+
+async fn a_code_on_its_way_does_not_outlive_its_session(place: &Place) {
+    let storage = furnished(place).await;
+    let mut offline = grant(1, Some("s1"));
+    offline.offline = true;
+    offline.created_at = at(20);
+    storage.users.set_password("ana", "$new", None, at(10), &person("ana")).await.expect("done");
+    assert_eq!(storage.grants.open(&offline, Some(&digest(100)), &person("ana")).await.expect("opened"), Opened::Fresh);
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, Some(at(10)));
+    assert_eq!(storage.grants.refreshable(&grant_id(1), IDLE, at(21)).await.expect("read"), None);
+    // Of a person who is disabled just now, too; and being enabled again does not wake it.
+    storage.users.set_disabled("ana", true, at(30), &operator()).await.expect("done");
+    storage.grants.open(&grant(2, None), None, &person("ana")).await.expect("opened");
+    storage.users.set_disabled("ana", false, at(40), &operator()).await.expect("done");
+    assert_eq!(storage.grants.find(&grant_id(2)).await.expect("read").expect("known").revoked_at, Some(at(30)));
+    storage.grants.open(&grant(3, None), None, &person("ana")).await.expect("opened");
+    assert_eq!(storage.grants.find(&grant_id(3)).await.expect("read").expect("known").revoked_at, None);
 }
 
 /// Opens grant `n` and refreshes it up to `generation`, the last time at `now`.

@@ -24,11 +24,14 @@ macro_rules! grant_columns {
     };
 }
 
+/// Where the session has ended since the code was issued, or the person was disabled, the grant is revoked from the start: what signing out or a
+/// new password ends does not come back by a code that was on its way.
 macro_rules! insert_grant {
     () => {
         "INSERT INTO grants (id, code_digest, client_id, user_id, session_id, offline, scope, resource, claims, nonce, auth_time, acr, amr, \
          generation, rotated_at, created_at, expires_at, revoked_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+         COALESCE($18, (SELECT s.ended_at FROM sessions s WHERE s.id = $5), (SELECT u.disabled_at FROM users u WHERE u.id = $4))) \
          ON CONFLICT (code_digest) DO NOTHING"
     };
 }
