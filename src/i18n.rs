@@ -13,13 +13,16 @@ use fluent_templates::{LanguageIdentifier, langid};
 use crate::clock::Time;
 
 fluent_templates::static_loader! {
-    static LOCALES = {
+    static TEXTS = {
         locales: "./templates/locales",
         fallback_language: "en",
         // Values are isolated by `bdi` on pages; a terminal would show the marks.
         customise: |bundle| bundle.set_use_isolating(false),
     };
 }
+
+/// The tags of [`Lang::ALL`], for `ui_locales_supported`.
+pub const LOCALES: [&str; 2] = [Lang::En.tag(), Lang::Es.tag()];
 
 /// A language that every page, mail and message exists in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -160,7 +163,7 @@ pub fn text(lang: Lang, key: &str, args: &[(&'static str, Arg<'_>)]) -> String {
             (Cow::Borrowed(*name), value)
         })
         .collect();
-    let found = LOCALES
+    let found = TEXTS
         .lookup_single_language(&lang.identifier(), key, Some(&args))
         .or_else(|_| LOCALES.lookup_single_language(&Lang::En.identifier(), key, Some(&args)));
     debug_assert!(found.is_ok(), "the text {key:?} is missing, or an argument of it: {found:?}");

@@ -8,6 +8,7 @@ use super::Asked;
 use crate::browser::error::{PageError, PageReason};
 use crate::browser::flow::{FlowStep, check, mac};
 use crate::browser::layout::{see_other, shown_name};
+use crate::protocol::authorization::Prompt;
 use crate::protocol::client::Client;
 use crate::storage::StorageError;
 use crate::storage::records::Interaction;
@@ -35,7 +36,7 @@ impl Open {
 
     /// Did the app ask to let the person choose an account (OIDC Core §3.1.2.1, `prompt=select_account`)?
     pub(super) fn wants_choice(&self) -> bool {
-        self.interaction.request.select_account
+        self.interaction.request.prompt.contains(Prompt::SelectAccount)
     }
 
     /// Whom the app expects (OIDC Core §3.1.2.1, `login_hint`).
