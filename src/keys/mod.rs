@@ -388,4 +388,6 @@ fn document(keys: &[&SigningKey]) -> Jwks {
 }
 
 #[cfg(test)]
+mod on_storage;
+#[cfg(test)]
 mod tests;
