@@ -165,7 +165,7 @@ pub fn text(lang: Lang, key: &str, args: &[(&'static str, Arg<'_>)]) -> String {
         .collect();
     let found = TEXTS
         .lookup_single_language(&lang.identifier(), key, Some(&args))
-        .or_else(|_| LOCALES.lookup_single_language(&Lang::En.identifier(), key, Some(&args)));
+        .or_else(|_| TEXTS.lookup_single_language(&Lang::En.identifier(), key, Some(&args)));
     debug_assert!(found.is_ok(), "the text {key:?} is missing, or an argument of it: {found:?}");
     found.unwrap_or_else(|_| key.to_owned())
 }

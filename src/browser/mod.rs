@@ -12,7 +12,7 @@ pub mod form;
 pub mod form_post;
 pub mod language;
 pub mod layout;
-mod refused;
+
 pub mod session;
 pub mod sign_out;
 pub mod visit;
