@@ -37,10 +37,7 @@ const SCOPE: &str = "openid profile email";
 
 /// The pages of the demo.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route(urls::DEMO, get(show))
-        .route(urls::DEMO_START, post(start))
-        .route(urls::DEMO_CALLBACK, get(callback))
+    Router::new().route(urls::DEMO, get(show)).route(urls::DEMO_START, post(start)).route(urls::DEMO_CALLBACK, get(callback))
 }
 
 #[derive(Template)]
@@ -53,8 +50,7 @@ struct Intro<'a> {
 
 async fn show(State(app): State<Arc<App>>, visit: Visit) -> Response {
     let page = app.page(&visit, None);
-    let template =
-        Intro { start: app.urls.path(urls::DEMO_START), discovery: app.urls.absolute(urls::OPENID_CONFIGURATION), page: &page };
+    let template = Intro { start: app.urls.path(urls::DEMO_START), discovery: app.urls.absolute(urls::OPENID_CONFIGURATION), page: &page };
     html(&page, StatusCode::OK, &template)
 }
 

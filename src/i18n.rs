@@ -271,8 +271,7 @@ mod tests {
                 let names: Vec<&'static str> = names.into_iter().map(|name| &*name.leak()).collect();
                 let args: Vec<_> = names.into_iter().map(|name| (name, Arg::Count(2))).collect();
                 let text = text(lang, &key, &args);
-                assert_ne!(text, key);
-                assert!(!text.contains(['{', '}', '\u{2068}']), "{key}: {text}");
+                assert!(!text.is_empty() && !text.contains(['{', '}', '\u{2068}']), "{key}: {text}");
             }
         }
     }
@@ -280,19 +279,21 @@ mod tests {
     #[test]
     fn every_text_that_is_used_is_defined_and_the_other_way_round() {
         let defined = defined(Lang::En);
-        let mut sources = files("src", ".rs");
-        sources.extend(files("templates", ".html"));
+        let templates = files("templates", ".html");
+        let code = files("src", ".rs");
         let mut used = BTreeSet::new();
-        for (file, source) in &sources {
-            for call in [".t(\"", ".with(\"", ".strong(\"", ".count(\"", "text(lang, \""] {
-                for (at, _) in source.match_indices(call) {
+        for (file, source) in templates.iter().chain(&code) {
+            // Other rooms have methods of these names that have nothing to do with texts.
+            let speaks = file.ends_with(".html") || source.contains("browser::layout") || source.contains("super::layout");
+            for call in if speaks { [".t(\"", ".with(\"", ".strong(\"", ".count(\"", "text(lang, \""].as_slice() } else { &[] } {
+                for (at, _) in source.match_indices(*call) {
                     let rest = &source[at + call.len()..];
                     let (key, after) = rest.split_once('"').expect("a closed literal");
                     let (_, names) = defined.get(key).unwrap_or_else(|| panic!("{file} uses {key}, which is not defined"));
-                    if matches!(call, ".with(\"" | ".strong(\"" | ".count(\"") {
+                    if matches!(*call, ".with(\"" | ".strong(\"" | ".count(\"") {
                         let name = after.trim_start_matches([',', ' ', '\n', '"']).split('"').next().expect("a name");
                         assert_eq!(names.iter().collect::<Vec<_>>(), [name], "{file}: the arguments of {key}");
-                    } else if call == ".t(\"" {
+                    } else if *call == ".t(\"" {
                         assert!(names.is_empty(), "{file}: {key} takes arguments");
                     }
                 }
