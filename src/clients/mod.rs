@@ -202,7 +202,8 @@ pub async fn delete(clients: &dyn Clients, client_id: &str, now: Time, by: &Act)
 /// Is `presented` a live secret of this client? All secrets are compared, each in constant time, and a client that does not exist costs the same.
 /// Whether the client may use a secret at all, and is not disabled, is asked elsewhere.
 #[must_use]
-pub fn verify_secret(seal: &Seal, record: Option<&ClientRecord>, presented: &str, now: Time) -> bool {
+pub fn verify_secret<'a>(seal: &Seal, record: impl Into<Option<&'a ClientRecord>>, presented: &str, now: Time) -> bool {
+    let record = record.into();
     if presented.is_empty() || presented.len() > MAX_PRESENTED {
         return false;
     }

@@ -143,6 +143,13 @@ fn on(colour: Rgb) -> Rgb {
     if colour.contrast(WHITE) >= colour.contrast(BLACK) { WHITE } else { BLACK }
 }
 
+/// As it stands in a style sheet: `#rrggbb`.
+impl std::fmt::Display for Rgb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
+    }
+}
+
 impl Setting for Rgb {
     fn parse(raw: &Raw) -> Result<Self, String> {
         let text = String::parse(raw)?;
@@ -157,7 +164,7 @@ impl Setting for Rgb {
     }
 
     fn show(&self) -> String {
-        format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
+        self.to_string()
     }
 }
 

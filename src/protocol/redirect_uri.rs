@@ -249,6 +249,10 @@ mod tests {
         assert!(!matches(&bare, "http://127.0.0.1:4300/"));
         let query = registered(&["http://127.0.0.1?a=1"]);
         assert!(matches(&query, "http://127.0.0.1:9?a=1"));
+        let name = registered(&["http://127.0.0.1.evil.tld/cb", "http://127.0.0.1@evil.tld/cb"]);
+        for sent in ["http://127.0.0.1:80.evil.tld/cb", "http://127.0.0.1:80@evil.tld/cb"] {
+            assert!(!matches(&name, sent), "no port of a loopback address: {sent}");
+        }
         let localhost = registered(&["http://localhost:3000/cb"]);
         assert!(matches(&localhost, "http://localhost:3000/cb"), "as registered");
         assert!(!matches(&localhost, "http://localhost:3001/cb"));

@@ -57,7 +57,7 @@ pub struct Interaction {
     /// The person who allowed it on the consent page inside this flow.
     #[serde(default)]
     pub consented: Option<String>,
-    /// The person did not allow it: the answer is `access_denied`.
+    /// The person who refused it there.
     #[serde(default)]
     pub denied: bool,
 }

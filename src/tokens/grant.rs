@@ -141,14 +141,10 @@ impl Tokens {
         let Some((grant, user)) = storage.grants.refreshable(&id, self.lifetimes.session_idle, now).await? else {
             return Err(dead().into());
         };
-        // RFC 6749 §6: "the authorization server MUST … ensure that the refresh token was issued to the authenticated client"
-        if grant.client_id != client.client_id {
-            return Err(dead().into());
-        }
-        refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;
         let granted: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
         let resources: Vec<String> = grant.resource.split_whitespace().map(str::to_owned).collect();
-        let scope = refresh_token::narrow(&granted, asked.scope)?;
+        let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked.scope)?;
+        refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;
         let resource = resource::narrow(&resources, asked.resource)?;
         let rotation = if client.refresh_token_rotation {
             storage.grants.rotate(&id, generation, self.lifetimes.refresh_retry, now, by).await?

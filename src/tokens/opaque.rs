@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::clock::Random;
 use crate::seal::{Digest, Purpose, Seal};
 
 /// Characters of a random value: 256 bits in base64url.
@@ -21,10 +22,10 @@ const MAX_TOKEN: usize = PREFIX.len() + (24 + MAX_CLAIMS + 16) * 4 / 3 + 4;
 /// The name under which an access token is sealed: it means nothing elsewhere.
 const NAME: &[u8] = b"access token";
 
-/// A random value of 256 bits, of letters, digits, `-` and `_`. `random` is fresh.
+/// A fresh value of 256 bits that nobody can guess, of letters, digits, `-` and `_`: an alphabet that needs no escaping anywhere.
 #[must_use]
-pub fn value(random: [u8; 32]) -> String {
-    URL_SAFE_NO_PAD.encode(random)
+pub fn value(random: &Random) -> String {
+    URL_SAFE_NO_PAD.encode(random.bytes::<32>())
 }
 
 /// Could this be one of our random values? What could not is nobody's, without asking a store.
@@ -79,9 +80,10 @@ mod tests {
 
     #[test]
     fn a_value_has_its_shape_and_a_digest() {
-        let made = value([0xfb; 32]);
-        assert!(is_value(&made) && made.len() == LENGTH);
-        for other in ["", &made[1..], &format!("{made}A"), &made.replace('_', "+"), &format!("{}=", &made[1..]), &"é".repeat(21)] {
+        let random = Random::seeded(1);
+        let made = value(&random);
+        assert!(is_value(&made) && made.len() == LENGTH && made != value(&random));
+        for other in ["", &made[1..], &format!("{made}A"), &format!("+{}", &made[1..]), &format!("{}=", &made[1..]), &"é".repeat(21)] {
             assert!(!is_value(other), "{other}");
         }
         assert_eq!(digest(&seal(), &made), digest(&seal(), &made));
