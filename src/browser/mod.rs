@@ -12,7 +12,6 @@ pub mod form;
 pub mod form_post;
 pub mod language;
 pub mod layout;
-
 pub mod session;
 pub mod sign_out;
 pub mod visit;
