@@ -4,6 +4,7 @@ Called by ../run with a running server; makes its clients there. Each virtual ho
 a port of its own: right ones, and wrong ones as negative controls.
 """
 
+import json
 import os
 import pathlib
 import pwd
@@ -18,7 +19,7 @@ from rig import Browser, Report, RigError, Running, fetch, free_port, tampered
 
 APACHE = "/usr/sbin/apache2"
 MODULES = "/usr/lib/apache2/modules"
-NEEDED = ("mpm_event", "authn_core", "authz_core", "authz_user", "alias", "dir", "headers", "auth_openidc")
+NEEDED = ("mpm_event", "authn_core", "authz_core", "authz_user", "alias", "dir", "headers", "proxy", "proxy_http", "socache_shmcb", "ssl", "auth_openidc")
 
 HEAD = """
 ServerRoot {folder}
@@ -63,24 +64,37 @@ API = """
 """
 
 
+# The module fetches this document by https alone: the same server hands it on under a certificate of its own.
+TLS = """
+SSLEngine on
+SSLCertificateFile {{folder}}/tls.crt
+SSLCertificateKeyFile {{folder}}/tls.key
+ProxyPass /keys {jwks_uri}
+"""
+
+
 class Apache:
     """A private Apache whose virtual hosts are given as port → configuration."""
 
-    def __init__(self, hosts: dict[int, str]):
+    def __init__(self, hosts: dict[int, str], documents: dict[str, str]):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="portero-apache-"))
         self.folder.chmod(0o755)
         (self.folder / "site/secret").mkdir(parents=True)
         (self.folder / "site/secret/index.html").write_text("<p id=secret>behind the door</p>")
         (self.folder / "site/out.html").write_text("<p id=out>signed out</p>")
+        for name, text in documents.items():
+            (self.folder / "site" / name).write_text(text)
         user = ""
         if os.getuid() == 0:
             user = "User www-data\nGroup www-data"
             pwd.getpwnam("www-data")
+        make_certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+        subprocess.run([*make_certificate, "-keyout", self.folder / "tls.key", "-out", self.folder / "tls.crt"], check=True, capture_output=True)
         lines = [f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in NEEDED] + [HEAD.format(folder=self.folder, user=user)]
-        lines += [f"Listen 127.0.0.1:{port}\n<VirtualHost 127.0.0.1:{port}>\n{text}\n</VirtualHost>" for port, text in hosts.items()]
+        lines += [f"Listen 127.0.0.1:{port}\n<VirtualHost 127.0.0.1:{port}>\n{text.replace('{folder}', str(self.folder))}\n</VirtualHost>" for port, text in hosts.items()]
         path = self.folder / "apache.conf"
         path.write_text("\n".join(lines))
-        self.process = subprocess.Popen([APACHE, "-X" if os.environ.get("APACHE_DEBUG") else "-DFOREGROUND", "-f", str(path)], stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen([APACHE, "-X" if os.environ.get("APACHE_DEBUG") else "-DFOREGROUND", "-f", str(path)], stdin=subprocess.DEVNULL, stderr=open(self.folder / "error.log", "ab"))
         end = time.monotonic() + 15
         while True:
             try:
@@ -106,7 +120,7 @@ class Apache:
 
 def cases(op, user: dict, resource: str, report: Report):
     """Every case of this client against `op`."""
-    names = ("site", "posted", "wrong_secret", "wrong_issuer", "wrong_keys", "by_introspection", "by_key_set", "api_wrong_secret")
+    names = ("site", "posted", "wrong_secret", "wrong_issuer", "wrong_keys", "by_introspection", "by_key_set", "tls", "api_wrong_secret")
     ports = {name: free_port() for name in names}
     party = op.client(
         name="A site behind Apache", auth_method="client_secret_basic", scope="openid email offline_access",
@@ -118,13 +132,13 @@ def cases(op, user: dict, resource: str, report: Report):
     stranger = op.client(name="Another machine", grant_type="client_credentials", resource=resource)
     metadata = op.get("/.well-known/openid-configuration").json()
     discovery = f"OIDCProviderMetadataURL {op.issuer}/.well-known/openid-configuration"
-    by_hand = f"""
-OIDCProviderAuthorizationEndpoint {metadata["authorization_endpoint"]}
-OIDCProviderTokenEndpoint {metadata["token_endpoint"]}
-OIDCProviderJwksUri {metadata["jwks_uri"]}
-OIDCProviderTokenEndpointAuth client_secret_basic"""
+    # The module takes plain http from a metadata document alone; the wrong ones are served by Apache itself.
+    wrong_issuer = {**metadata, "issuer": "https://other.example"}
+    wrong_keys = {**metadata, "jwks_uri": f"http://127.0.0.1:{ports['site']}/no-keys.json"}
+    documents = {"wrong-issuer.json": json.dumps(wrong_issuer), "wrong-keys.json": json.dumps(wrong_keys), "no-keys.json": '{"keys":[]}'}
+    served = f"OIDCProviderMetadataURL http://127.0.0.1:{ports['site']}"
     introspection = f"""
-OIDCOAuthIntrospectionEndpoint {metadata["introspection_endpoint"]}
+OIDCOAuthServerMetadataURL {op.issuer}/.well-known/oauth-authorization-server
 OIDCOAuthIntrospectionEndpointAuth client_secret_basic
 OIDCOAuthClientID {api["client_id"]}
 OIDCOAuthRemoteUserClaim sub
@@ -140,13 +154,14 @@ OIDCOAuthClientSecret """
             ports["site"]: discovery + site("site"),
             ports["posted"]: discovery + site("posted") + "OIDCResponseMode form_post\nOIDCProviderTokenEndpointAuth client_secret_basic\n",
             ports["wrong_secret"]: discovery + site("wrong_secret", secret="not-the-secret"),
-            ports["wrong_issuer"]: by_hand + "\nOIDCProviderIssuer https://other.example" + site("wrong_issuer"),
-            # Right in everything but the keys: a set in which the signing key is missing.
-            ports["wrong_keys"]: by_hand.replace(metadata["jwks_uri"], f"http://127.0.0.1:{ports['site']}/out.html") + f"\nOIDCProviderIssuer {op.issuer}" + site("wrong_keys"),
+            ports["wrong_issuer"]: f"{served}/wrong-issuer.json" + site("wrong_issuer"),
+            ports["wrong_keys"]: f"{served}/wrong-keys.json" + site("wrong_keys"),
             ports["by_introspection"]: introspection + api["client_secret"] + guarded,
-            ports["by_key_set"]: f"OIDCOAuthVerifyJwksUri {metadata['jwks_uri']}\nOIDCOAuthRemoteUserClaim sub\n" + guarded,
+            ports["by_key_set"]: f"OIDCOAuthVerifyJwksUri https://127.0.0.1:{ports['tls']}/keys\nOIDCOAuthSSLValidateServer Off\nOIDCOAuthRemoteUserClaim sub\n" + guarded,
+            ports["tls"]: TLS.format(jwks_uri=metadata["jwks_uri"]),
             ports["api_wrong_secret"]: introspection + "not-the-secret" + guarded,
-        }
+        },
+        documents,
     )
 
     def enter(name, person=None):
