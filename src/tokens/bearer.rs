@@ -1,0 +1,104 @@
+//! From a presented token to what it stands for now: used by userinfo, introspection, revocation.
+
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::issue::ACCESS_TOKEN_TYPE;
+use super::{Tokens, refresh};
+use crate::clock::Time;
+use crate::protocol::access_token::AccessClaims;
+use crate::seal::Purpose;
+use crate::storage::durable::{GrantId, Standing, TokenRef, User};
+use crate::storage::{Storage, StorageError};
+
+/// An access token that is genuine, in time, and not revoked.
+pub struct Access {
+    pub claims: AccessClaims,
+    /// Its person; none for a token of the client itself.
+    pub user: Option<Box<User>>,
+}
+
+/// The longest token that is looked at.
+const MAX_LENGTH: usize = 8 * 1024;
+
+/// `Authorization: Bearer …` (RFC 6750 §2.1), the scheme in any case (RFC 9110 §11.1).
+///
+/// # Errors
+/// `Err(())` for a header that is there and no bearer token, or more than one header.
+#[expect(clippy::result_unit_err, reason = "there is nothing more to say about a malformed header")]
+pub fn from_header(headers: &HeaderMap) -> Result<Option<&str>, ()> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = all.next() else { return Ok(None) };
+    if all.next().is_some() {
+        return Err(());
+    }
+    let value = value.to_str().map_err(|_| ())?;
+    let (scheme, token) = value.split_once(' ').ok_or(())?;
+    let token = token.trim_matches(' ');
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.contains(' ') {
+        return Err(());
+    }
+    Ok(Some(token))
+}
+
+impl Tokens {
+    /// Reads an access token that this issuer made and that has not expired. Says nothing about revocation.
+    #[must_use]
+    pub fn read(&self, token: &str, now: Time) -> Option<AccessClaims> {
+        if token.len() > MAX_LENGTH {
+            return None;
+        }
+        let claims: AccessClaims = if token.contains('.') {
+            let verified = self.keys.verify(token, now).ok()?;
+            // RFC 9068 §4: "The resource server MUST verify that the 'typ' header value is 'at+jwt' or 'application/at+jwt' and reject
+            // tokens carrying any other value."
+            if !verified.typ.as_deref().is_some_and(|typ| typ == ACCESS_TOKEN_TYPE) {
+                return None;
+            }
+            serde_json::from_slice(&verified.payload).ok()?
+        } else {
+            let sealed = URL_SAFE_NO_PAD.decode(token).ok()?;
+            let plain = self.seal.open(Purpose::AccessToken, b"access token", &sealed).ok()?;
+            serde_json::from_slice(&plain).ok()?
+        };
+        claims.live(&self.issuer, now).then_some(claims)
+    }
+
+    /// The token with its standing in the store: `None` if it is not, or no longer, good.
+    ///
+    /// # Errors
+    /// A fault of the store, which says nothing about the token.
+    pub async fn access(&self, storage: &Storage, token: &str, now: Time) -> Result<Option<Access>, StorageError> {
+        let Some(claims) = self.read(token, now) else { return Ok(None) };
+        self.standing(storage, claims).await
+    }
+
+    /// The standing of claims that were read before.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn standing(&self, storage: &Storage, claims: AccessClaims) -> Result<Option<Access>, StorageError> {
+        let grant = match claims.gid.as_deref().map(GrantId::parse) {
+            Some(None) => return Ok(None),
+            Some(Some(id)) => Some(id),
+            None => None,
+        };
+        // RFC 9700 §2.2: what a disabled or deleted client holds is dead with it.
+        match storage.clients.find(&claims.client_id).await? {
+            Some(record) if record.disabled_at.is_none() => {}
+            _ => return Ok(None),
+        }
+        let token = TokenRef { jti: &claims.jti, grant: grant.as_ref(), sid: claims.sid.as_deref() };
+        Ok(match storage.grants.standing(token).await? {
+            Standing::Live(user) => Some(Access { claims, user }),
+            Standing::Dead => None,
+        })
+    }
+
+    /// The grant and generation of a refresh token of ours; `None` for anything else.
+    #[must_use]
+    pub fn read_refresh(&self, token: &str) -> Option<(GrantId, u32)> {
+        refresh::decode(&self.seal, token)
+    }
+}

@@ -1,0 +1,21 @@
+# Lo que tiene cada página.
+skip-to-content = Ir al contenido
+language = Idioma
+theme = Tema
+theme-system = Como el dispositivo
+theme-light = Claro
+theme-dark = Oscuro
+request-id = Identificador de la solicitud
+technical-details = Para quien desarrolla la aplicación
+go-home = Ir a la página de inicio
+go-back-to = Volver a { $app }
+show-password = Mostrar la contraseña
+copy = Copiar
+copied = Copiado
+optional = opcional
+summary-title = Revisa lo que está marcado abajo
+privacy-policy = Política de privacidad
+terms = Condiciones del servicio
+email = Correo
+username = Nombre de usuario
+password = Contraseña
