@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use crate::accounts::authenticate::Parts;
 use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Hasher, Settings};
-use crate::browser::brand::{Accent, Brand, Logo};
+use crate::browser::brand::{Brand, Logo};
 use crate::browser::language;
 use crate::browser::layout::Page;
 use crate::browser::visit::Visit;
@@ -78,13 +78,7 @@ fn brand(config: &Config) -> Result<Brand, AppError> {
             Some(Logo::new(bytes).ok_or_else(|| unusable("it is no SVG, PNG or WebP image".to_owned()))?)
         }
     };
-    let accent = config.brand.accent.map(|accent| Accent {
-        light: accent.light.to_string(),
-        on_light: accent.on_light.to_string(),
-        dark: accent.dark.to_string(),
-        on_dark: accent.on_dark.to_string(),
-    });
-    Ok(Brand::new(&config.brand.name, logo, accent.as_ref()))
+    Ok(Brand::new(&config.brand.name, logo, config.brand.accent.as_deref()))
 }
 
 impl App {

@@ -1,13 +1,13 @@
 //! `[brand]`: name, logo and colour of the pages.
 //!
-//! A colour that passes on white does not pass on the dark surface: one `accent` is given, and its dark counterpart follows from it unless
-//! `accent_dark` is given, too. What is given must pass; what follows is made to pass.
+//! No colour has 4.5:1 on white and on the dark surface alike: the accent must be readable on one of the two, and `browser::brand` uses the
+//! nearest readable one on the other.
 
 use std::path::PathBuf;
 
 use super::reader::Reader;
 use super::reader::Setting;
-use super::source::{Raw, Source};
+use super::source::Raw;
 
 /// How the pages present themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub struct Brand {
     pub name: String,
     /// A file with an SVG, PNG or WebP image; served from our own origin.
     pub logo: Option<PathBuf>,
-    /// None: the colours of the style sheet.
-    pub accent: Option<Accent>,
+    /// `#rrggbb`; none: the colour of the style sheet.
+    pub accent: Option<String>,
 }
 
 impl Default for Brand {
@@ -25,20 +25,9 @@ impl Default for Brand {
     }
 }
 
-/// The accent in both themes, and what is written on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accent {
-    pub light: Rgb,
-    pub on_light: Rgb,
-    pub dark: Rgb,
-    pub on_dark: Rgb,
-}
-
-/// `--page` and `--surface` of the style sheet.
-const LIGHT: [Rgb; 2] = [Rgb(0xf5, 0xf6, 0xf4), Rgb(0xff, 0xff, 0xff)];
-const DARK: [Rgb; 2] = [Rgb(0x12, 0x16, 0x15), Rgb(0x1b, 0x21, 0x20)];
-const WHITE: Rgb = Rgb(0xff, 0xff, 0xff);
-const BLACK: Rgb = Rgb(0, 0, 0);
+/// `--surface` of the style sheet, light and dark.
+const LIGHT: Rgb = Rgb(0xff, 0xff, 0xff);
+const DARK: Rgb = Rgb(0x1b, 0x21, 0x20);
 /// WCAG 2.2 §1.4.3: "The visual presentation of text and images of text has a contrast ratio of at least 4.5:1".
 const LEAST: f64 = 4.5;
 const MAX_LOGO: u64 = 256 * 1024;
@@ -47,20 +36,8 @@ impl Brand {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         let name = reader.get("brand.name", Self::default().name);
         let logo: Option<PathBuf> = reader.optional("brand.logo");
-        let light: Option<Rgb> = reader.optional("brand.accent");
-        let dark: Option<Rgb> = reader.optional("brand.accent_dark");
-        let accent = light.map(|light| {
-            let dark = dark.unwrap_or_else(|| {
-                let follows = nearest(light, WHITE, &DARK);
-                reader.note("brand.accent_dark", Some(follows.show()), Source::Derived("from brand.accent"));
-                follows
-            });
-            Accent { light, on_light: on(light), dark, on_dark: on(dark) }
-        });
-        if light.is_none() && dark.is_some() {
-            reader.problem("brand.accent_dark", "is set without brand.accent".to_owned(), None);
-        }
-        Self { name, logo, accent }
+        let accent: Option<Rgb> = reader.optional("brand.accent");
+        Self { name, logo, accent: accent.map(|accent| accent.show()) }
     }
 
     pub(super) fn check(&self, reader: &mut Reader<'_>) {
@@ -80,20 +57,16 @@ impl Brand {
                 reader.problem("brand.logo", format!("{} {reason}", path.display()), None);
             }
         }
-        if let Some(accent) = &self.accent {
-            for (key, colour, surfaces, towards) in
-                [("brand.accent", accent.light, &LIGHT, BLACK), ("brand.accent_dark", accent.dark, &DARK, WHITE)]
-            {
-                let least = least_contrast(colour, surfaces);
-                if least < LEAST {
-                    let passes = nearest(colour, towards, surfaces).show();
-                    let reason = format!(
-                        "{} has a contrast of {least:.1}:1 to the surface it stands on; {LEAST}:1 is the least that can be read. The nearest \
-                         that passes is {passes}",
-                        colour.show()
-                    );
-                    reader.problem(key, reason, Some(&passes));
-                }
+        if let Some(accent) = self.accent.as_deref().and_then(|accent| Rgb::parse(&Raw::Text(accent.to_owned())).ok()) {
+            let (light, dark) = (accent.contrast(LIGHT), accent.contrast(DARK));
+            if light < LEAST && dark < LEAST {
+                let passes = nearest(accent).show();
+                let reason = format!(
+                    "{} has a contrast of {light:.1}:1 to the light surface and {dark:.1}:1 to the dark one; {LEAST}:1 on one of them is the least \
+                     that can be read. The nearest that passes is {passes}",
+                    accent.show()
+                );
+                reader.problem("brand.accent", reason, Some(&passes));
             }
         }
     }
@@ -101,7 +74,7 @@ impl Brand {
 
 /// A colour of the sRGB space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rgb(pub u8, pub u8, pub u8);
+struct Rgb(u8, u8, u8);
 
 impl Rgb {
     /// WCAG 2.2, "relative luminance".
@@ -129,18 +102,11 @@ impl Rgb {
     }
 }
 
-fn least_contrast(colour: Rgb, surfaces: &[Rgb]) -> f64 {
-    surfaces.iter().map(|surface| colour.contrast(*surface)).fold(f64::INFINITY, f64::min)
-}
-
-/// The first colour on the way to white or black that can be read on all the surfaces.
-fn nearest(colour: Rgb, end: Rgb, surfaces: &[Rgb]) -> Rgb {
-    (0..=255).map(|step| colour.towards(end, step)).find(|mixed| least_contrast(*mixed, surfaces) >= LEAST).unwrap_or(end)
-}
-
-/// Black or white, whichever reads better on it. One of the two always has 4.5:1.
-fn on(colour: Rgb) -> Rgb {
-    if colour.contrast(WHITE) >= colour.contrast(BLACK) { WHITE } else { BLACK }
+/// The first colour on the way to black or to white, whichever is nearer, that can be read on one of the surfaces.
+fn nearest(colour: Rgb) -> Rgb {
+    let black = Rgb(0, 0, 0);
+    let readable = |mixed: &Rgb| mixed.contrast(LIGHT) >= LEAST || mixed.contrast(DARK) >= LEAST;
+    (0..=255).flat_map(|step| [colour.towards(black, step), colour.towards(LIGHT, step)]).find(readable).unwrap_or(black)
 }
 
 /// As it stands in a style sheet: `#rrggbb`.
@@ -178,22 +144,19 @@ mod tests {
 
     #[test]
     fn contrast_is_measured_as_wcag_says() {
-        assert!((WHITE.contrast(BLACK) - 21.0).abs() < 1e-9);
+        let black = rgb("#000000");
+        assert!((LIGHT.contrast(black) - 21.0).abs() < 1e-9);
         // The example everybody knows: #767676 is the lightest grey that passes on white, #777777 does not.
-        assert!(rgb("#767676").contrast(WHITE) >= LEAST);
-        assert!(rgb("#777777").contrast(WHITE) < LEAST);
+        assert!(rgb("#767676").contrast(LIGHT) >= LEAST);
+        assert!(rgb("#777777").contrast(LIGHT) < LEAST);
     }
 
     #[test]
-    fn our_own_accents_pass_and_a_pale_one_has_a_nearest_that_does() {
-        assert!(least_contrast(rgb("#0b6b5d"), &LIGHT) >= LEAST);
-        assert!(least_contrast(rgb("#5fd0bd"), &DARK) >= LEAST);
-        for colour in ["#ffcc00", "#5fd0bd", "#ffffff", "#000000", "#0b6b5d", "#3366ff"] {
-            assert!(least_contrast(nearest(rgb(colour), BLACK, &LIGHT), &LIGHT) >= LEAST, "{colour}");
-            assert!(least_contrast(nearest(rgb(colour), WHITE, &DARK), &DARK) >= LEAST, "{colour}");
-            assert!(on(rgb(colour)).contrast(rgb(colour)) >= LEAST, "{colour}");
-        }
-        assert_eq!(nearest(rgb("#0b6b5d"), BLACK, &LIGHT), rgb("#0b6b5d"), "what passes stays");
+    fn an_accent_that_cannot_be_read_anywhere_has_a_nearest_that_can() {
+        assert_eq!(nearest(rgb("#0b6b5d")), rgb("#0b6b5d"), "what passes stays");
+        let between = rgb("#7c7c7c");
+        assert!(between.contrast(LIGHT) < LEAST && between.contrast(DARK) < LEAST);
+        assert_eq!(nearest(between), rgb("#767676"));
     }
 
     #[test]

@@ -313,6 +313,9 @@ async fn a_late_answer_does_not_bring_back_a_stale_client() {
         async fn delete(&self, _: &str, _: super::Time, _: &super::Act) -> super::super::Result<bool> {
             Ok(false)
         }
+        async fn has_origin(&self, _: &str) -> super::super::Result<bool> {
+            Ok(false)
+        }
         async fn any_demo(&self) -> super::super::Result<bool> {
             Ok(false)
         }

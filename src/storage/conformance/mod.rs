@@ -169,7 +169,7 @@ fn client(id: &str) -> ClientRecord {
             access_token_format: AccessTokenFormat::Jwt,
             default_max_age: None,
             require_auth_time: false,
-            require_pkce: true,
+            require_pkce: Some(true),
             first_party: false,
             refresh_token_rotation: true,
             claims_in_id_token: true,
