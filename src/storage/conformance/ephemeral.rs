@@ -47,7 +47,7 @@ on_every_store!(
 );
 
 const LONG: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(400);
 const WORKERS: usize = 16;
 const ROUNDS: usize = 200;
 

@@ -200,7 +200,7 @@ async fn postgres_goes_away_and_comes_back() {
     middleman.become_(REFUSING);
     for _ in 0..3 {
         let (answer, took) = timed(find()).await;
-        assert!(unavailable(&answer) && took < Duration::from_secs(1), "{answer:?} after {took:?}");
+        assert!(unavailable(&answer) && took < Duration::from_secs(2), "{answer:?} after {took:?}");
         let (answer, _) = timed(storage.users.create(&user("none"), &operator())).await;
         assert!(unavailable(&answer), "{answer:?}");
     }
@@ -265,7 +265,7 @@ async fn redis_goes_away_and_comes_back() {
         })
         .await;
         for (answer, took) in answers {
-            assert!(unavailable(&answer) && took < Duration::from_millis(1100), "{answer:?} after {took:?}");
+            assert!(unavailable(&answer) && took < Duration::from_millis(1500), "{answer:?} after {took:?}");
         }
         assert!(unavailable(&store.put_new("test-x", vec![], Duration::from_secs(1)).await));
         assert!(unavailable(&store.swap(&key, vec![]).await));
