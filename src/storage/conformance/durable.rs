@@ -12,6 +12,7 @@ use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_data
 on_every_database!(
     clients_are_made_changed_and_deleted,
     clients_come_in_pages,
+    origins_follow_the_redirect_uris_of_enabled_clients,
     a_change_of_a_client_reaches_the_other_replica,
     keys_follow_each_other,
     the_fingerprint_is_remembered,
@@ -64,6 +65,28 @@ async fn clients_come_in_pages(place: &Place) {
     demo.demo = true;
     storage.clients.create(&demo, &operator()).await.expect("new");
     assert!(storage.clients.any_demo().await.expect("read"));
+}
+
+async fn origins_follow_the_redirect_uris_of_enabled_clients(place: &Place) {
+    let storage = place.open().await;
+    let known = async |origin| storage.clients.has_origin(origin).await.expect("read");
+    assert!(!known("https://app.example").await);
+    let (mut one, two) = (client("one"), client("two"));
+    storage.clients.create(&one, &operator()).await.expect("new");
+    storage.clients.create(&two, &operator()).await.expect("new");
+    assert!(known("https://app.example").await);
+    assert!(!known("https://app.example:8443").await && !known("null").await);
+    one.client = Arc::new(crate::protocol::client::Client {
+        redirect_uris: vec!["https://spa.example/cb".to_owned(), "https://spa.example/other".to_owned(), "com.example.app:/cb".to_owned()],
+        ..(*one.client).clone()
+    });
+    assert!(storage.clients.update(&one, &operator()).await.expect("known"));
+    assert!(known("https://spa.example").await && known("https://app.example").await);
+    assert!(storage.clients.delete("two", at(5), &operator()).await.expect("known"));
+    assert!(!known("https://app.example").await);
+    one.disabled_at = Some(at(6));
+    assert!(storage.clients.update(&one, &operator()).await.expect("known"));
+    assert!(!known("https://spa.example").await);
 }
 
 async fn a_change_of_a_client_reaches_the_other_replica(place: &Place) {
