@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use crate::accounts::authenticate::Parts;
 use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Hasher, Settings};
-use crate::browser::brand::Brand;
+use crate::browser::brand::{Accent, Brand, Logo};
 use crate::browser::language;
 use crate::browser::layout::Page;
 use crate::browser::visit::Visit;
@@ -21,6 +21,7 @@ use crate::keys::rotation::Policy as KeyPolicy;
 use crate::keys::{KeyError, KeyRing};
 use crate::outgoing::Outgoing;
 use crate::protocol::authorization::{PkcePolicy, Policy};
+use crate::protocol::client::Client;
 use crate::seal::Seal;
 use crate::storage::durable::{Act, Actor};
 use crate::storage::{OpenError, Schema, Storage, StorageOptions};
@@ -60,6 +61,25 @@ pub enum AppError {
     Configuration(String),
 }
 
+/// Name, logo and colours as the pages take them.
+fn brand(config: &Config) -> Result<Brand, AppError> {
+    let logo = match &config.brand.logo {
+        None => None,
+        Some(path) => {
+            let unusable = |reason: String| AppError::Configuration(format!("PORTERO_BRAND__LOGO names {}: {reason}", path.display()));
+            let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+            Some(Logo::new(bytes).ok_or_else(|| unusable("it is no SVG, PNG or WebP image".to_owned()))?)
+        }
+    };
+    let accent = config.brand.accent.map(|accent| Accent {
+        light: accent.light.to_string(),
+        on_light: accent.on_light.to_string(),
+        dark: accent.dark.to_string(),
+        on_dark: accent.on_dark.to_string(),
+    });
+    Ok(Brand::new(&config.brand.name, logo, accent.as_ref()))
+}
+
 impl App {
     /// Opens the stores, loads or makes the signing keys, and puts everything together.
     ///
@@ -67,7 +87,7 @@ impl App {
     /// [`AppError`], each naming what to change.
     pub async fn open(config: Config, seal: Seal, clock: Clock, random: Random) -> Result<Self, AppError> {
         let config = Arc::new(config);
-        let options = StorageOptions { redis_url: config.redis_url.clone(), ..StorageOptions::new(&config.database_url) };
+        let options = StorageOptions { redis_url: config.redis_url.as_ref().map(|url| url.expose().to_owned()), ..StorageOptions::new(config.database_url.expose()) };
         let storage = Storage::open(&options, seal.clone(), Schema::Migrate).await?;
         Self::on(config, storage, seal, clock, random).await
     }
@@ -113,13 +133,24 @@ impl App {
             limits: Limits { enabled: config.limits },
             clock,
             random,
-            brand: Brand::new(&config.brand.name, None, config.brand.accent.as_deref()),
+            brand: brand(&config)?,
             outgoing: Outgoing::new(&config),
             guesses: Guesses::new(config.limits),
             discovery: ArcSwapOption::empty(),
             seal,
             config,
         })
+    }
+
+    /// Makes the keys a client's tokens are signed with, where there are none of their algorithm yet.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn ensure_keys(&self, client: &Client, by: &Act) -> Result<(), KeyError> {
+        for alg in [client.id_token_signed_response_alg, client.access_token_signed_response_alg] {
+            self.tokens.keys.ensure(alg, self.random.bytes(), self.clock.now(), by).await?;
+        }
+        Ok(())
     }
 
     #[must_use]

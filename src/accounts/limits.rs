@@ -40,13 +40,18 @@ impl Limits {
 }
 
 /// An IPv4 address stands for itself, an IPv6 address for its /64: that is what one household or one machine is given.
-fn network_key(seal: &Seal, address: IpAddr) -> Digest {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}
+
+fn network_key(seal: &Seal, address: IpAddr) -> Digest {
+    match network(address) {
         IpAddr::V4(v4) => seal.mac(Purpose::Identifier, &[b"address", &v4.octets()]),
-        IpAddr::V6(v6) => {
-            let network = Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64);
-            seal.mac(Purpose::Identifier, &[b"address", &network.octets()[..8]])
-        }
+        IpAddr::V6(v6) => seal.mac(Purpose::Identifier, &[b"address", &v6.octets()[..8]]),
     }
 }
 

@@ -109,6 +109,13 @@ fn nearest(colour: Rgb) -> Rgb {
     (0..=255).flat_map(|step| [colour.towards(black, step), colour.towards(LIGHT, step)]).find(readable).unwrap_or(black)
 }
 
+/// As it stands in a style sheet: `#rrggbb`.
+impl std::fmt::Display for Rgb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
+    }
+}
+
 impl Setting for Rgb {
     fn parse(raw: &Raw) -> Result<Self, String> {
         let text = String::parse(raw)?;
@@ -123,7 +130,7 @@ impl Setting for Rgb {
     }
 
     fn show(&self) -> String {
-        format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
+        self.to_string()
     }
 }
 

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::client_auth::METHODS;
 use super::token::GRANTS;
 use crate::app::App;
-use crate::protocol::client::{AuthMethod, SigningAlg};
+use crate::protocol::client::SigningAlg;
 use crate::protocol::metadata::{self, Capabilities};
 use crate::protocol::scope;
 use crate::urls;
@@ -42,8 +42,6 @@ pub async fn discovery(State(app): State<Arc<App>>, headers: HeaderMap) -> Respo
 }
 
 fn make(app: &App, algs: Vec<SigningAlg>) -> Document {
-    let methods: Vec<&str> = METHODS.iter().map(|method| method.name().as_str()).collect();
-    let confidential: Vec<&str> = methods.iter().copied().filter(|name| *name != AuthMethod::None.as_str()).collect();
     let capabilities = Capabilities {
         issuer: app.urls.issuer(),
         authorization_endpoint: &app.urls.absolute(urls::AUTHORIZE),
@@ -53,14 +51,12 @@ fn make(app: &App, algs: Vec<SigningAlg>) -> Document {
         introspection_endpoint: &app.urls.absolute(urls::INTROSPECT),
         revocation_endpoint: &app.urls.absolute(urls::REVOKE),
         end_session_endpoint: &app.urls.absolute(urls::LOGOUT),
-        grant_types: &GRANTS.iter().map(|grant| grant.name().as_str()).collect::<Vec<_>>(),
-        token_endpoint_auth_methods: &methods,
-        introspection_endpoint_auth_methods: &confidential,
-        revocation_endpoint_auth_methods: &methods,
-        id_token_signing_algs: &algs,
-        scopes: scope::STANDARD,
+        grant_types: &GRANTS.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
+        auth_methods: &METHODS.iter().map(|method| method.name()).collect::<Vec<_>>(),
+        id_token_algs: &algs,
+        scopes: &scope::STANDARD,
         acr_values: crate::app::ACR_VALUES,
-        ui_locales: crate::i18n::LOCALES,
+        ui_locales: &crate::i18n::Lang::ALL.map(crate::i18n::Lang::tag),
     };
     let document = metadata::openid(&capabilities);
     let bytes = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
