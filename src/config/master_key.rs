@@ -27,6 +27,13 @@ pub enum MasterKey {
     Missing,
 }
 
+/// An opened master key.
+pub struct Opened {
+    pub key: Zeroizing<[u8; 32]>,
+    /// The file that was made for it just now.
+    pub created: Option<PathBuf>,
+}
+
 impl fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -78,23 +85,25 @@ impl MasterKey {
     ///
     /// # Errors
     /// Where the development server's file cannot be read, understood or made.
-    pub fn open(&self, fresh: impl FnOnce() -> [u8; 32]) -> Result<Zeroizing<[u8; 32]>, Problem> {
+    pub fn open(&self, fresh: impl FnOnce() -> [u8; 32]) -> Result<Opened, Problem> {
         match self {
-            Self::Given(key) => Ok(key.clone()),
+            Self::Given(key) => Ok(Opened { key: key.clone(), created: None }),
             Self::Development(path) => {
                 let problem = |reason: String| Problem {
                     setting: variable("master_key"),
                     reason: format!("{}: {reason}", path.display()),
                     example: Some(format!("{}={EXAMPLE_FILE}", variable("master_key_file"))),
                 };
-                if !path.exists() {
+                let missing = !path.exists();
+                if missing {
                     create(path, &Zeroizing::new(fresh())).map_err(|error| problem(format!("cannot be made: {error}")))?;
                 }
                 let text = std::fs::read_to_string(path).map_err(|error| problem(format!("cannot be read: {error}")))?;
                 let text = Zeroizing::new(text);
-                decode(text.trim()).ok_or_else(|| {
+                let key = decode(text.trim()).ok_or_else(|| {
                     problem("does not hold a master key; restore it, or remove it together with the database to start afresh".to_owned())
-                })
+                })?;
+                Ok(Opened { key, created: missing.then(|| path.clone()) })
             }
             Self::Missing => Err(Problem {
                 setting: variable("master_key"),
@@ -177,8 +186,10 @@ mod tests {
         let path = directory.join(DEVELOPMENT_FILE);
         let key = MasterKey::Development(path.clone());
         let fresh: [u8; 32] = std::array::from_fn(|i| u8::try_from(i).expect("small"));
-        assert_eq!(key.open(|| fresh).as_deref(), Ok(&fresh));
-        assert_eq!(key.open(|| unreachable!("it is there")).as_deref(), Ok(&fresh));
+        let opened = key.open(|| fresh).expect("made");
+        assert_eq!((*opened.key, opened.created.as_ref()), (fresh, Some(&path)));
+        let opened = key.open(|| unreachable!("it is there")).expect("kept");
+        assert_eq!((*opened.key, opened.created), (fresh, None));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;

@@ -31,7 +31,7 @@ pub use access::PkcePolicy;
 pub use brand::Brand;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
-pub use master_key::{DEVELOPMENT_FILE, MasterKey};
+pub use master_key::{DEVELOPMENT_FILE, MasterKey, Opened};
 pub use passwords::Passwords;
 pub use reader::{Entry, Problem, Problems, variable};
 pub use secret::{MASK, Secret, mask_url};
@@ -189,6 +189,19 @@ impl Config {
         }
     }
 
+    /// The management address alone, for whoever asks a server that runs already: nothing else needs to be right for that.
+    ///
+    /// # Errors
+    /// Where that one setting is wrong.
+    pub fn management_listen(inputs: &Inputs) -> Result<SocketAddr, Problems> {
+        let mut problems = Vec::new();
+        let found = source::gather(inputs, &mut problems);
+        let mut reader = Reader::new(&found);
+        let address = reader.get("management_listen", MANAGEMENT_LISTEN);
+        problems.extend(reader.into_problems());
+        if problems.is_empty() { Ok(address) } else { Err(Problems(problems)) }
+    }
+
     #[must_use]
     pub fn is_development(&self) -> bool {
         self.mode == Mode::Development
@@ -201,4 +214,12 @@ impl Config {
             self.issuer = server::issuer_of(bound);
         }
     }
+}
+
+/// A length of time as settings write it, for flags: `30s`, `24h`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    <std::time::Duration as reader::Setting>::parse(&source::Raw::Text(text.to_owned()))
 }

@@ -213,6 +213,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What is wrong with the settings that were asked for.
+    #[must_use]
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
     /// Whatever was found and never asked for is a mistake; the nearest known key is named.
     #[must_use]
     pub fn finish(mut self) -> (Vec<Entry>, Vec<Problem>, Vec<String>) {

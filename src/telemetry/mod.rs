@@ -32,7 +32,7 @@ pub fn start_log(program: Program, style: Option<Style>, level: &str) {
     if started.is_ok() {
         std::panic::set_hook(Box::new(|panic| {
             let location = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-            tracing::error!(event = "panic", location, "{}", panic.payload_as_str().unwrap_or("no message"));
+            tracing::error!(event = "panic", "panicked at {location}: {}", panic.payload_as_str().unwrap_or("no message"));
         }));
     }
 }
