@@ -36,6 +36,14 @@ CREATE TABLE clients (
 );
 CREATE INDEX clients_demo ON clients (client_id) WHERE demo;
 
+-- The web origins of their redirect URIs, for cross-origin answers.
+CREATE TABLE client_origins (
+    origin    TEXT NOT NULL,
+    client_id TEXT NOT NULL REFERENCES clients (client_id) ON DELETE CASCADE,
+    PRIMARY KEY (origin, client_id)
+);
+CREATE INDEX client_origins_client ON client_origins (client_id);
+
 CREATE TABLE sessions (
     id           TEXT   NOT NULL PRIMARY KEY,
     digest       TEXT   NOT NULL UNIQUE,

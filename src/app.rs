@@ -8,19 +8,19 @@ use arc_swap::ArcSwapOption;
 use crate::accounts::authenticate::Parts;
 use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Hasher, Settings};
-use crate::browser::brand::Brand;
+use crate::browser::brand::{Brand, Logo};
 use crate::browser::language;
 use crate::browser::layout::Page;
 use crate::browser::visit::Visit;
+use crate::clients::guesses::Guesses;
 use crate::clock::{Clock, Random};
 use crate::config::{Config, Mode};
-use crate::endpoints::client_auth::Guesses;
-use crate::endpoints::discovery::Document;
 use crate::i18n::Lang;
 use crate::keys::rotation::Policy as KeyPolicy;
 use crate::keys::{KeyError, KeyRing};
 use crate::outgoing::Outgoing;
 use crate::protocol::authorization::{PkcePolicy, Policy};
+use crate::protocol::client::{Client, SigningAlg};
 use crate::seal::Seal;
 use crate::storage::durable::{Act, Actor};
 use crate::storage::{OpenError, Schema, Storage, StorageOptions};
@@ -49,6 +49,14 @@ pub struct App {
     pub discovery: ArcSwapOption<Document>,
 }
 
+/// The discovery document as bytes, with what it was made for.
+pub struct Document {
+    pub algs: Vec<SigningAlg>,
+    pub bytes: Arc<[u8]>,
+    /// With its quotes.
+    pub etag: String,
+}
+
 /// Why the application did not open. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -60,6 +68,19 @@ pub enum AppError {
     Configuration(String),
 }
 
+/// Name, logo and colours as the pages take them.
+fn brand(config: &Config) -> Result<Brand, AppError> {
+    let logo = match &config.brand.logo {
+        None => None,
+        Some(path) => {
+            let unusable = |reason: String| AppError::Configuration(format!("PORTERO_BRAND__LOGO names {}: {reason}", path.display()));
+            let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+            Some(Logo::new(bytes).ok_or_else(|| unusable("it is no SVG, PNG or WebP image".to_owned()))?)
+        }
+    };
+    Ok(Brand::new(&config.brand.name, logo, config.brand.accent.as_deref()))
+}
+
 impl App {
     /// Opens the stores, loads or makes the signing keys, and puts everything together.
     ///
@@ -67,7 +88,7 @@ impl App {
     /// [`AppError`], each naming what to change.
     pub async fn open(config: Config, seal: Seal, clock: Clock, random: Random) -> Result<Self, AppError> {
         let config = Arc::new(config);
-        let options = StorageOptions { redis_url: config.redis_url.clone(), ..StorageOptions::new(&config.database_url) };
+        let options = StorageOptions { redis_url: config.redis_url.as_ref().map(|url| url.expose().to_owned()), ..StorageOptions::new(config.database_url.expose()) };
         let storage = Storage::open(&options, seal.clone(), Schema::Migrate).await?;
         Self::on(config, storage, seal, clock, random).await
     }
@@ -87,7 +108,7 @@ impl App {
         };
         let keys = KeyRing::load(Arc::clone(&storage.keys), seal.clone(), policy, now).await?;
         let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "start".to_owned() };
-        keys.ensure(crate::protocol::client::SigningAlg::RS256, random.bytes(), now, &by).await?;
+        keys.ensure(SigningAlg::RS256, random.bytes(), now, &by).await?;
         let cost = Cost { m: config.passwords.memory_kib, t: config.passwords.iterations, p: config.passwords.lanes };
         let hasher = Hasher::new(Settings { cost, ..Settings::default() }).map_err(|reason| AppError::Configuration(reason.to_owned()))?;
         let tokens = Tokens {
@@ -113,13 +134,24 @@ impl App {
             limits: Limits { enabled: config.limits },
             clock,
             random,
-            brand: Brand::new(&config.brand.name, None, config.brand.accent.as_deref()),
-            outgoing: Outgoing::new(&config),
+            brand: brand(&config)?,
+            outgoing: Outgoing::new(config.fetch_allow.clone()),
             guesses: Guesses::new(config.limits),
             discovery: ArcSwapOption::empty(),
             seal,
             config,
         })
+    }
+
+    /// Makes the keys a client's tokens are signed with, where there are none of their algorithm yet.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn ensure_keys(&self, client: &Client, by: &Act) -> Result<(), KeyError> {
+        for alg in [client.id_token_signed_response_alg, client.access_token_signed_response_alg] {
+            self.tokens.keys.ensure(alg, self.random.bytes(), self.clock.now(), by).await?;
+        }
+        Ok(())
     }
 
     #[must_use]

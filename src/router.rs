@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 
 use crate::app::App;
-use crate::browser;
+use crate::browser::error::{PageError, PageReason};
+use crate::browser::visit::Visit;
 use crate::endpoints::{MAX_FORM, authorize, discovery, end_session, introspect, jwks, revoke, token, userinfo};
 use crate::layers;
-use crate::request::RequestContext;
 use crate::urls;
 use crate::{demo, web};
 
@@ -53,19 +53,19 @@ pub fn public(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-async fn not_found(state: State<Arc<App>>, context: Extension<RequestContext>, headers: HeaderMap) -> Response {
-    in_the_callers_form(&state, &context, &headers, StatusCode::NOT_FOUND, "not_found")
+async fn not_found(state: State<Arc<App>>, visit: Visit) -> Response {
+    in_the_callers_form(&state, &visit, PageReason::NotFound, StatusCode::NOT_FOUND, "not_found")
 }
 
-async fn method_not_allowed(state: State<Arc<App>>, context: Extension<RequestContext>, headers: HeaderMap) -> Response {
-    in_the_callers_form(&state, &context, &headers, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
+async fn method_not_allowed(state: State<Arc<App>>, visit: Visit) -> Response {
+    in_the_callers_form(&state, &visit, PageReason::Method(""), StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
 }
 
 /// A page for a browser, JSON for everybody else.
-fn in_the_callers_form(app: &App, context: &RequestContext, headers: &HeaderMap, status: StatusCode, code: &'static str) -> Response {
-    let wants_page = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
+fn in_the_callers_form(app: &App, visit: &Visit, reason: PageReason, status: StatusCode, code: &'static str) -> Response {
+    let wants_page = visit.header(&header::ACCEPT).is_some_and(|accept| accept.contains("text/html"));
     if wants_page {
-        return browser::error::status(&app.page(headers, context, ""), status);
+        return PageError::new(reason).into_response(&app.page(visit, None));
     }
     (status, [(header::CACHE_CONTROL, "no-store")], Json(serde_json::json!({ "error": code }))).into_response()
 }

@@ -4,12 +4,13 @@
 //! `storage.attempts`), the order of the checks (`authenticate`). What is counted under is a keyed digest: neither store learns a name or
 //! an address.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::request::network;
 use crate::seal::{Digest, Purpose, Seal};
 use crate::storage::ephemeral::{Ephemeral, Rule, Taken};
 use crate::storage::{Result, Time};
@@ -39,14 +40,10 @@ impl Limits {
     }
 }
 
-/// An IPv4 address stands for itself, an IPv6 address for its /64: that is what one household or one machine is given.
 fn network_key(seal: &Seal, address: IpAddr) -> Digest {
-    match address.to_canonical() {
+    match network(address) {
         IpAddr::V4(v4) => seal.mac(Purpose::Identifier, &[b"address", &v4.octets()]),
-        IpAddr::V6(v6) => {
-            let network = Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64);
-            seal.mac(Purpose::Identifier, &[b"address", &network.octets()[..8]])
-        }
+        IpAddr::V6(v6) => seal.mac(Purpose::Identifier, &[b"address", &v6.octets()[..8]]),
     }
 }
 

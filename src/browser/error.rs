@@ -11,6 +11,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::layout::{Page, html};
+use crate::protocol::error as protocol;
 use crate::storage::StorageError;
 
 /// What happened, as far as the person is concerned.
@@ -53,7 +54,8 @@ impl PageReason {
 
     fn code(self) -> &'static str {
         match self {
-            Self::App | Self::OtherBrowser | Self::Expired | Self::Form | Self::Request => "invalid_request",
+            Self::App | Self::Expired | Self::Request => "invalid_request",
+            Self::OtherBrowser | Self::Form => "access_denied",
             Self::NotFound => "not_found",
             Self::Method(_) => "method_not_allowed",
             Self::TooLarge => "content_too_large",
@@ -100,7 +102,9 @@ pub struct PageError {
     pub reason: PageReason,
     /// The OAuth error code alone, or a word of that form where OAuth has none.
     pub code: Cow<'static, str>,
-    /// For the developer of the app, in English; never a secret and never a value that the person did not send.
+    /// What was wrong, for the developer of the app: the key of a text, and the name of the parameter where the text speaks of one.
+    pub cause: Option<(&'static str, &'static str)>,
+    /// What was got, for the developer of the app, in English; never a secret and never a value that the person did not send.
     pub detail: Option<Cow<'static, str>>,
     /// Where trying again begins, if anywhere: a path of ours.
     pub again: Option<String>,
@@ -111,7 +115,7 @@ pub struct PageError {
 impl PageError {
     #[must_use]
     pub fn new(reason: PageReason) -> Self {
-        Self { reason, code: Cow::Borrowed(reason.code()), detail: None, again: None, back: None }
+        Self { reason, code: Cow::Borrowed(reason.code()), cause: None, detail: None, again: None, back: None }
     }
 
     /// An OAuth error that may not be sent to the app: the code, and what was wrong, for its developer.
@@ -155,10 +159,14 @@ impl PageError {
             Some(after) if matches!(self.reason, PageReason::TooMany(_)) => page.l.count("error-many-lead", "minutes", minutes(after)),
             _ => page.l.t(self.reason.lead()),
         };
+        let cause = self.cause.map(|(key, parameter)| match parameter {
+            "" => page.l.t(key),
+            name => page.l.with(key, "parameter", name),
+        });
         let title = page.l.t(self.reason.title());
         let tone = if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS { "warn" } else { "danger" };
         let (back, again) = (self.back.as_ref(), self.again.as_deref());
-        let template = ErrorPage { page, title, lead, tone, code: &self.code, detail, again, back };
+        let template = ErrorPage { page, title, lead, tone, code: &self.code, cause, detail, again, back };
         let mut response = html(page, status, &template);
         if let Some(after) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(after)));
@@ -168,6 +176,33 @@ impl PageError {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
         }
         response
+    }
+}
+
+/// What the rules refuse before an answer to the app is safe.
+impl From<protocol::PageError> for PageError {
+    fn from(refused: protocol::PageError) -> Self {
+        use protocol::PageReason as Rule;
+        let (reason, cause) = match refused.reason {
+            Rule::MissingClientId => (PageReason::App, "cause-missing-client-id"),
+            Rule::UnknownClient | Rule::DisabledClient => (PageReason::App, "cause-unknown-client"),
+            Rule::RepeatedParameter(_) => (PageReason::App, "cause-repeated-parameter"),
+            Rule::MissingRedirectUri => (PageReason::App, "cause-missing-redirect-uri"),
+            Rule::UnregisteredRedirectUri => (PageReason::App, "cause-unregistered-redirect-uri"),
+            Rule::MalformedRequest => (PageReason::App, "cause-malformed-request"),
+            Rule::ExpiredFlow => (PageReason::Expired, "cause-expired-flow"),
+            Rule::OtherBrowser => (PageReason::OtherBrowser, "cause-other-browser"),
+            Rule::ForgedForm => (PageReason::Form, "cause-forged-form"),
+            Rule::InvalidLogoutRequest => (PageReason::App, "cause-invalid-logout-request"),
+            Rule::InvalidIdTokenHint => (PageReason::App, "cause-invalid-id-token-hint"),
+            Rule::UnregisteredPostLogoutRedirectUri => (PageReason::App, "cause-unregistered-post-logout-redirect-uri"),
+        };
+        Self {
+            code: Cow::Borrowed(refused.code.as_str()),
+            cause: Some((cause, refused.reason.parameter().unwrap_or_default())),
+            detail: refused.detail.map(Cow::Owned),
+            ..Self::new(reason)
+        }
     }
 }
 
@@ -201,7 +236,55 @@ struct ErrorPage<'a> {
     lead: String,
     tone: &'static str,
     code: &'a str,
+    cause: Option<String>,
     detail: Option<&'a str>,
     again: Option<&'a str>,
     back: Option<&'a (String, String)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::brand::Brand;
+    use super::super::visit::tests::visit;
+    use super::*;
+    use crate::i18n::Lang;
+    use crate::urls::Urls;
+
+    async fn body(error: PageError, lang: Lang) -> (StatusCode, String) {
+        let (urls, brand) = (Urls::new("https://id.example"), Brand::default());
+        let page = Page::new(&visit("GET", "/oauth2/authorize?x=%3Cb%3E", &[]), &urls, &brand, lang, [7; 16]);
+        let response = error.into_response(&page);
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+        (status, String::from_utf8(bytes.to_vec()).expect("UTF-8"))
+    }
+
+    #[tokio::test]
+    async fn every_refusal_of_the_rules_has_its_words() {
+        for lang in Lang::ALL {
+            for reason in protocol::PageReason::ALL {
+                let refused = protocol::PageError::new(reason).with_detail("got <script>alert(1)</script>");
+                let code = refused.code.as_str();
+                let (status, html) = body(refused.into(), lang).await;
+                assert!(status.is_client_error());
+                assert!(html.contains(&format!("id=\"error-code\">{code}</code>")), "{html}");
+                assert!(!html.contains("<script>alert") && html.contains("script&#62;alert"), "{html}");
+                assert!(html.contains(&format!("<html lang=\"{}\"", lang.tag())));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fault_of_ours_tells_nothing_of_itself() {
+        let fault = StorageError::Unavailable("postgres://user:secret@db/portero refused".to_owned());
+        let (status, html) = body(fault.into(), Lang::En).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(html.contains("temporarily_unavailable") && !html.contains("secret"));
+    }
+
+    #[test]
+    fn waits_are_rounded_up() {
+        assert_eq!((seconds(Duration::ZERO), seconds(Duration::from_millis(1500))), (1, 2));
+        assert_eq!((minutes(Duration::from_secs(60)), minutes(Duration::from_secs(61))), (1, 2));
+    }
 }

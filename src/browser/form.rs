@@ -64,6 +64,8 @@ pub struct Field {
     pub longest: u32,
     pub hint: Option<String>,
     pub wrong: Option<String>,
+    /// Marked as wrong although the reason stands above the form, under the id `problems`.
+    pub invalid: bool,
     pub optional: bool,
     pub focus: bool,
 }
@@ -71,7 +73,19 @@ pub struct Field {
 impl Field {
     #[must_use]
     pub fn new(id: &'static str, kind: &'static str, label: String, autocomplete: &'static str) -> Self {
-        Self { id, kind, label, value: String::new(), autocomplete, longest: 254, hint: None, wrong: None, optional: false, focus: false }
+        Self {
+            id,
+            kind,
+            label,
+            value: String::new(),
+            autocomplete,
+            longest: 254,
+            hint: None,
+            wrong: None,
+            invalid: false,
+            optional: false,
+            focus: false,
+        }
     }
 
     #[must_use]
@@ -99,6 +113,17 @@ impl Field {
     }
 
     #[must_use]
+    pub fn invalid(mut self, invalid: bool) -> Self {
+        self.invalid = invalid;
+        self
+    }
+
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.invalid || self.wrong.is_some()
+    }
+
+    #[must_use]
     pub fn optional(mut self) -> Self {
         self.optional = true;
         self
@@ -115,10 +140,9 @@ impl Field {
     pub fn described_by(&self) -> Option<String> {
         let hint = self.hint.as_ref().map(|_| format!("{}-hint", self.id));
         let wrong = self.wrong.as_ref().map(|_| format!("{}-wrong", self.id));
-        match (hint, wrong) {
-            (Some(hint), Some(wrong)) => Some(format!("{hint} {wrong}")),
-            (one, other) => one.or(other),
-        }
+        let above = self.invalid.then(|| "problems".to_owned());
+        let ids: Vec<String> = [hint, wrong, above].into_iter().flatten().collect();
+        (!ids.is_empty()).then(|| ids.join(" "))
     }
 
     /// The line of the error summary for this field.

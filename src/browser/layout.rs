@@ -225,7 +225,8 @@ fn security_headers(headers: &mut HeaderMap, urls: &Urls) {
     }
 }
 
-/// On to another page, by GET.
+/// On to another page, by GET. A redirect shows nothing that an opener could disturb, and one in a window that an app opened
+/// must not cut it off: it states no opener policy of its own.
 ///
 /// # Panics
 /// On an address with characters that no header may hold: ours are percent-encoded.
@@ -234,6 +235,7 @@ pub fn see_other(urls: &Urls, to: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     response.headers_mut().insert(LOCATION, HeaderValue::from_str(to).expect("an address of ours is visible ASCII"));
     security_headers(response.headers_mut(), urls);
+    response.headers_mut().insert(OPENER_POLICY, HeaderValue::from_static("unsafe-none"));
     response
 }
 

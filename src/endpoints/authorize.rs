@@ -107,7 +107,7 @@ async fn begin(app: &App, asked: &Asked, params: &Params) -> Result<Response, Re
     let mut request = authorization::check(&client, params, &reply_to, &app.policy())
         .map_err(|error| Refused::Client(Box::new(reply_to.clone()), error))?;
     if let Some(hint) = request.id_token_hint.take() {
-        let sub = app.tokens.hint(&hint, Some(&client.client_id), asked.now).map(|hint| hint.sub);
+        let sub = app.tokens.hint(&hint, asked.now).filter(|hint| hint.is_for(&client.client_id)).map(|hint| hint.sub);
         // OIDC Core §3.1.2.1, id_token_hint: a hint that is not ours says nothing about anybody.
         let invalid = || OAuthError::invalid_request("id_token_hint is not an ID token of this issuer for this client");
         request.hint_sub = Some(sub.ok_or_else(|| Refused::Client(Box::new(reply_to.clone()), invalid()))?);
@@ -158,7 +158,7 @@ async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<String>, Result<
     let reply_to = interaction.request.reply_to.clone();
     if interaction.denied {
         // RFC 6749 §4.1.2.1: "access_denied: The resource owner or authorization server denied the request."
-        let denied = OAuthError::new(ErrorCode::AccessDenied, "The person did not allow it");
+        let denied = OAuthError::access_denied("The person did not allow it");
         let outcome = match spend(app, id).await {
             Ok(true) => Err(Refused::Client(Box::new(reply_to), denied)),
             Ok(false) => Err(page(PageReason::ExpiredFlow)),

@@ -42,12 +42,12 @@ async fn answer(app: &App, from: &FromClient) -> Result<Value, Failure> {
 
 async fn access(app: &App, from: &FromClient, token: &str) -> Result<Option<Value>, Failure> {
     let Some(claims) = app.tokens.read(token, from.now) else { return Ok(None) };
-    if !introspection::may_introspect(&from.client, &claims.client_id, &claims.aud) {
+    if !introspection::may_introspect(&from.client, &claims.client_id, claims.aud.values()) {
         return Ok(None);
     }
     let Some(Access { claims, user }) = app.tokens.standing(&app.storage, claims).await? else { return Ok(None) };
     let username = user.as_deref().map(|user| user.username.as_deref().unwrap_or(&user.email));
-    Ok(Some(introspection::response(&claims, username)))
+    Ok(Some(introspection::response(&claims, username, introspection::BEARER)))
 }
 
 /// A refresh token is for the client that holds it alone.

@@ -23,7 +23,8 @@ use crate::storage::durable::keys::Only;
 use crate::storage::durable::{Act, SigningKeys, StoredKey};
 use crate::storage::{StorageError, Time};
 
-use jose::{BadKey, Compact, NotOurs, PrivateJwk, SigningKey, Verified};
+use jose::{BadKey, Compact, NotOurs, PrivateJwk, Verified};
+pub use jose::SigningKey;
 use rotation::{Policy, Stage};
 
 /// What can go wrong with keys beside a signature that does not verify.
@@ -386,5 +387,7 @@ fn document(keys: &[&SigningKey]) -> Jwks {
     Jwks { json: json.into(), etag }
 }
 
+#[cfg(test)]
+mod on_storage_tests;
 #[cfg(test)]
 mod tests;

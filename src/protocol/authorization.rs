@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::claims::ClaimsRequest;
@@ -157,14 +159,29 @@ pub fn reply_to(client: &Client, params: &Params) -> Result<ReplyTo, PageError> 
             _ => return Err(PageError::new(PageReason::MissingRedirectUri).with_detail(list(registered))),
         },
     };
-    Ok(ReplyTo {
-        client_id: client.client_id.clone(),
-        redirect_uri: redirect_uri.to_owned(),
-        // One that does not exist is refused by a check, and that refusal has to travel somehow.
-        response_mode: params.get("response_mode").and_then(ResponseMode::parse).unwrap_or_default(),
-        // The same for a state that is too long to be carried back.
-        state: params.get("state").filter(|state| state.len() <= MAX_STATE).map(str::to_owned),
-    })
+    let inside = params.get("request").map(shape_of_refusal).unwrap_or_default();
+    // One that does not exist is refused by a check, and that refusal has to travel somehow.
+    let response_mode = params.get("response_mode").and_then(ResponseMode::parse).or(inside.response_mode).unwrap_or_default();
+    // The same for a state that is too long to be carried back.
+    let state = params.get("state").map(str::to_owned).or(inside.state).filter(|state| state.len() <= MAX_STATE);
+    Ok(ReplyTo { client_id: client.client_id.clone(), redirect_uri: redirect_uri.to_owned(), response_mode, state })
+}
+
+/// How a client that sends a request object expects to be answered.
+#[derive(Default, Deserialize)]
+struct Shape {
+    #[serde(default)]
+    response_mode: Option<ResponseMode>,
+    #[serde(default)]
+    state: Option<String>,
+}
+
+/// A request object is refused (`request_not_supported`), and its client can only read the refusal in the form it asked for, which may stand
+/// nowhere but in the object. Nothing else is taken from it, and least of all where the answer goes: it is not verified, and says no more
+/// than the same two parameters beside it would.
+fn shape_of_refusal(object: &str) -> Shape {
+    let payload = object.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
+    payload.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
 }
 
 fn asks_for_openid(params: &Params) -> bool {

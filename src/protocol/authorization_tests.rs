@@ -297,3 +297,20 @@ fn every_check_names_its_source_once() {
     names.dedup();
     assert_eq!(names.len(), CHECKS.len());
 }
+
+#[test]
+fn oidc_core_6_a_refused_request_object_says_how_the_refusal_travels_and_nothing_else() {
+    let client = fixture("openid", None);
+    let payload = r#"{"response_mode":"form_post","state":"inside","redirect_uri":"https://evil.example/cb","client_id":"other"}"#;
+    let object = format!("eyJhbGciOiJub25lIn0.{}.", URL_SAFE_NO_PAD.encode(payload));
+    let uri = &client.redirect_uris[0];
+    let asked = |more: &str| {
+        let raw = format!("client_id={}&redirect_uri={uri}&scope=openid&response_type=code&request={object}{more}", client.client_id);
+        reply_to(&client, &Params::parse(&raw).expect("well-formed")).expect("safe")
+    };
+    let inside = asked("");
+    assert_eq!((inside.response_mode, inside.state.as_deref()), (ResponseMode::FormPost, Some("inside")));
+    assert_eq!((&inside.redirect_uri, &inside.client_id), (uri, &client.client_id));
+    let beside = asked("&response_mode=query&state=beside");
+    assert_eq!((beside.response_mode, beside.state.as_deref()), (ResponseMode::Query, Some("beside")));
+}

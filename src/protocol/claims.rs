@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn tj_11_no_stored_attribute_overrides_a_claim_of_the_protocol() {
         let (claims, roles) = (stored(), scopes(&["owner", "editor"]));
-        let everything = scopes(&scope::STANDARD);
+        let everything = scopes(scope::STANDARD);
         let request = claims.keys().map(|name| (name.clone(), None)).collect();
         let given = for_scopes(&everything, Some(&request), &person(&claims, &roles));
         for reserved in ["sub", "iss", "aud", "exp", "scope", "client_id", "act", "cnf", "a.b"] {
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn oidc_core_5_3_2_nothing_empty_null_or_of_the_wrong_type_is_sent() {
         let claims = stored();
-        let given = for_scopes(&scopes(&scope::STANDARD), None, &person(&claims, &[]));
+        let given = for_scopes(&scopes(scope::STANDARD), None, &person(&claims, &[]));
         for absent in ["family_name", "nickname", "birthdate", "phone_number_verified", "roles", "locale"] {
             assert!(!given.contains_key(absent), "{absent}");
         }

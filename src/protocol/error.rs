@@ -216,6 +216,15 @@ impl PageError {
         Self { code: reason.code(), reason, detail: None }
     }
 
+    /// The page's HTTP status: 400, whatever the code would be elsewhere; 403 where this browser may not go on.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self.reason {
+            PageReason::OtherBrowser | PageReason::ForgedForm => 403,
+            _ => 400,
+        }
+    }
+
     #[must_use]
     pub fn with_detail(self, detail: impl Into<String>) -> Self {
         Self { detail: Some(detail.into()), ..self }
@@ -337,6 +346,7 @@ mod tests {
     fn ru_16_a_disabled_client_looks_like_an_unknown_one() {
         let (unknown, disabled) = (PageError::new(PageReason::UnknownClient), PageError::new(PageReason::DisabledClient));
         assert_eq!((unknown.code, unknown.reason.key()), (disabled.code, disabled.reason.key()));
+        assert_eq!((unknown.status(), disabled.status()), (400, 400), "a page, not a challenge");
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn step_of(facts: &Facts<'_>, session: &SessionFacts<'_>) -> Result<Step, OAuthE
 
 /// OIDC Core §3.1.2.1, id_token_hint: "If the End-User identified by the ID Token is already logged in or is logged in as a result of
 /// the request […], then the Authorization Server returns a positive response; otherwise, it MUST return an error, such as
-/// login_required." And §5.5.1 for a `sub` in the claims parameter: "The Authorization Server MUST NOT reply with an ID Token or
+/// login_required." And §3.1.2.2, for a `sub` in the claims parameter too: "The Authorization Server MUST NOT reply with an ID Token or
 /// Access Token for a different user, even if they have an active session with the Authorization Server."
 fn wrong_person(facts: &Facts<'_>, session: &SessionFacts<'_>) -> Option<OAuthError> {
     let asked = facts.request.claims.as_ref().and_then(ClaimsRequest::wanted_sub);
@@ -151,7 +151,7 @@ pub fn consent_scope(request: &AuthorizationRequest, client: &Client, remembered
 /// The scopes of the code: those of the request, `offline_access` only where it is earned. `asked`: the consent page was answered
 /// inside this flow.
 ///
-/// OIDC Core §11: "The Authorization Server MUST ensure that the prompt parameter contains consent unless other conditions for
+/// OIDC Core §11, the authorization server: "MUST ensure that the prompt parameter contains consent unless other conditions for
 /// processing the request permitting offline access to the requested resources are in place; unless one or both of these
 /// conditions are fulfilled, then it MUST ignore the offline_access request". The other conditions: a stored consent that holds
 /// it, or a first-party client.

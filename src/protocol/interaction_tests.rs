@@ -157,7 +157,7 @@ fn az_14_id_token_hint_for_another_person() {
 }
 
 #[test]
-fn oidc_core_5_5_1_sub_in_the_claims_parameter_is_a_condition() {
+fn oidc_core_3_1_2_2_sub_in_the_claims_parameter_is_a_condition() {
     let mut case = Case::new(&[Prompt::None]);
     case.request.claims = Some(ClaimsRequest::parse(r#"{"id_token":{"sub":{"value":"bob"}}}"#).expect("valid"));
     assert_eq!(case.next(), Err(ErrorCode::LoginRequired));

@@ -301,21 +301,21 @@ fn authorization_error(output: authorization::Output<'_>) -> OAuthError {
 
 fn token_error(output: accesstoken::Output<'_>) -> OAuthError {
     match output {
-        accesstoken::Output::Err(mut error) => error.description().map_or_else(out_of_order, |error| exchange_error(error)),
+        accesstoken::Output::Err(mut error) => error.description().map_or_else(out_of_order, exchange_error),
         _ => out_of_order(),
     }
 }
 
 fn refresh_error(output: refreshing::Output<'_>) -> OAuthError {
     match output {
-        refreshing::Output::Err(mut error) => error.description().map_or_else(out_of_order, |error| exchange_error(error)),
+        refreshing::Output::Err(mut error) => error.description().map_or_else(out_of_order, exchange_error),
         _ => out_of_order(),
     }
 }
 
 fn credentials_error(output: credentials::Output<'_>) -> OAuthError {
     match output {
-        credentials::Output::Err(mut error) => error.description().map_or_else(out_of_order, |error| exchange_error(error)),
+        credentials::Output::Err(mut error) => error.description().map_or_else(out_of_order, exchange_error),
         _ => out_of_order(),
     }
 }

@@ -152,6 +152,20 @@ pub fn is_loopback_or_custom(uri: &str) -> bool {
     }
 }
 
+/// The web origins of registered URIs (RFC 6454 §4), each once: pages of these may read what the token endpoint answers.
+#[must_use]
+pub fn origins(registered: &[String]) -> Vec<String> {
+    let mut origins: Vec<String> = registered
+        .iter()
+        .filter_map(|uri| Url::parse(uri).ok())
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .map(|url| url.origin().ascii_serialization())
+        .collect();
+    origins.sort_unstable();
+    origins.dedup();
+    origins
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,6 +263,10 @@ mod tests {
         assert!(!matches(&bare, "http://127.0.0.1:4300/"));
         let query = registered(&["http://127.0.0.1?a=1"]);
         assert!(matches(&query, "http://127.0.0.1:9?a=1"));
+        let name = registered(&["http://127.0.0.1.evil.tld/cb", "http://127.0.0.1@evil.tld/cb"]);
+        for sent in ["http://127.0.0.1:80.evil.tld/cb", "http://127.0.0.1:80@evil.tld/cb"] {
+            assert!(!matches(&name, sent), "no port of a loopback address: {sent}");
+        }
         let localhost = registered(&["http://localhost:3000/cb"]);
         assert!(matches(&localhost, "http://localhost:3000/cb"), "as registered");
         assert!(!matches(&localhost, "http://localhost:3001/cb"));
@@ -355,5 +373,12 @@ mod tests {
             assert!(is_loopback_or_custom(uri), "{uri}");
         }
         assert!(!is_loopback_or_custom("https://app.example/cb"));
+    }
+
+    #[test]
+    fn rfc6454_6_origins_are_scheme_host_and_port() {
+        let registered = ["https://spa.example/cb", "https://spa.example/other", "https://spa.example:8443/cb", "com.example.app:/cb", "http://127.0.0.1/cb"];
+        let registered: Vec<String> = registered.map(str::to_owned).to_vec();
+        assert_eq!(origins(&registered), ["http://127.0.0.1", "https://spa.example", "https://spa.example:8443"]);
     }
 }

@@ -15,7 +15,7 @@ pub const PHONE: &str = "phone";
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
 /// The scopes that OIDC Core §5.4 and §11 give a meaning. They are about a person.
-pub const STANDARD: [&str; 6] = [OPENID, PROFILE, EMAIL, ADDRESS, PHONE, OFFLINE_ACCESS];
+pub const STANDARD: &[&str] = &[OPENID, PROFILE, EMAIL, ADDRESS, PHONE, OFFLINE_ACCESS];
 
 const MAX_LENGTH: usize = 4096;
 

@@ -23,17 +23,20 @@ pub struct CachedClients {
     /// Exchanged as a whole: a read that began before an invalidation puts what it found into the memory of its own time, where nobody looks
     /// any more.
     kept: ArcSwap<Kept>,
+    /// The same for origins, unknown ones too: whoever asks from a page asks again.
+    origins: ArcSwap<Cache<String, bool>>,
 }
 
 impl CachedClients {
     #[must_use]
     pub fn new(inner: Arc<dyn Clients>) -> Self {
-        Self { inner, kept: ArcSwap::from_pointee(Cache::new(KEPT)) }
+        Self { inner, kept: ArcSwap::from_pointee(Cache::new(KEPT)), origins: ArcSwap::from_pointee(Cache::new(KEPT)) }
     }
 
     /// Forgets everything.
     pub fn invalidate(&self) {
         self.kept.store(Arc::new(Cache::new(KEPT)));
+        self.origins.store(Arc::new(Cache::new(KEPT)));
     }
 }
 
@@ -78,6 +81,17 @@ impl Clients for CachedClients {
     async fn delete(&self, client_id: &str, now: Time, by: &Act) -> Result<bool> {
         let _afterwards = Afterwards(self);
         self.inner.delete(client_id, now, by).await
+    }
+
+    async fn has_origin(&self, origin: &str) -> Result<bool> {
+        let origins = self.origins.load();
+        if let Some(known) = origins.get(origin) {
+            return Ok(known);
+        }
+        let origins = Arc::clone(&origins);
+        let known = self.inner.has_origin(origin).await?;
+        origins.insert(origin.to_owned(), known);
+        Ok(known)
     }
 
     async fn any_demo(&self) -> Result<bool> {

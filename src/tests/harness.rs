@@ -10,7 +10,9 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration};
+use portero::accounts::users::{self, NewAccount};
 use portero::app::App;
+use portero::clients;
 use portero::clock::{Clock, Random};
 use portero::config::Config;
 use portero::protocol::client::ClientMetadata;
@@ -124,14 +126,33 @@ impl Server {
             members[name] = value.clone();
         }
         let metadata: ClientMetadata = serde_json::from_value(members).expect("metadata");
-        let created = self.app.create_client(metadata, None, &Self::operator()).await.expect("the client is valid");
-        TestClient { id: created.record.client.client_id.clone(), secret: created.secret }
+        let (app, by) = (&self.app, Self::operator());
+        let fresh = clients::Fresh { id: app.random.bytes(), secret: app.random.bytes() };
+        let created = clients::create(app.storage.clients.as_ref(), &app.seal, None, metadata, fresh, app.clock.now(), &by);
+        let created = created.await.expect("the client is valid");
+        app.ensure_keys(&created.record.client, &by).await.expect("keys");
+        TestClient { id: created.record.client.client_id.clone(), secret: created.secret.map(|secret| secret.reveal().to_owned()) }
     }
 
     /// A person with a password.
     pub async fn user(&self, name: &str) -> String {
-        let user = self.app.create_user_for_tests(name, &format!("{name}@example.org"), PASSWORD).await;
-        user.id
+        let app = &self.app;
+        let email = format!("{name}@example.org");
+        let account = NewAccount {
+            email: &email,
+            email_verified: true,
+            username: Some(name),
+            name: Some("A. Person"),
+            locale: None,
+            roles: Vec::new(),
+            claims: serde_json::Map::new(),
+            password: Some(PASSWORD),
+            demo: false,
+        };
+        let fresh = users::Fresh { id: app.random.bytes(), salt: app.random.bytes() };
+        let by = Self::operator();
+        let created = users::create(app.storage.users.as_ref(), &app.hasher, account, fresh, app.clock.now(), &by);
+        created.await.expect("the account is valid").id
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

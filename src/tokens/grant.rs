@@ -6,7 +6,7 @@ use super::{Lifetimes, Tokens, refresh};
 use crate::clock::{Random, Time};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
-use crate::protocol::{refresh_token, scope};
+use crate::protocol::{refresh_token, resource, scope};
 use crate::storage::durable::{Act, Grant, GrantId, Opened, Rotation, User};
 use crate::storage::records::AuthorizationCode;
 use crate::storage::{Digest, Storage, StorageError};
@@ -141,15 +141,11 @@ impl Tokens {
         let Some((grant, user)) = storage.grants.refreshable(&id, self.lifetimes.session_idle, now).await? else {
             return Err(dead().into());
         };
-        // RFC 6749 §6: "the authorization server MUST … ensure that the refresh token was issued to the authenticated client"
-        if grant.client_id != client.client_id {
-            return Err(dead().into());
-        }
-        refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;
         let granted: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
         let resources: Vec<String> = grant.resource.split_whitespace().map(str::to_owned).collect();
-        let scope = refresh_token::narrow(&granted, asked.scope)?;
-        let resource = refresh_token::narrow_resource(&resources, asked.resource)?;
+        let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked.scope)?;
+        refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;
+        let resource = resource::narrow(&resources, asked.resource)?;
         let rotation = if client.refresh_token_rotation {
             storage.grants.rotate(&id, generation, self.lifetimes.refresh_retry, now, by).await?
         } else {

@@ -1,26 +1,21 @@
 //! The single mint: whatever grant was redeemed, its tokens are made here.
 
-use openidconnect::core::CoreJwsSigningAlgorithm;
 use openidconnect::{AccessToken, Nonce};
 use serde_json::{Map, Value};
 
-use super::{Tokens, refresh};
+use super::{Tokens, opaque, refresh};
 use crate::clock::{Random, Time};
 use crate::keys::SigningKey;
-use crate::protocol::access_token::{AccessClaims, Audience};
+use crate::protocol::access_token::{self, AccessClaims, Audience};
 use crate::protocol::claims::{self, Person};
 use crate::protocol::client::{AccessTokenFormat, Client, SigningAlg};
 use crate::protocol::id_token::{self, IdTokenFacts};
 use crate::protocol::{introspection, scope};
-use crate::seal::Purpose;
 use crate::storage::durable::{Grant, User};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
-
-/// `typ` of a JWT access token (RFC 9068 §2.1).
-pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
 /// Why nothing was minted: a fault of ours, never the client's.
 #[derive(Debug, thiserror::Error)]
@@ -129,12 +124,12 @@ impl Tokens {
         match granted.client.access_token_format {
             AccessTokenFormat::Jwt => self
                 .signer(granted.client.access_token_signed_response_alg, now)?
-                .sign_jwt(ACCESS_TOKEN_TYPE, &claims)
+                .sign_jwt(access_token::TYPE, &claims)
                 .map_err(|error| MintError::Signature(error.to_string())),
             AccessTokenFormat::Opaque => {
                 let plain = serde_json::to_vec(&claims).map_err(|error| MintError::Signature(error.to_string()))?;
-                let sealed = self.seal.seal(Purpose::AccessToken, b"access token", &plain, random.bytes());
-                Ok(URL_SAFE_NO_PAD.encode(sealed))
+                opaque::seal_access_token(&self.seal, &plain, random.bytes())
+                    .ok_or_else(|| MintError::Signature("the claims are too long for a token".to_owned()))
             }
         }
     }
@@ -172,11 +167,7 @@ impl Tokens {
         let token = id_token::Token::new(
             claims,
             signer.as_ref(),
-            match alg {
-                SigningAlg::RS256 => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-                SigningAlg::ES256 => CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-                SigningAlg::EdDSA => CoreJwsSigningAlgorithm::EdDsa,
-            },
+            id_token::jws_algorithm(alg),
             Some(&AccessToken::new(access_token.to_owned())),
             None,
         )

@@ -6,6 +6,7 @@
 
 pub mod bearer;
 pub mod grant;
+pub mod hint;
 pub mod issue;
 pub mod opaque;
 pub mod refresh;

@@ -9,7 +9,7 @@ use crate::endpoints::client_auth::FromClient;
 use crate::protocol::authorization_code::{self, CodeBinding};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::OAuthError;
-use crate::protocol::refresh_token;
+use crate::protocol::resource;
 use crate::storage::durable::UserKey;
 use crate::storage::ephemeral::Redeemed as Spent;
 use crate::storage::records;
@@ -58,7 +58,7 @@ impl Grant for AuthorizationCode {
             }
         };
         authorization_code::live(code.issued_at, app.tokens.lifetimes.code, from.now)?;
-        let resource = refresh_token::narrow_resource(&code.request.resource, &from.params.all("resource").collect::<Vec<_>>())?;
+        let resource = resource::narrow(&code.request.resource, &from.params.all("resource").collect::<Vec<_>>())?;
         let opened = grant::from_code(grant::new_id(&app.random), &code, &app.tokens.lifetimes, from.now);
         grant::open(&app.storage, &opened, Some(&digest), &by).await?;
         let user = app

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 
-use super::{Grant, Redeemed, resources, scopes};
+use super::{Grant, Redeemed, resources};
 use crate::app::App;
 use crate::endpoints::Failure;
 use crate::endpoints::client_auth::FromClient;
 use crate::protocol::client::GrantType;
 use crate::protocol::error::{ErrorCode, OAuthError};
-use crate::protocol::scope;
+use crate::protocol::client_credentials;
 
 pub struct ClientCredentials;
 
@@ -23,8 +23,7 @@ impl Grant for ClientCredentials {
         if from.client.is_public() {
             return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "A public client cannot use this grant").into());
         }
-        // Scopes about a person mean nothing where there is none.
-        let scope = scopes(&from.client, &from.params, scope::STANDARD)?;
+        let scope = client_credentials::granted_scope(&from.client, from.params.get("scope"))?;
         let resource = resources(app, &from.client, &from.params)?;
         Ok(Redeemed { person: None, scope, resource, refresh: None, sid: None })
     }

@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::params::Params;
-use crate::protocol::{authorization, scope};
+use crate::protocol::resource;
 use crate::storage::durable::{Grant as StoredGrant, User};
 use crate::telemetry::metrics;
 use crate::tokens::issue::Authorization;
@@ -102,21 +102,5 @@ fn refused(failure: Failure) -> Response {
 
 /// The resources a request without a grant asks for (RFC 8707 §2.2), held against what the client may ask for.
 fn resources(app: &App, client: &Client, params: &Params) -> Result<Vec<String>, OAuthError> {
-    let asked: Vec<&str> = params.all("resource").collect();
-    authorization::check_resources(client, &asked, &app.policy())
-}
-
-/// The scopes a client that acts without a browser asks for: what it names, or its default, within what it may have.
-fn scopes(client: &Client, params: &Params, except: &[&str]) -> Result<Vec<String>, OAuthError> {
-    let allowed: Vec<String> = scope::parse(&client.scope)?.into_iter().filter(|name| !except.contains(&name.as_str())).collect();
-    let Some(asked) = params.get("scope") else {
-        let default = client.default_scope.as_deref().map(scope::parse).transpose()?;
-        return Ok(default.map_or(allowed.clone(), |names| names.into_iter().filter(|name| allowed.contains(name)).collect()));
-    };
-    let asked = scope::parse(asked)?;
-    // RFC 6749 §5.2: "invalid_scope: The requested scope is invalid, unknown, malformed, or exceeds the scope granted"
-    if asked.iter().any(|name| !allowed.contains(name)) {
-        return Err(OAuthError::new(ErrorCode::InvalidScope, "A requested scope is not allowed for this client and grant"));
-    }
-    Ok(asked)
+    resource::allowed(client, &app.config.resources, params.all("resource"))
 }

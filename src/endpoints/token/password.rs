@@ -3,13 +3,14 @@
 
 use async_trait::async_trait;
 
-use super::{Grant, Redeemed, resources, scopes};
+use super::{Grant, Redeemed, resources};
 use crate::accounts::authenticate::{self, Credentials, Fault, Outcome, Refusal};
 use crate::app::App;
 use crate::endpoints::Failure;
 use crate::endpoints::client_auth::FromClient;
 use crate::protocol::client::GrantType;
 use crate::protocol::error::{ErrorCode, OAuthError};
+use crate::protocol::scope;
 use crate::tokens::grant;
 
 pub struct Password;
@@ -27,7 +28,7 @@ impl Grant for Password {
         }
         let username = from.params.get("username").ok_or_else(|| OAuthError::invalid_request("username is missing"))?;
         let password = from.params.get("password").ok_or_else(|| OAuthError::invalid_request("password is missing"))?;
-        let scope = scopes(&from.client, &from.params, &[])?;
+        let scope = scope::granted(&from.client, from.params.get("scope"))?;
         let resource = resources(app, &from.client, &from.params)?;
         let credentials = Credentials { identifier: username, password, device: None, address: from.context.address };
         let (user, amr) = match authenticate::authenticate(&app.door(), &credentials, app.random.bytes(), from.now, &from.act()).await {

@@ -9,6 +9,9 @@ use super::super::durable::{Act, ClientRecord, ClientSecret, Clients};
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
 use super::{Sql, maybe_moment, moment, seconds};
+use crate::protocol::redirect_uri;
+
+const ADD_ORIGIN: &str = "INSERT INTO client_origins (origin, client_id) VALUES ($1, $2)";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -62,6 +65,9 @@ impl Clients for Sql {
             .bind(seconds(record.updated_at))
             .execute(&mut *tx)
             .await?;
+            for origin in redirect_uri::origins(&record.client.redirect_uris) {
+                sqlx::query(ADD_ORIGIN).bind(&origin).bind(&record.client.client_id).execute(&mut *tx).await?;
+            }
             audit!(tx, Entry::done("client.create", subject(&record.client.client_id), record.created_at, by));
             Ok(())
         })
@@ -82,6 +88,10 @@ impl Clients for Sql {
                     .await?;
             let known = done.rows_affected() > 0;
             if known {
+                sqlx::query("DELETE FROM client_origins WHERE client_id = $1").bind(&record.client.client_id).execute(&mut *tx).await?;
+                for origin in redirect_uri::origins(&record.client.redirect_uris) {
+                    sqlx::query(ADD_ORIGIN).bind(&origin).bind(&record.client.client_id).execute(&mut *tx).await?;
+                }
                 audit!(tx, Entry::done("client.update", subject(&record.client.client_id), record.updated_at, by));
             }
             Ok(known)
@@ -104,6 +114,16 @@ impl Clients for Sql {
             }
             Ok(known)
         })
+    }
+
+    async fn has_origin(&self, origin: &str) -> Result<bool> {
+        on!(self.read, |db| sqlx::query(
+            "SELECT o.client_id FROM client_origins o JOIN clients c ON c.client_id = o.client_id WHERE o.origin = $1 AND c.disabled_at IS NULL LIMIT 1"
+        )
+        .bind(origin)
+        .fetch_optional(db)
+        .await
+        .map(|row| row.is_some()))
     }
 
     async fn any_demo(&self) -> Result<bool> {

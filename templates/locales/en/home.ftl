@@ -4,5 +4,4 @@ home-lead-signed-in = You are signed in. Apps that use { $brand } will let you i
 home-title-signed-out = Welcome
 home-lead-signed-out = This is where you sign in to the apps that use { $brand }.
 home-demo = Try a sign-in step by step
-home-developers = For developers
 home-discovery = Discovery document

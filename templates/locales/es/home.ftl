@@ -4,5 +4,4 @@ home-lead-signed-in = Iniciaste sesión. Las aplicaciones que usan { $brand } te
 home-title-signed-out = Te damos la bienvenida
 home-lead-signed-out = Aquí inicias sesión en las aplicaciones que usan { $brand }.
 home-demo = Prueba un inicio de sesión paso a paso
-home-developers = Para desarrollar
 home-discovery = Documento de descubrimiento
