@@ -126,7 +126,7 @@ The server has one core, wrk with Postgres and Redis another one; {cases.CHAINS}
 operation, by `/proc`; it hardly depends on who else uses the machine, so it is what the expectations are about, and *of the limit* compares it with the limit's
 processor time. *Beyond it* is what remains when the operation's own cryptography (josekit's signatures and verifications, the Argon2id hash) is taken off, in units of
 a bare answer, an axum server that reads a form and writes JSON of a token's size under a deadline, a random request id and hardening headers, without a log
-line, a metric or a store. Limits are measured before, between and after the loads, each load three times, and the best of each counts: what
+line, a metric or a store. Limits are measured before, between and after the loads, each load four times, and the best of each counts: what
 disturbs a measurement only slows it. The sign-in by the password grant is measured against one hash and its two signatures.
 
 The server is in development mode with limits off, since a minute of sign-ins from one address is what they are there to stop; it logs one line a
