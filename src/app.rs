@@ -8,20 +8,19 @@ use arc_swap::ArcSwapOption;
 use crate::accounts::authenticate::Parts;
 use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Hasher, Settings};
-use crate::browser::brand::{Accent, Brand, Logo};
+use crate::browser::brand::{Brand, Logo};
 use crate::browser::language;
 use crate::browser::layout::Page;
 use crate::browser::visit::Visit;
+use crate::clients::guesses::Guesses;
 use crate::clock::{Clock, Random};
 use crate::config::{Config, Mode};
-use crate::endpoints::client_auth::Guesses;
-use crate::endpoints::discovery::Document;
 use crate::i18n::Lang;
 use crate::keys::rotation::Policy as KeyPolicy;
 use crate::keys::{KeyError, KeyRing};
 use crate::outgoing::Outgoing;
 use crate::protocol::authorization::{PkcePolicy, Policy};
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, SigningAlg};
 use crate::seal::Seal;
 use crate::storage::durable::{Act, Actor};
 use crate::storage::{OpenError, Schema, Storage, StorageOptions};
@@ -50,6 +49,14 @@ pub struct App {
     pub discovery: ArcSwapOption<Document>,
 }
 
+/// The discovery document as bytes, with what it was made for.
+pub struct Document {
+    pub algs: Vec<SigningAlg>,
+    pub bytes: Arc<[u8]>,
+    /// With its quotes.
+    pub etag: String,
+}
+
 /// Why the application did not open. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -71,13 +78,7 @@ fn brand(config: &Config) -> Result<Brand, AppError> {
             Some(Logo::new(bytes).ok_or_else(|| unusable("it is no SVG, PNG or WebP image".to_owned()))?)
         }
     };
-    let accent = config.brand.accent.map(|accent| Accent {
-        light: accent.light.to_string(),
-        on_light: accent.on_light.to_string(),
-        dark: accent.dark.to_string(),
-        on_dark: accent.on_dark.to_string(),
-    });
-    Ok(Brand::new(&config.brand.name, logo, accent.as_ref()))
+    Ok(Brand::new(&config.brand.name, logo, config.brand.accent.as_deref()))
 }
 
 impl App {
@@ -107,7 +108,7 @@ impl App {
         };
         let keys = KeyRing::load(Arc::clone(&storage.keys), seal.clone(), policy, now).await?;
         let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "start".to_owned() };
-        keys.ensure(crate::protocol::client::SigningAlg::RS256, random.bytes(), now, &by).await?;
+        keys.ensure(SigningAlg::RS256, random.bytes(), now, &by).await?;
         let cost = Cost { m: config.passwords.memory_kib, t: config.passwords.iterations, p: config.passwords.lanes };
         let hasher = Hasher::new(Settings { cost, ..Settings::default() }).map_err(|reason| AppError::Configuration(reason.to_owned()))?;
         let tokens = Tokens {
@@ -134,7 +135,7 @@ impl App {
             clock,
             random,
             brand: brand(&config)?,
-            outgoing: Outgoing::new(&config),
+            outgoing: Outgoing::new(config.fetch_allow.clone()),
             guesses: Guesses::new(config.limits),
             discovery: ArcSwapOption::empty(),
             seal,

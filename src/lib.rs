@@ -18,7 +18,7 @@
 //! | `jobs` `management` | what runs beside requests; health and metrics |
 //! | `config` `cli` `telemetry` | settings, commands, logs and metrics |
 //! | `demo` | the relying party inside a development server |
-//! | `clock` `seal` `urls` `i18n` `request` `outgoing` | leaves |
+//! | `clock` `seal` `urls` `i18n` `request` `connections` `outgoing` | leaves |
 //!
 //! # Who may import whom
 //!
@@ -28,19 +28,19 @@
 //! | room | imports |
 //! |---|---|
 //! | every | clock::Time |
-//! | clock config urls telemetry i18n seal request protocol | nothing |
+//! | clock config urls telemetry i18n seal request connections protocol | nothing |
 //! | outgoing | config |
 //! | storage | protocol seal |
 //! | keys | protocol storage seal outgoing |
-//! | accounts | storage seal |
-//! | clients | protocol storage seal outgoing |
+//! | accounts | storage seal request::network |
+//! | clients | protocol storage seal outgoing request::network |
 //! | tokens | protocol keys storage seal clock::Random telemetry::metrics |
-//! | browser | storage seal i18n urls protocol::error |
+//! | browser | storage seal i18n urls request protocol::error |
 //! | app | config clock urls telemetry i18n seal outgoing request protocol storage keys accounts clients tokens browser |
-//! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::LOCALES |
+//! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
 //! | web | app protocol accounts clients storage browser urls i18n seal clock |
 //! | jobs | app keys storage tokens clock |
-//! | demo | app browser clients accounts urls i18n seal |
+//! | demo | app browser clients accounts outgoing urls i18n seal |
 //! | layers | app config storage browser urls request telemetry::metrics |
 //! | management | app storage keys telemetry |
 //! | router cli | all |
@@ -49,7 +49,7 @@
 //!
 //! | crate | named in |
 //! |---|---|
-//! | axum | app router layers management browser endpoints web demo tokens/bearer.rs |
+//! | axum | app router layers management connections browser endpoints web demo tokens/bearer.rs |
 //! | sqlx | storage/sql storage/mod.rs storage/durable |
 //! | redis | storage/redis.rs |
 //! | josekit | keys/jose.rs |
@@ -61,17 +61,17 @@
 pub mod accounts;
 pub mod app;
 pub mod browser;
-//pub mod cli;
 pub mod clients;
 pub mod clock;
 pub mod config;
-//pub mod demo;
+pub mod connections;
+pub mod demo;
 pub mod endpoints;
 pub mod i18n;
 pub mod jobs;
 pub mod keys;
 pub mod layers;
-//pub mod management;
+pub mod management;
 pub mod outgoing;
 pub mod protocol;
 pub mod request;

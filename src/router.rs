@@ -15,7 +15,7 @@ use crate::browser::visit::Visit;
 use crate::endpoints::{MAX_FORM, authorize, discovery, end_session, introspect, jwks, revoke, token, userinfo};
 use crate::layers;
 use crate::urls;
-use crate::web;
+use crate::{demo, web};
 
 /// The public address: protocol, pages, and in development the demo.
 pub fn public(app: &Arc<App>) -> Router {
@@ -32,7 +32,7 @@ pub fn public(app: &Arc<App>) -> Router {
         .route(urls::OAUTH_AUTHORIZATION_SERVER, get(discovery::discovery));
     let mut routes = protocol.merge(web::routes());
     if app.is_development() {
-        // routes = routes.merge(demo::routes());
+        routes = routes.merge(demo::routes());
     }
     let base = app.urls.base();
     let routes = if base.is_empty() {

@@ -4,12 +4,13 @@
 //! `storage.attempts`), the order of the checks (`authenticate`). What is counted under is a keyed digest: neither store learns a name or
 //! an address.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::request::network;
 use crate::seal::{Digest, Purpose, Seal};
 use crate::storage::ephemeral::{Ephemeral, Rule, Taken};
 use crate::storage::{Result, Time};
@@ -36,15 +37,6 @@ impl Limits {
             Taken::Admitted { .. } => Ok(None),
             Taken::Refused { retry_after } => Ok(Some(retry_after)),
         }
-    }
-}
-
-/// An IPv4 address stands for itself, an IPv6 address for its /64: that is what one household or one machine is given.
-#[must_use]
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        v4 => v4,
     }
 }
 

@@ -8,6 +8,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::seal::sha256;
 
 const STYLESHEET: &str = include_str!("../../templates/assets/portero.css");
+/// `--surface` of the stylesheet, light and dark.
+const SURFACES: [Rgb; 2] = [Rgb(0xff, 0xff, 0xff), Rgb(0x1b, 0x21, 0x20)];
+/// What text on the accent may be.
+const ON_ACCENT: [&str; 2] = ["#ffffff", "#000000"];
+/// WCAG 2.2, 1.4.3: "The visual presentation of text and images of text has a contrast ratio of at least 4.5:1".
+const LEAST_CONTRAST: f64 = 4.5;
+
 /// An image that is served from our own origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logo {
@@ -45,22 +52,16 @@ impl Default for Brand {
     }
 }
 
-/// The accent in both themes and what is written on it, each as `#rrggbb`. That they can be read is the configuration's to check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accent {
-    pub light: String,
-    pub on_light: String,
-    pub dark: String,
-    pub on_dark: String,
-}
-
 impl Brand {
+    /// `accent` is `#rrggbb`, checked by the configuration. It is used as it is on the theme where it can be read, and the nearest colour
+    /// that can be read on the other: no colour has 4.5:1 on white and on the dark surface alike.
     #[must_use]
-    pub fn new(name: &str, logo: Option<Logo>, accent: Option<&Accent>) -> Self {
+    pub fn new(name: &str, logo: Option<Logo>, accent: Option<&str>) -> Self {
         let mut stylesheet = STYLESHEET.to_owned();
-        if let Some(accent) = accent {
-            let rule = |accent: &str, on: &str| format!("--accent: {accent}; --on-accent: {on}; --glow: {accent}12;");
-            let (light, dark) = (rule(&accent.light, &accent.on_light), rule(&accent.dark, &accent.on_dark));
+        if let Some(accent) = accent.and_then(Rgb::parse) {
+            let [light, dark] = SURFACES.map(|surface| accent.readable_on(surface));
+            let rule = |c: Rgb| format!("--accent: {0}; --on-accent: {1}; --glow: {0}12;", c.hex(), c.best_text());
+            let (light, dark) = (rule(light), rule(dark));
             let _ = writeln!(
                 stylesheet,
                 "@layer tokens {{ :root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root:not([data-theme=\"light\"]) {{ {dark} }} }} \
@@ -83,6 +84,57 @@ impl Brand {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rgb(u8, u8, u8);
+
+impl Rgb {
+    fn parse(hex: &str) -> Option<Self> {
+        let digits = hex.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii())?;
+        let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).ok();
+        Some(Self(byte(0)?, byte(2)?, byte(4)?))
+    }
+
+    fn hex(self) -> String {
+        format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
+    }
+
+    /// Relative luminance (WCAG 2.2).
+    fn luminance(self) -> f64 {
+        let linear = |c: u8| {
+            let c = f64::from(c) / 255.0;
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(self.0) + 0.7152 * linear(self.1) + 0.0722 * linear(self.2)
+    }
+
+    fn contrast(self, other: Self) -> f64 {
+        let (a, b) = (self.luminance(), other.luminance());
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    /// The nearest mixture with black or white, whichever is away from the surface, that can be read on it.
+    fn readable_on(self, surface: Self) -> Self {
+        let toward = if surface.luminance() > 0.5 { 0.0 } else { 255.0 };
+        (0..=100u8)
+            .map(|percent| {
+                let mix = |c: u8| {
+                    let share = f64::from(percent) / 100.0;
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mixture of two bytes is a byte")]
+                    let mixed = (f64::from(c) * (1.0 - share) + toward * share).round() as u8;
+                    mixed
+                };
+                Self(mix(self.0), mix(self.1), mix(self.2))
+            })
+            .find(|mixed| mixed.contrast(surface) >= LEAST_CONTRAST)
+            .unwrap_or(self)
+    }
+
+    fn best_text(self) -> &'static str {
+        let contrast = |text: &str| Self::parse(text).map_or(0.0, |text| self.contrast(text));
+        if contrast(ON_ACCENT[0]) >= contrast(ON_ACCENT[1]) { ON_ACCENT[0] } else { ON_ACCENT[1] }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,18 +152,9 @@ mod tests {
         assert_eq!(media, block(":root[data-theme=\"dark\"] {"));
     }
 
-    /// Relative luminance (WCAG 2.2).
-    fn luminance(hex: &str) -> f64 {
-        let linear = |at: usize| {
-            let c = f64::from(u8::from_str_radix(&hex[at..at + 2], 16).expect("a colour")) / 255.0;
-            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
-        };
-        0.2126 * linear(1) + 0.7152 * linear(3) + 0.0722 * linear(5)
-    }
-
     fn contrast(a: &str, b: &str) -> f64 {
-        let (a, b) = (luminance(a), luminance(b));
-        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+        let parse = |hex| Rgb::parse(hex).expect("a colour");
+        parse(a).contrast(parse(b))
     }
 
     #[test]
@@ -121,6 +164,7 @@ mod tests {
             &STYLESHEET[at + found.len() - 1..][..7]
         };
         for theme in [0, 1] {
+            assert_eq!(Rgb::parse(value(theme, "--surface")), Some(SURFACES[theme]));
             for surface in ["--page", "--surface"] {
                 // WCAG 2.2, 1.4.3: "a contrast ratio of at least 4.5:1"
                 for text in ["--ink", "--muted", "--accent", "--danger", "--warn", "--good"] {
@@ -135,11 +179,16 @@ mod tests {
     }
 
     #[test]
-    fn an_accent_stands_in_both_themes() {
-        let accent = Accent { light: "#3b5bdb".into(), on_light: "#ffffff".into(), dark: "#91a7ff".into(), on_dark: "#000000".into() };
-        let brand = Brand::new("Casa", None, Some(&accent));
+    fn any_accent_becomes_one_that_can_be_read() {
+        for accent in ["#000000", "#ffffff", "#ff0000", "#ffff00", "#7a7a7a", "#3b5bdb"].map(|hex| Rgb::parse(hex).expect("a colour")) {
+            for surface in SURFACES {
+                let readable = accent.readable_on(surface);
+                assert!(readable.contrast(surface) >= LEAST_CONTRAST);
+                assert!(Rgb::parse(readable.best_text()).expect("a colour").contrast(readable) >= LEAST_CONTRAST);
+            }
+        }
+        let brand = Brand::new("Casa", None, Some("#3b5bdb"));
         assert!(brand.stylesheet().contains("--accent: #3b5bdb; --on-accent: #ffffff;"));
-        assert_eq!(brand.stylesheet().matches("--accent: #91a7ff; --on-accent: #000000;").count(), 2);
         assert_ne!(brand.version(), Brand::default().version());
     }
 

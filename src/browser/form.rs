@@ -73,7 +73,19 @@ pub struct Field {
 impl Field {
     #[must_use]
     pub fn new(id: &'static str, kind: &'static str, label: String, autocomplete: &'static str) -> Self {
-        Self { id, kind, label, value: String::new(), autocomplete, longest: 254, hint: None, wrong: None, invalid: false, optional: false, focus: false }
+        Self {
+            id,
+            kind,
+            label,
+            value: String::new(),
+            autocomplete,
+            longest: 254,
+            hint: None,
+            wrong: None,
+            invalid: false,
+            optional: false,
+            focus: false,
+        }
     }
 
     #[must_use]

@@ -101,7 +101,9 @@ mod tests {
     fn the_switch_leads_nowhere_else() {
         let urls = Urls::new("https://id.example");
         assert_eq!(return_path(&urls, "/sign-in?interaction=a&mac=b%3D"), "/sign-in?interaction=a&mac=b%3D");
-        for evil in ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "", "javascript:alert(1)", "/.//evil\u{a0}"] {
+        for evil in
+            ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "", "javascript:alert(1)", "/.//evil\u{a0}"]
+        {
             assert_eq!(return_path(&urls, evil), "/", "{evil:?}");
         }
         assert_eq!(return_path(&urls, "/x/..//evil.example"), "/");

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use axum::http::HeaderValue;
 use super::visit::{Visit, clear_cookie, set_cookie};
 use crate::seal::{Digest, Purpose, Seal};
 use crate::storage::durable::SignedIn;
 use crate::storage::{Result, Storage, Time};
 use crate::urls::Urls;
+use axum::http::HeaderValue;
 
 const NAME: &str = "session";
 

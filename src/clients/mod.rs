@@ -6,6 +6,7 @@
 //! development server in [`demo`].
 
 pub mod demo;
+pub mod guesses;
 pub mod presets;
 
 use std::sync::Arc;

@@ -13,18 +13,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::client_auth::METHODS;
 use super::token::GRANTS;
-use crate::app::App;
+use crate::app::{self, App, Document};
 use crate::protocol::client::SigningAlg;
 use crate::protocol::metadata::{self, Capabilities};
 use crate::protocol::scope;
 use crate::urls;
-
-/// A document as bytes, with what it was made for.
-pub struct Document {
-    algs: Vec<SigningAlg>,
-    bytes: Bytes,
-    etag: String,
-}
 
 /// The handler of every well-known path: one document, the same members everywhere.
 pub async fn discovery(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
@@ -38,7 +31,7 @@ pub async fn discovery(State(app): State<Arc<App>>, headers: HeaderMap) -> Respo
             document
         }
     };
-    cached(&headers, document.bytes.clone(), &document.etag, Duration::from_secs(3600).min(app.config.keys.jwks_max_age))
+    cached(&headers, Bytes::from_owner(Arc::clone(&document.bytes)), &document.etag, Duration::from_secs(3600).min(app.config.keys.jwks_max_age))
 }
 
 fn make(app: &App, algs: Vec<SigningAlg>) -> Document {
@@ -55,11 +48,11 @@ fn make(app: &App, algs: Vec<SigningAlg>) -> Document {
         auth_methods: &METHODS.iter().map(|method| method.name()).collect::<Vec<_>>(),
         id_token_algs: &algs,
         scopes: &scope::STANDARD,
-        acr_values: crate::app::ACR_VALUES,
+        acr_values: app::ACR_VALUES,
         ui_locales: &crate::i18n::Lang::ALL.map(crate::i18n::Lang::tag),
     };
     let document = metadata::openid(&capabilities);
-    let bytes = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
+    let bytes: Arc<[u8]> = serde_json::to_vec(&document).unwrap_or_default().into();
     let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&crate::seal::sha256(&bytes)[..12]));
     Document { algs, bytes, etag }
 }

@@ -388,6 +388,6 @@ fn document(keys: &[&SigningKey]) -> Jwks {
 }
 
 #[cfg(test)]
-mod on_storage;
+mod on_storage_tests;
 #[cfg(test)]
 mod tests;

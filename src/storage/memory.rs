@@ -1,13 +1,13 @@
 //! The short-lived store inside the process: development, and a single server without Redis.
 //!
 //! Owns: expiry, and a bound on its memory. What comes is spread over shards by its key. Expired values are dropped when a shard has
-//! doubled since it was last swept. A full shard gives up, of a sample of values of the same kind, the one that would expire first: a flood of
-//! unfinished flows costs other unfinished flows, and no codes or limits.
+//! doubled since it was last swept. A full shard gives up the oldest value of the kind it holds most of: a flood of unfinished flows
+//! costs other unfinished flows, and no codes or limits.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,12 +19,12 @@ use super::{Result, Time};
 const SHARDS: usize = 16;
 /// Bytes of keys and values in a shard, with an allowance for what holds them.
 const SHARD_BYTES: usize = 8 * 1024 * 1024;
-const ENTRY_OVERHEAD: usize = 96;
+const ENTRY_OVERHEAD: usize = 160;
 /// Limits in a shard.
 const SHARD_LIMITS: usize = 64 * 1024;
 /// A shard is not swept below this many values.
 const SWEEP_FROM: usize = 256;
-/// How many values are looked at to find one to give up.
+/// How many limits are looked at to find one to give up.
 const SAMPLE: usize = 16;
 
 pub struct Memory {
@@ -34,9 +34,13 @@ pub struct Memory {
 
 #[derive(Default)]
 struct Shard {
-    values: HashMap<String, Value>,
+    values: HashMap<Arc<str>, Value>,
     bytes: usize,
     sweep_at: usize,
+    /// By kind, keys in the order in which they came. An entry whose serial is not the value's any more is stale.
+    order: HashMap<String, VecDeque<(u64, Arc<str>)>>,
+    stale: usize,
+    serial: u64,
     /// By key, the moment (in microseconds) at which the limit would be unused again: GCRA's theoretical arrival time.
     limits: HashMap<String, i64>,
     sweep_limits_at: usize,
@@ -45,6 +49,7 @@ struct Shard {
 struct Value {
     bytes: Vec<u8>,
     expires: Instant,
+    serial: u64,
 }
 
 impl Default for Memory {
@@ -75,32 +80,48 @@ impl Shard {
 
     fn insert(&mut self, key: &str, bytes: Vec<u8>, ttl: Duration) {
         let now = Instant::now();
-        if self.values.len() >= self.sweep_at.max(SWEEP_FROM) {
-            self.values.retain(|_, value| value.expires > now);
-            self.bytes = self.values.iter().map(|(key, value)| size(key, &value.bytes)).sum();
-            self.sweep_at = 2 * self.values.len();
+        self.stale += usize::from(self.remove(key));
+        if self.values.len() >= self.sweep_at.max(SWEEP_FROM) || self.stale > self.values.len() + SWEEP_FROM {
+            self.sweep(now);
         }
         let wanted = size(key, &bytes);
-        while self.bytes + wanted > SHARD_BYTES && self.give_up_one(kind(key)) {}
+        while self.bytes + wanted > SHARD_BYTES && self.give_up_one() {}
         self.bytes += wanted;
+        self.serial += 1;
         // A time to live past the end of the clock never ends.
         let expires = now.checked_add(ttl).unwrap_or_else(|| now + Duration::from_secs(u32::MAX.into()));
-        if let Some(before) = self.values.insert(key.to_owned(), Value { bytes, expires }) {
-            self.bytes = self.bytes.saturating_sub(size(key, &before.bytes));
-        }
+        let key: Arc<str> = key.into();
+        self.order.entry(kind(&key).to_owned()).or_default().push_back((self.serial, Arc::clone(&key)));
+        self.values.insert(key, Value { bytes, expires, serial: self.serial });
     }
 
-    /// Values of one kind live equally long, so of a sample the first to expire is the oldest. Where the kind has none, any other goes.
-    fn give_up_one(&mut self, kind_wanted: &str) -> bool {
-        let of_kind = self.values.iter().filter(|(key, _)| kind(key) == kind_wanted).take(SAMPLE);
-        let oldest = of_kind
-            .min_by_key(|(_, value)| value.expires)
-            .or_else(|| self.values.iter().take(SAMPLE).min_by_key(|(_, value)| value.expires));
-        let Some(key) = oldest.map(|(key, _)| key.clone()) else { return false };
-        if let Some(value) = self.values.remove(&key) {
-            self.bytes = self.bytes.saturating_sub(size(&key, &value.bytes));
-        }
+    fn remove(&mut self, key: &str) -> bool {
+        let Some(value) = self.values.remove(key) else { return false };
+        self.bytes = self.bytes.saturating_sub(size(key, &value.bytes));
         true
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        let Self { values, order, .. } = self;
+        values.retain(|_, value| value.expires > now);
+        order.retain(|_, keys| {
+            keys.retain(|(serial, key)| values.get(key).is_some_and(|value| value.serial == *serial));
+            !keys.is_empty()
+        });
+        self.stale = 0;
+        self.bytes = self.values.iter().map(|(key, value)| size(key, &value.bytes)).sum();
+        self.sweep_at = 2 * self.values.len();
+    }
+
+    fn give_up_one(&mut self) -> bool {
+        while let Some(keys) = self.order.values_mut().max_by_key(|keys| keys.len()) {
+            let Some((serial, key)) = keys.pop_front() else { return false };
+            if self.values.get(&key).is_some_and(|value| value.serial == serial) {
+                return self.remove(&key);
+            }
+            self.stale = self.stale.saturating_sub(1);
+        }
+        false
     }
 
     fn take(&mut self, key: &str, rule: &Rule, now: i64) -> Taken {
@@ -174,5 +195,74 @@ impl Ephemeral for Memory {
 
     async fn ping(&self) -> Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_flood_of_one_kind_costs_that_kind() {
+        let memory = Memory::default();
+        for n in 0..100 {
+            memory.put(&format!("code:{n}"), vec![0; 100], LONG / 2).await.expect("put");
+        }
+        let flood = vec![0; 4096];
+        for n in 0..60_000 {
+            memory.put(&format!("flow:{n}"), flood.clone(), LONG).await.expect("put");
+        }
+        let mut bytes = 0;
+        for shard in &memory.shards {
+            let shard = shard.lock().expect("no holder panics");
+            let counted: usize = shard.values.iter().map(|(key, value)| size(key, &value.bytes)).sum();
+            assert_eq!(shard.bytes, counted, "the account is right");
+            assert!(shard.bytes <= SHARD_BYTES);
+            bytes += shard.bytes;
+        }
+        assert!(bytes > SHARDS * SHARD_BYTES * 9 / 10, "what fits is kept: {bytes}");
+        for n in 0..100 {
+            assert!(memory.get(&format!("code:{n}")).await.expect("answered").is_some(), "code {n}");
+        }
+        assert!(memory.get("flow:59999").await.expect("answered").is_some(), "the newest is there");
+        assert!(memory.get("flow:0").await.expect("answered").is_none(), "the oldest is not");
+    }
+
+    #[tokio::test]
+    async fn a_value_written_over_and_over_stays_one() {
+        let memory = Memory::default();
+        for n in 0..20_000_u32 {
+            memory.put("flow:1", n.to_be_bytes().to_vec(), LONG).await.expect("put");
+        }
+        let shard = memory.shard("flow:1");
+        assert_eq!((shard.values.len(), shard.bytes), (1, size("flow:1", &[0; 4])));
+        assert!(shard.order["flow"].len() <= 2 * SWEEP_FROM, "{}", shard.order["flow"].len());
+    }
+
+    #[tokio::test]
+    async fn what_expired_is_swept() {
+        let memory = Memory::default();
+        for n in 0..20_000 {
+            memory.put(&format!("flow:{n}"), vec![0; 10], Duration::from_nanos(1)).await.expect("put");
+        }
+        let kept: usize = memory.shards.iter().map(|shard| shard.lock().expect("no holder panics").values.len()).sum();
+        assert!(kept <= SHARDS * SWEEP_FROM, "{kept}");
+        // A value larger than all the room is still kept, alone.
+        memory.put("flow:large", vec![0; 2 * SHARD_BYTES], LONG).await.expect("put");
+        assert!(memory.get("flow:large").await.expect("answered").is_some());
+    }
+
+    #[tokio::test]
+    async fn limits_that_are_whole_again_are_swept() {
+        let memory = Memory::default();
+        let rule = Rule { burst: 1, every: Duration::from_secs(1) };
+        for n in 0..50_000_i64 {
+            let now = Time::from_timestamp(1_000_000 + n, 0).expect("a moment");
+            memory.take(&format!("address:{n}"), &rule, now).await.expect("answered");
+        }
+        let kept: usize = memory.shards.iter().map(|shard| shard.lock().expect("no holder panics").limits.len()).sum();
+        assert!(kept <= SHARDS * SWEEP_FROM, "{kept}");
     }
 }

@@ -5,6 +5,8 @@
 //! suite for each kind, run on every backend. Called by every room that keeps something; knows nothing of HTTP.
 
 pub mod cached;
+#[cfg(test)]
+mod conformance;
 pub mod durable;
 pub mod ephemeral;
 pub mod memory;

@@ -150,7 +150,8 @@ impl Server {
             demo: false,
         };
         let fresh = users::Fresh { id: app.random.bytes(), salt: app.random.bytes() };
-        let created = users::create(app.storage.users.as_ref(), &app.hasher, account, fresh, app.clock.now(), &Self::operator());
+        let by = Self::operator();
+        let created = users::create(app.storage.users.as_ref(), &app.hasher, account, fresh, app.clock.now(), &by);
         created.await.expect("the account is valid").id
     }
 

@@ -14,7 +14,7 @@ fn machine() -> serde_json::Value {
 
 #[tokio::test]
 async fn a_machine_acts_for_itself() {
-    let server = Server::start().await;
+    let server = Server::with(|config| config.resources.clear()).await;
     let client = server.client(machine()).await;
     let tokens = server.token(&client, &[("grant_type", "client_credentials")]).await.expect(200).json();
     assert_eq!(tokens["scope"], "read write");

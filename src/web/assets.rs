@@ -47,7 +47,10 @@ fn asset(visit: &Visit, bytes: &[u8], content_type: &'static str, keep: &'static
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(keep));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // An SVG that is opened by itself is a document: it may do nothing.
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; base-uri 'none'; object-src 'none'; sandbox; frame-ancestors 'none'"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; base-uri 'none'; object-src 'none'; sandbox; frame-ancestors 'none'"),
+    );
     if is_known {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }

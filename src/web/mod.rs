@@ -105,7 +105,14 @@ impl<'a> Asked<'a> {
     }
 
     /// Starts a session for `user`, who proved to be who they are. The cookie's value changes with every sign-in.
-    async fn start_session(&self, user: &User, amr: &[&str], acr: &str, before: Option<&SignedIn>, by: &Act) -> Result<(String, HeaderValue), StorageError> {
+    async fn start_session(
+        &self,
+        user: &User,
+        amr: &[&str],
+        acr: &str,
+        before: Option<&SignedIn>,
+        by: &Act,
+    ) -> Result<(String, HeaderValue), StorageError> {
         let app = self.app;
         let agent = self.visit.user_agent();
         let replaces = before.map(|before| before.session.id.as_str());

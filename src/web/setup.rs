@@ -151,7 +151,9 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
             still_open(asked).await?;
             Err(PageError::new(PageReason::Broken).with_detail("the first owner was neither made nor found"))
         }
-        Err(AccountError::Busy(busy)) => Err(PageError::new(PageReason::Unavailable(busy.retry_after)).with_detail("no room to hash a password")),
+        Err(AccountError::Busy(busy)) => {
+            Err(PageError::new(PageReason::Unavailable(busy.retry_after)).with_detail("no room to hash a password"))
+        }
         Err(AccountError::Storage(fault)) => Err(fault.into()),
         Err(refused) => Ok(form(asked, token, &typed, Wrong::of(&refused, &words))),
     }

@@ -104,21 +104,25 @@ async fn signing_in(asked: &Asked<'_>, open: Option<Open>, before: Option<&Signe
     let app = asked.app;
     let (typed, password) = (sent.trimmed("username"), sent.get("password").unwrap_or_default());
     if typed.is_empty() || password.is_empty() {
-        return Ok(form(asked, open.as_ref(), None, typed, Some(Problem::Missing { identifier: typed.is_empty(), password: password.is_empty() })));
+        return Ok(form(
+            asked,
+            open.as_ref(),
+            None,
+            typed,
+            Some(Problem::Missing { identifier: typed.is_empty(), password: password.is_empty() }),
+        ));
     }
     let client = open.as_ref().map(|open| open.client.client_id.as_str());
     let parts = Parts::of(&app.storage, &app.seal, &app.hasher, app.limits);
-    let credentials = Credentials {
-        identifier: typed,
-        password,
-        device: asked.visit.cookie(&app.urls, DEVICE),
-        address: asked.visit.context.address,
-    };
+    let credentials =
+        Credentials { identifier: typed, password, device: asked.visit.cookie(&app.urls, DEVICE), address: asked.visit.context.address };
     let by = asked.act(Actor::Anonymous, client);
     let refused = match authenticate::authenticate(&parts, &credentials, app.random.bytes(), asked.now, &by).await {
         Ok(Outcome::SignedIn { user, amr, acr }) => return welcome(asked, open, before, &user, amr, acr).await,
         Ok(Outcome::Refused(refused)) => refused,
-        Err(Fault::Busy(busy)) => return Err(PageError::new(PageReason::Unavailable(busy.retry_after)).with_detail("no room to hash a password")),
+        Err(Fault::Busy(busy)) => {
+            return Err(PageError::new(PageReason::Unavailable(busy.retry_after)).with_detail("no room to hash a password"));
+        }
         Err(Fault::Storage(fault)) => return Err(fault.into()),
     };
     let problem = match refused {

@@ -7,7 +7,6 @@ mod public;
 mod secret;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::extract::{FromRequest, Request};
@@ -135,46 +134,4 @@ fn wrong_method(registered: AuthMethod) -> OAuthError {
             AuthMethod::None => "This client is registered as public and has no secret",
         },
     )
-}
-
-/// Wrong secrets of one client from one address: ten at once, then one every six seconds. Kept in the process: a secret has 256 bits,
-/// so this saves work and noise rather than the secret, and a right secret from elsewhere is never refused.
-pub struct Guesses {
-    enabled: bool,
-    counted: moka::sync::Cache<(String, Option<std::net::IpAddr>), Time>,
-}
-
-impl Guesses {
-    const BURST: i32 = 10;
-    const EVERY: chrono::Duration = chrono::Duration::seconds(6);
-
-    #[must_use]
-    pub fn new(enabled: bool) -> Self {
-        let counted = moka::sync::Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(120)).build();
-        Self { enabled, counted }
-    }
-
-    fn key(client_id: &str, address: Option<std::net::IpAddr>) -> (String, Option<std::net::IpAddr>) {
-        (client_id.to_owned(), address.map(crate::accounts::limits::network))
-    }
-
-    fn blocked(&self, client_id: &str, address: Option<std::net::IpAddr>, now: Time) -> Option<Duration> {
-        if !self.enabled || self.counted.entry_count() == 0 {
-            return None;
-        }
-        let theoretical = self.counted.get(&Self::key(client_id, address))?;
-        (theoretical - now - Self::EVERY * Self::BURST).to_std().ok().filter(|wait| !wait.is_zero())
-    }
-
-    /// Counts a wrong secret; the wait where there were too many.
-    fn failed(&self, client_id: &str, address: Option<std::net::IpAddr>, now: Time) -> Option<Duration> {
-        if !self.enabled {
-            return None;
-        }
-        let entry = self.counted.entry(Self::key(client_id, address)).and_upsert_with(|before| {
-            let from = before.map_or(now, |entry| entry.into_value().max(now));
-            from + Self::EVERY
-        });
-        (entry.into_value() - now - Self::EVERY * Self::BURST).to_std().ok().filter(|wait| !wait.is_zero())
-    }
 }

@@ -2,12 +2,13 @@
 
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 
 use super::super::open::{DATABASE_URL, OpenError};
 use super::pool::Pool;
@@ -77,16 +78,16 @@ impl Target {
         let name = self.name();
         let unreachable = |reason: String| OpenError::Unreachable { variable: DATABASE_URL, what: name.clone(), reason };
         let sql = match self {
-            Self::Postgres(options) => Sql::Postgres(Pool::new(postgres(options), connections, Some(LIFETIME))),
+            Self::Postgres(options) => Sql::Postgres(Pool::new(postgres(options), connections, Some(LIFETIME), mend_postgres)),
             Self::Memory(options) => {
-                let only = Pool::new(sqlite(options), 1, None);
+                let only = Pool::new(sqlite(options), 1, None, mend_sqlite);
                 Sql::Sqlite { read: only.clone(), write: only }
             }
             Self::File(options, path) => {
                 make_file(&path).map_err(|error| unreachable(error.to_string()))?;
                 let options = sqlite(options).journal_mode(SqliteJournalMode::Wal);
                 let readers = options.clone().pragma("query_only", "on");
-                Sql::Sqlite { read: Pool::new(readers, READERS, None), write: Pool::new(options, 1, None) }
+                Sql::Sqlite { read: Pool::new(readers, READERS, None, mend_sqlite), write: Pool::new(options, 1, None, mend_sqlite) }
             }
         };
         sql.prove().await.map_err(|fault| unreachable(super::super::StorageError::from(fault).to_string()))?;
@@ -127,6 +128,19 @@ fn sqlite(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging()
+}
+
+/// What is still on its way is read and thrown away, and a rollback that was queued is sent.
+fn mend_postgres(connection: &mut PgConnection) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+    Box::pin(async move { connection.ping().await.is_ok() })
+}
+
+/// Several statements sent as one may have stopped inside their transaction. Mostly there is none, and the rollback fails.
+fn mend_sqlite(connection: &mut SqliteConnection) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+    Box::pin(async move {
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
+        connection.ping().await.is_ok()
+    })
 }
 
 /// Makes the folder and the file, readable by nobody else; SQLite gives its log files the mode of the file.

@@ -24,11 +24,29 @@ macro_rules! grant_columns {
     };
 }
 
-/// A digest that is known already is left alone: no row is inserted.
-const OPEN: &str = "INSERT INTO grants (id, code_digest, client_id, user_id, session_id, offline, scope, resource, claims, nonce, auth_time, acr, amr, \
-     generation, rotated_at, created_at, expires_at, revoked_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
-     ON CONFLICT (code_digest) DO NOTHING";
+/// Where the session has ended since the code was issued, or the person was disabled, the grant is revoked from the start: what signing out or a
+/// new password ends does not come back by a code that was on its way.
+macro_rules! insert_grant {
+    () => {
+        "INSERT INTO grants (id, code_digest, client_id, user_id, session_id, offline, scope, resource, claims, nonce, auth_time, acr, amr, \
+         generation, rotated_at, created_at, expires_at, revoked_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+         COALESCE($18, (SELECT s.ended_at FROM sessions s WHERE s.id = $5), (SELECT u.disabled_at FROM users u WHERE u.id = $4))) \
+         ON CONFLICT (code_digest) DO NOTHING"
+    };
+}
+macro_rules! insert_opening {
+    () => {
+        "INSERT INTO audit (at, act, actor, subject, client_id, address, request_id, result, count) \
+         SELECT $16, $19, $20, $21, $22, $23, $24, $25, 1"
+    };
+}
+
+/// Grant and audit row in one transaction and one message to the database, as this is the one write of every sign-in. The two databases spell
+/// it differently. A code that is known already opens nothing, and no row comes back.
+const OPEN_POSTGRES: &str = concat!("WITH opened AS (", insert_grant!(), " RETURNING id) ", insert_opening!(), " FROM opened RETURNING id");
+const OPEN_SQLITE: &str =
+    concat!("BEGIN IMMEDIATE; ", insert_grant!(), "; ", insert_opening!(), " WHERE changes() > 0 RETURNING id; COMMIT");
 
 const FIND: &str = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.id = $1");
 
@@ -123,34 +141,45 @@ impl TryFrom<Row> for Grant {
 impl Grants for Sql {
     async fn open(&self, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<Opened> {
         let (id, code, now) = (grant.id.hex(), code.map(Digest::hex), grant.created_at);
+        let statement = match self {
+            Self::Postgres(_) => OPEN_POSTGRES,
+            Self::Sqlite { .. } => OPEN_SQLITE,
+        };
+        let entry = Entry::done("grant.open", subject(&id), now, by);
+        let opened = on!(self.write, |db| sqlx::query_as::<_, (i64,)>(statement)
+            .bind(&id)
+            .bind(&code)
+            .bind(&grant.client_id)
+            .bind(&grant.user_id)
+            .bind(&grant.session_id)
+            .bind(grant.offline)
+            .bind(&grant.scope)
+            .bind(&grant.resource)
+            .bind(&grant.claims)
+            .bind(&grant.nonce)
+            .bind(seconds(grant.auth_time))
+            .bind(&grant.acr)
+            .bind(&grant.amr)
+            .bind(i64::from(grant.generation))
+            .bind(seconds(grant.rotated_at))
+            .bind(entry.at)
+            .bind(seconds(grant.expires_at))
+            .bind(grant.revoked_at.map(seconds))
+            .bind(entry.act)
+            .bind(&entry.actor)
+            .bind(&entry.subject)
+            .bind(entry.client_id)
+            .bind(&entry.address)
+            .bind(entry.request_id)
+            .bind(entry.result)
+            .fetch_all(db)
+            .await)?;
+        if !opened.is_empty() {
+            return Ok(Opened::Fresh);
+        }
+        // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and SHOULD
+        // revoke (when possible) all tokens previously issued based on that authorization code."
         step!(self, |tx| {
-            let done = sqlx::query(OPEN)
-                .bind(&id)
-                .bind(&code)
-                .bind(&grant.client_id)
-                .bind(&grant.user_id)
-                .bind(&grant.session_id)
-                .bind(grant.offline)
-                .bind(&grant.scope)
-                .bind(&grant.resource)
-                .bind(&grant.claims)
-                .bind(&grant.nonce)
-                .bind(seconds(grant.auth_time))
-                .bind(&grant.acr)
-                .bind(&grant.amr)
-                .bind(i64::from(grant.generation))
-                .bind(seconds(grant.rotated_at))
-                .bind(seconds(now))
-                .bind(seconds(grant.expires_at))
-                .bind(grant.revoked_at.map(seconds))
-                .execute(&mut *tx)
-                .await?;
-            if done.rows_affected() > 0 {
-                audit!(tx, Entry::done("grant.open", subject(&id), now, by));
-                return Ok(Opened::Fresh);
-            }
-            // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and SHOULD
-            // revoke (when possible) all tokens previously issued based on that authorization code."
             sqlx::query(REVOKE_OPENED).bind(&code).bind(seconds(now)).execute(&mut *tx).await?;
             audit!(tx, Entry::refused("grant.open", opened_by(code.as_deref()), "replay", now, by));
             Ok(Opened::Replay)

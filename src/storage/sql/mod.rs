@@ -124,6 +124,8 @@ pub mod migrate;
 
 mod pool;
 mod revision;
+#[cfg(test)]
+pub mod scratch;
 mod sessions;
 mod users;
 

@@ -4,6 +4,7 @@
 //! a statement was cut off. Owns: how many connections there are, how long one is waited for, when one is trusted. Called by
 //! the macros in `sql`.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,10 +18,13 @@ use super::Fault;
 pub const WAIT: Duration = Duration::from_secs(3);
 /// A connection that lay idle for longer is asked whether it still lives before it is used.
 const TRUSTED: Duration = Duration::from_secs(1);
-/// How long a connection whose statement was cut off may take to become usable again.
-const SETTLING: Duration = Duration::from_secs(2);
+/// How long a connection whose statement failed or was cut off may take to be mended.
+const MENDING: Duration = Duration::from_secs(2);
 
 type OptionsOf<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+/// Brings a connection back to where a statement can begin; false where that cannot be done.
+pub type Mend<DB> = for<'c> fn(&'c mut <DB as Database>::Connection) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>>;
 
 pub struct Pool<DB: Database> {
     shared: Arc<Shared<DB>>,
@@ -32,6 +36,7 @@ struct Shared<DB: Database> {
     idle: Mutex<Vec<Idle<DB>>>,
     /// After this long a connection is made anew, so that a moved server is found; never for a database inside the process.
     lifetime: Option<Duration>,
+    mend: Mend<DB>,
 }
 
 struct Idle<DB: Database> {
@@ -47,9 +52,9 @@ impl<DB: Database> Clone for Pool<DB> {
 }
 
 impl<DB: Database> Pool<DB> {
-    pub fn new(options: OptionsOf<DB>, size: usize, lifetime: Option<Duration>) -> Self {
+    pub fn new(options: OptionsOf<DB>, size: usize, lifetime: Option<Duration>, mend: Mend<DB>) -> Self {
         let permits = Arc::new(Semaphore::new(size.max(1)));
-        Self { shared: Arc::new(Shared { options, permits, idle: Mutex::default(), lifetime }) }
+        Self { shared: Arc::new(Shared { options, permits, idle: Mutex::default(), lifetime, mend }) }
     }
 
     /// Lends a connection.
@@ -82,7 +87,7 @@ impl<DB: Database> Pool<DB> {
     pub async fn close(&self) {
         self.shared.permits.close();
         while let Some(idle) = self.shared.pop() {
-            let _ = timeout(SETTLING, idle.connection.close()).await;
+            let _ = timeout(MENDING, idle.connection.close()).await;
         }
     }
 }
@@ -106,7 +111,7 @@ impl<DB: Database> Shared<DB> {
     }
 }
 
-/// A connection on loan. Dropped before [`Lent::settle`] was told of an end, it counts as cut off in the middle of a statement.
+/// A connection on loan. Dropped before [`Lent::settle`] was told of a good end, it is mended before it is lent again.
 pub struct Lent<DB: Database> {
     connection: Option<DB::Connection>,
     made: Instant,
@@ -128,7 +133,8 @@ impl<DB: Database> Lent<DB> {
                 self.connection = None;
                 self.shared.forget();
             }
-            Some(_) => self.sound = true,
+            // It is mended when it is given back: a transaction may be open.
+            Some(_) => {}
         }
     }
 }
@@ -140,12 +146,12 @@ impl<DB: Database> Drop for Lent<DB> {
             self.shared.push(connection, self.made);
             return;
         }
-        // A caller went away in the middle (its own client hung up): the answer is still on its way, or a rollback is queued. The
-        // place stays taken until that is over.
+        // A statement failed, or the caller went away in the middle (its own client hung up) and the answer is still on its way. The place
+        // stays taken until that is over.
         let (shared, made, permit) = (Arc::clone(&self.shared), self.made, self.permit.take());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                if matches!(timeout(SETTLING, connection.ping()).await, Ok(Ok(()))) {
+                if timeout(MENDING, (shared.mend)(&mut connection)).await.unwrap_or(false) {
                     shared.push(connection, made);
                 }
                 drop(permit);
