@@ -285,22 +285,18 @@ fn tell(global: &Global, changed: &Changed) {
 
 /// A member a line, the ids first.
 fn lines(record: &ClientRecord, secret: Option<&str>) -> String {
-    let Value::Object(mut members) = shown(record, secret) else { return String::new() };
-    let mut first = Map::new();
-    for member in ["client_id", "client_secret"] {
-        if let Some(value) = members.remove(member) {
-            first.insert(member.to_owned(), value);
-        }
-    }
-    members.remove("client_secret_expires_at");
-    first.extend(members);
+    let Value::Object(members) = shown(record, secret) else { return String::new() };
+    let is_id = |member: &str| matches!(member, "client_id" | "client_secret");
+    let (first, rest): (Vec<_>, Vec<_>) =
+        members.iter().filter(|(member, _)| *member != "client_secret_expires_at").partition(|(member, _)| is_id(member));
     let text = |value: &Value| match value {
         Value::String(text) => plain(text),
         Value::Array(items) => items.iter().map(|item| plain(item.as_str().unwrap_or_default())).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     };
-    let width = first.keys().map(String::len).max().unwrap_or_default();
-    first.iter().map(|(member, value)| format!("{member:width$}  {}", text(value)).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    let width = members.keys().map(String::len).max().unwrap_or_default();
+    let line = |(member, value): (&String, &Value)| format!("{member:width$}  {}", text(value)).trim_end().to_owned();
+    first.into_iter().chain(rest).map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn snippet(host: &Host, preset: Preset, changed: &Changed) -> String {

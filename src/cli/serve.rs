@@ -3,6 +3,8 @@
 //! Starting: settings → log and metrics → both addresses bound (connections wait from here on) → stores, keys → what production refuses →
 //! ready. Stopping: not ready → wait for load balancers → accept no more → finish what is under way → close the stores.
 
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +15,9 @@ use tokio::sync::watch;
 use super::host::{self, Sealing};
 use super::welcome::{self, Facts};
 use super::{Done, Failure, Global};
-use crate::accounts::users::{self, DemoUser, Fresh};
+use crate::accounts::users::{self, Fresh};
 use crate::app::{App, AppError};
-use crate::clients::demo::{self, Addresses, DemoClients};
+use crate::clients::demo::{self, Addresses};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, Loaded};
 use crate::connections;
@@ -88,11 +90,12 @@ async fn until_stopped(mut config: Config) -> Done {
     let mut served = tokio::spawn(connections::serve(public, router::public(&app), connections::most_connections(), stopped.clone()));
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stopped.clone()));
     let upkeep = tokio::spawn(fold_metrics(stopped));
+    let welcome = welcome(&app).await?;
     management.serving(checks(&app), {
         let app = Arc::clone(&app);
-        move || measure_keys(&app)
+        move || measure(&app)
     });
-    announce(&app, management_listen).await?;
+    announce(&app, management_listen, &welcome);
 
     signals.next().await;
     management.draining();
@@ -118,7 +121,7 @@ async fn until_stopped(mut config: Config) -> Done {
     Ok(())
 }
 
-async fn bind(setting: &str, address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
+async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| Failure::Refused(format!("{setting}: {address} cannot be listened on: {error}")))
 }
 
@@ -155,10 +158,17 @@ async fn refuse_demo(app: &App) -> Done {
     )))
 }
 
+/// A look at one of the things that readiness is made of.
+type Look = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
 /// What readiness is made of.
 fn checks(app: &Arc<App>) -> Vec<Check> {
+<<<<<<< HEAD
     type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
     let with = |name, run: fn(Arc<App>) -> Running| {
+=======
+    let with = |name, run: fn(Arc<App>) -> Look| {
+>>>>>>> ops
         let app = Arc::clone(app);
         Check::new(name, move || run(Arc::clone(&app)))
     };
@@ -188,7 +198,8 @@ async fn fold_metrics(mut stopped: watch::Receiver<bool>) {
     }
 }
 
-fn measure_keys(app: &App) {
+/// Gauges that follow from the moment.
+fn measure(app: &App) {
     let now = app.clock.now();
     for key in app.tokens.keys.list(now).iter().filter(|key| key.signs) {
         if let (Some(alg), Ok(age)) = (SigningAlg::parse(&key.alg), (now - key.signs_from).to_std()) {
@@ -198,33 +209,70 @@ fn measure_keys(app: &App) {
     metrics::password_queue(app.hasher.queue_depth());
 }
 
-/// The log line that says it serves; in development the box, last; elsewhere the set-up link as long as nobody used it.
-async fn announce(app: &App, management_listen: std::net::SocketAddr) -> Done {
+/// What is said once the server serves.
+enum Welcome {
+    /// In development: the box.
+    Box(String),
+    /// The set-up link, as long as nobody used it.
+    Setup(Option<String>),
+}
+
+/// Makes what a development server offers, and the words about it.
+async fn welcome(app: &App) -> Result<Welcome, Failure> {
     let now = app.clock.now();
-    let link = match app.storage.users.any_owner().await.map_err(Failure::refused)? {
-        true => None,
-        false => Some(setup::link(&app.urls, &app.seal, now)),
+    let has_owner = app.storage.users.any_owner().await.map_err(Failure::refused)?;
+    let link = (!has_owner).then(|| setup::link(&app.urls, &app.seal, now));
+    if !app.is_development() {
+        return Ok(Welcome::Setup(link));
+    }
+    let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "demo".to_owned() };
+    let addresses =
+        Addresses { redirect_uri: &app.urls.absolute(urls::DEMO_CALLBACK), post_logout_redirect_uri: &app.urls.absolute(urls::DEMO) };
+    let clients = demo::ensure(&*app.storage.clients, &app.seal, addresses, now, &by).await.map_err(Failure::refused)?;
+    let fresh = Fresh { id: app.random.bytes(), salt: app.random.bytes() };
+    let user = users::demo(&*app.storage.users, &app.hasher, &app.seal, fresh, now, &by).await.map_err(Failure::refused)?;
+    let facts = Facts {
+        reason: app.config.mode_reason,
+        issuer: app.urls.issuer(),
+        discovery: &app.urls.absolute(urls::OPENID_CONFIGURATION),
+        token_endpoint: &app.urls.absolute(urls::TOKEN),
+        introspection_endpoint: &app.urls.absolute(urls::INTROSPECT),
+        setup_link: link.as_deref(),
+        confidential: clients.confidential.as_ref().map(|(id, secret)| (*id, secret.reveal())),
+        public: clients.public,
+        user: user.as_ref().map(|user| (user.username, user.password.as_str())),
+        demo: &app.urls.absolute(urls::DEMO),
     };
+    Ok(Welcome::Box(welcome::text(&facts, Lang::from_posix(&locale()))))
+}
+
+fn announce(app: &App, management_listen: SocketAddr, welcome: &Welcome) {
     tracing::info!(
         event = "serving",
         mode = app.config.mode.as_str(),
         listen = %app.config.listen,
         management = %management_listen,
-        issuer = app.urls.issuer(),
         "portero {} serves {}",
         env!("CARGO_PKG_VERSION"),
         app.urls.issuer()
     );
+<<<<<<< HEAD
     if !app.is_development() {
         if let Some(link) = link {
+=======
+    match welcome {
+        Welcome::Box(text) => super::output::print(text.trim_end_matches('\n')),
+        Welcome::Setup(Some(link)) => {
+>>>>>>> ops
             tracing::warn!(
                 event = "setup_link",
                 link,
                 "nobody administers this server yet; the link makes the first administrator, within 60 minutes"
             );
         }
-        return Ok(());
+        Welcome::Setup(None) => {}
     }
+<<<<<<< HEAD
     let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "demo".to_owned() };
     let addresses =
         Addresses { redirect_uri: &app.urls.absolute(urls::DEMO_CALLBACK), post_logout_redirect_uri: &app.urls.absolute(urls::DEMO) };
@@ -250,6 +298,8 @@ async fn announce(app: &App, management_listen: std::net::SocketAddr) -> Done {
     );
     super::output::print(text.trim_end_matches('\n'));
     Ok(())
+=======
+>>>>>>> ops
 }
 
 /// The locale for messages, in the order that POSIX gives.
