@@ -163,12 +163,7 @@ type Look = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// What readiness is made of.
 fn checks(app: &Arc<App>) -> Vec<Check> {
-<<<<<<< HEAD
-    type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
-    let with = |name, run: fn(Arc<App>) -> Running| {
-=======
     let with = |name, run: fn(Arc<App>) -> Look| {
->>>>>>> ops
         let app = Arc::clone(app);
         Check::new(name, move || run(Arc::clone(&app)))
     };
@@ -256,14 +251,9 @@ fn announce(app: &App, management_listen: SocketAddr, welcome: &Welcome) {
         env!("CARGO_PKG_VERSION"),
         app.urls.issuer()
     );
-<<<<<<< HEAD
-    if !app.is_development() {
-        if let Some(link) = link {
-=======
     match welcome {
         Welcome::Box(text) => super::output::print(text.trim_end_matches('\n')),
         Welcome::Setup(Some(link)) => {
->>>>>>> ops
             tracing::warn!(
                 event = "setup_link",
                 link,
@@ -272,34 +262,6 @@ fn announce(app: &App, management_listen: SocketAddr, welcome: &Welcome) {
         }
         Welcome::Setup(None) => {}
     }
-<<<<<<< HEAD
-    let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "demo".to_owned() };
-    let addresses =
-        Addresses { redirect_uri: &app.urls.absolute(urls::DEMO_CALLBACK), post_logout_redirect_uri: &app.urls.absolute(urls::DEMO) };
-    let DemoClients { confidential, public } =
-        demo::ensure(&*app.storage.clients, &app.seal, addresses, now, &by).await.map_err(Failure::refused)?;
-    let fresh = Fresh { id: app.random.bytes(), salt: app.random.bytes() };
-    let user: Option<DemoUser> =
-        users::demo(&*app.storage.users, &app.hasher, &app.seal, fresh, now, &by).await.map_err(Failure::refused)?;
-    let text = welcome::text(
-        &Facts {
-            reason: app.config.mode_reason,
-            issuer: app.urls.issuer(),
-            discovery: &app.urls.absolute(urls::OPENID_CONFIGURATION),
-            token_endpoint: &app.urls.absolute(urls::TOKEN),
-            introspection_endpoint: &app.urls.absolute(urls::INTROSPECT),
-            setup_link: link.as_deref(),
-            confidential: confidential.as_ref().map(|(id, secret)| (*id, secret.reveal())),
-            public,
-            user: user.as_ref().map(|user| (user.username, user.password.as_str())),
-            demo: &app.urls.absolute(urls::DEMO),
-        },
-        Lang::from_posix(&locale()),
-    );
-    super::output::print(text.trim_end_matches('\n'));
-    Ok(())
-=======
->>>>>>> ops
 }
 
 /// The locale for messages, in the order that POSIX gives.
