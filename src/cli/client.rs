@@ -329,7 +329,8 @@ mod tests {
     #[test]
     fn flags_win_over_the_file() {
         let path = std::env::temp_dir().join(format!("portero-metadata-{}.json", std::process::id()));
-        std::fs::write(&path, r#"{"client_id":"notes","client_secret":"x","client_name":"File","scope":"openid","jwks_uri":null}"#).expect("written");
+        std::fs::write(&path, r#"{"client_id":"notes","client_secret":"x","client_name":"File","scope":"openid","jwks_uri":null}"#)
+            .expect("written");
         let members = Members {
             name: Some("Flag".to_owned()),
             redirect_uri: vec!["https://a.example/callback".to_owned()],

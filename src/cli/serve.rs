@@ -157,7 +157,8 @@ async fn refuse_demo(app: &App) -> Done {
 
 /// What readiness is made of.
 fn checks(app: &Arc<App>) -> Vec<Check> {
-    let with = |name, run: fn(Arc<App>) -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>>| {
+    type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+    let with = |name, run: fn(Arc<App>) -> Running| {
         let app = Arc::clone(app);
         Check::new(name, move || run(Arc::clone(&app)))
     };
@@ -165,7 +166,9 @@ fn checks(app: &Arc<App>) -> Vec<Check> {
         with("database", |app| Box::pin(async move { app.storage.revisions.ping().await.map_err(|fault| fault.to_string()) })),
         // Opening the stores ran what was missing, or refused. A newer replica may add to the schema while this one runs; that is no reason to stop.
         with("migrations", |_| Box::pin(async { Ok(()) })),
-        with("short-lived store", |app| Box::pin(async move { app.storage.ephemeral.store.ping().await.map_err(|fault| fault.to_string()) })),
+        with("short-lived store", |app| {
+            Box::pin(async move { app.storage.ephemeral.store.ping().await.map_err(|fault| fault.to_string()) })
+        }),
         with("keys", |app| {
             Box::pin(async move {
                 let signer = app.tokens.keys.signer(SigningAlg::RS256, app.clock.now());
@@ -214,15 +217,17 @@ async fn announce(app: &App, management_listen: std::net::SocketAddr) -> Done {
     );
     if !app.is_development() {
         if let Some(link) = link {
-            tracing::warn!(event = "setup_link", link, "nobody administers this server yet; the link makes the first administrator, within 60 minutes");
+            tracing::warn!(
+                event = "setup_link",
+                link,
+                "nobody administers this server yet; the link makes the first administrator, within 60 minutes"
+            );
         }
         return Ok(());
     }
     let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "demo".to_owned() };
-    let addresses = Addresses {
-        redirect_uri: &app.urls.absolute(urls::DEMO_CALLBACK),
-        post_logout_redirect_uri: &app.urls.absolute(urls::DEMO),
-    };
+    let addresses =
+        Addresses { redirect_uri: &app.urls.absolute(urls::DEMO_CALLBACK), post_logout_redirect_uri: &app.urls.absolute(urls::DEMO) };
     let DemoClients { confidential, public } =
         demo::ensure(&*app.storage.clients, &app.seal, addresses, now, &by).await.map_err(Failure::refused)?;
     let fresh = Fresh { id: app.random.bytes(), salt: app.random.bytes() };
@@ -249,7 +254,11 @@ async fn announce(app: &App, management_listen: std::net::SocketAddr) -> Done {
 
 /// The locale for messages, in the order that POSIX gives.
 fn locale() -> String {
-    ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty()).unwrap_or_default()
+    ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty())
+        .unwrap_or_default()
 }
 
 /// What asks the process to stop.
