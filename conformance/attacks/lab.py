@@ -146,13 +146,14 @@ class Watch:
 
 
 WATCH = Watch()
-_fetch = rig.fetch
+#: Not watched: for servers that a case itself broke.
+fetch_quietly = rig.fetch
 
 
 def fetch(*args, **kwargs) -> Response:
     """`rig.fetch`, watched."""
     began = time.monotonic()
-    response = _fetch(*args, **kwargs)
+    response = fetch_quietly(*args, **kwargs)
     WATCH.see(response, time.monotonic() - began)
     return response
 
@@ -328,7 +329,7 @@ class Lab:
         trouble = []
         everything = ([("twin", self._twin)] if self._twin else []) + list(reversed(self._instances.items()))
         for name, instance in everything:
-            metrics = _fetch("GET", instance.management + "/metrics").text
+            metrics = fetch_quietly("GET", instance.management + "/metrics").text
             for where, text in (("log", instance.log()), ("metrics", metrics)):
                 if found := WATCH.leaks(text):
                     trouble.append(f"the {where} of the instance {name} holds {len(found)} secrets, such as {found[0][:6]}… ({context_of(text, found[0])})")
