@@ -296,8 +296,8 @@ class Lab:
         self.store = store
         self.volley = Volley()
         self._instances: dict[str, Portero] = {}
-        self._clients: dict[tuple[int, str], dict] = {}
-        self._browsers: dict[tuple[int, str], Browser] = {}
+        self._clients: dict[tuple[pathlib.Path, str], dict] = {}
+        self._browsers: dict[tuple[pathlib.Path, str], Browser] = {}
         self._twin: Portero | None = None
 
     # --- instances
@@ -344,9 +344,9 @@ class Lab:
     def client(self, kind: str, op: Portero | None = None) -> dict:
         """The shared client of that kind (CLIENTS), made on first use."""
         op = op or self.op
-        if (id(op), kind) not in self._clients:
-            self._clients[(id(op), kind)] = self.new_client(op=op, **CLIENTS[kind])
-        return self._clients[(id(op), kind)]
+        if (op.home, kind) not in self._clients:
+            self._clients[(op.home, kind)] = self.new_client(op=op, **CLIENTS[kind])
+        return self._clients[(op.home, kind)]
 
     def new_client(self, op: Portero | None = None, **flags) -> dict:
         client = (op or self.op).client(**flags)
@@ -364,9 +364,9 @@ class Lab:
     def browser(self, op: Portero | None = None, name="ana") -> Browser:
         """The shared browser of that name, signed in as a person of its own (`browser.email`)."""
         op = op or self.op
-        if (id(op), name) not in self._browsers:
-            self._browsers[(id(op), name)] = self.signed_in(op, self.person(op))
-        return self._browsers[(id(op), name)]
+        if (op.home, name) not in self._browsers:
+            self._browsers[(op.home, name)] = self.signed_in(op, self.person(op))
+        return self._browsers[(op.home, name)]
 
     def signed_in(self, op: Portero | None = None, email: str | None = None) -> Browser:
         """A new browser in which `email` (or somebody new) has signed in."""
