@@ -1,4 +1,84 @@
-//! Portero.
+//! Portero, an OAuth 2 and OpenID Connect authorization server.
+//!
+//! A reading order: `router` (which path leads where) → `endpoints::authorize` and `endpoints::token` (the protocol over HTTP) →
+//! `protocol` (its rules) → `tokens` (what is issued) → `storage::durable` (what survives). `docs/architecture.md` walks through the flows.
+//!
+//! | room | what it is |
+//! |---|---|
+//! | `protocol` | the rules: types and pure functions, by RFC section |
+//! | `endpoints` | the protocol over HTTP, one file per endpoint; the tables `GRANTS` and `METHODS` |
+//! | `tokens` | from a grant to tokens, and from a token back |
+//! | `keys` | signing keys: the ring, their stages, josekit |
+//! | `accounts` | people: the one door for passwords, limits, sessions |
+//! | `clients` | clients as managed things |
+//! | `browser` | what every HTML answer needs: cookies, form tokens, language, layout |
+//! | `web` | the pages, each beside its template |
+//! | `storage` | contracts, SQL for both databases, the short-lived store |
+//! | `app` `router` `layers` | everything put together; which path; under which layers |
+//! | `jobs` `management` | what runs beside requests; health and metrics |
+//! | `config` `cli` `telemetry` | settings, commands, logs and metrics |
+//! | `demo` | the relying party inside a development server |
+//! | `clock` `seal` `urls` `i18n` `request` `connections` `outgoing` | leaves |
+//!
+//! # Who may import whom
+//!
+//! `src/tests/imports.rs` reads these two tables and compares them with the sources. A name with `::` allows that path
+//! and what is below it; `all` allows everything; `every` is a row that holds for every room.
+//!
+//! | room | imports |
+//! |---|---|
+//! | every | clock::Time |
+//! | clock config urls telemetry i18n seal request connections protocol | nothing |
+//! | outgoing | config |
+//! | storage | protocol seal |
+//! | keys | protocol storage seal outgoing |
+//! | accounts | storage seal request::network |
+//! | clients | protocol storage seal outgoing request::network |
+//! | tokens | protocol keys storage seal clock::Random telemetry::metrics |
+//! | browser | storage seal i18n urls request protocol::error |
+//! | app | config clock urls telemetry i18n seal outgoing request protocol storage keys accounts clients tokens browser |
+//! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
+//! | web | app protocol accounts clients storage browser urls i18n seal clock |
+//! | jobs | app keys storage tokens clock |
+//! | demo | app browser clients accounts outgoing urls i18n seal |
+//! | layers | app config storage browser urls request telemetry::metrics |
+//! | management | app storage keys telemetry |
+//! | router cli | all |
+//!
+//! A crate that marks a boundary is named in one place (paths under `src/`, a folder or a file):
+//!
+//! | crate | named in |
+//! |---|---|
+//! | axum | app router layers management connections browser endpoints web demo tokens/bearer.rs |
+//! | sqlx | storage/sql storage/mod.rs storage/durable |
+//! | redis | storage/redis.rs |
+//! | josekit | keys/jose.rs |
+//! | argon2 | accounts/password.rs |
+//! | oxide_auth | protocol/machine.rs |
+//! | reqwest | outgoing |
+//! | askama | browser web demo |
+
+pub mod accounts;
+pub mod app;
+pub mod browser;
+pub mod clients;
 pub mod clock;
+pub mod config;
+pub mod connections;
+pub mod demo;
+pub mod endpoints;
+pub mod i18n;
+pub mod jobs;
+pub mod keys;
+pub mod layers;
+pub mod management;
+pub mod outgoing;
+pub mod protocol;
+pub mod request;
+pub mod router;
 pub mod seal;
+pub mod storage;
+pub mod telemetry;
+pub mod tokens;
 pub mod urls;
+pub mod web;

@@ -20,6 +20,7 @@ pub const PREFERENCES: &str = "/preferences";
 pub const STYLESHEET: &str = "/assets/portero.css";
 pub const SCRIPT: &str = "/assets/portero.js";
 pub const ICON: &str = "/assets/icon.svg";
+pub const LOGO: &str = "/assets/logo";
 pub const DEMO: &str = "/demo";
 pub const DEMO_START: &str = "/demo/start";
 pub const DEMO_CALLBACK: &str = "/demo/callback";

@@ -65,6 +65,7 @@ need_other_peoples_clients() {
     lacks npm command -v npm
     lacks python3-venv makes_venvs
     lacks apache2-bin command -v /usr/sbin/apache2
+    lacks openssl command -v openssl
     lacks libapache2-mod-auth-openidc has_openidc
     lacks chromium command -v chromium
 }

@@ -4,18 +4,25 @@
 //! short-lived store (`memory`, `redis`) and the typed view on it; `records` every short-lived record. `conformance` is one
 //! suite for each kind, run on every backend. Called by every room that keeps something; knows nothing of HTTP.
 
+pub mod cached;
+#[cfg(test)]
+mod conformance;
 pub mod durable;
 pub mod ephemeral;
 pub mod memory;
+mod open;
 pub mod records;
 pub mod redis;
-pub mod sql;
+mod sql;
 
 use std::sync::Arc;
 
 pub use crate::clock::Time;
 pub use crate::seal::Digest;
 
+pub use open::{OpenError, Schema, StorageOptions, migrate, pending};
+
+use cached::CachedClients;
 use durable::{Attempts, Audit, Clients, Consents, Grants, Revisions, Sessions, SigningKeys, Users};
 use ephemeral::Records;
 
@@ -54,4 +61,7 @@ pub struct Storage {
     pub audit: Arc<dyn Audit>,
     pub revisions: Arc<dyn Revisions>,
     pub ephemeral: Records,
+    /// What `clients` remembers; whoever polls the revisions invalidates it.
+    pub client_cache: Arc<CachedClients>,
+    sql: Arc<sql::Sql>,
 }

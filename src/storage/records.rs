@@ -57,6 +57,9 @@ pub struct Interaction {
     /// The person who allowed it on the consent page inside this flow.
     #[serde(default)]
     pub consented: Option<String>,
+    /// The person who refused it there.
+    #[serde(default)]
+    pub denied: bool,
 }
 
 /// A sign-in at the demo relying party.

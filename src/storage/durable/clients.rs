@@ -50,6 +50,8 @@ pub trait Clients: Send + Sync {
     async fn update(&self, record: &ClientRecord, by: &Act) -> Result<bool>;
     /// Removes it with its consents and revokes its grants; false if there was none.
     async fn delete(&self, client_id: &str, now: Time, by: &Act) -> Result<bool>;
+    /// Does a client that is not disabled have a redirect URI of this web origin (RFC 6454)? Pages of that origin may read answers.
+    async fn has_origin(&self, origin: &str) -> Result<bool>;
     /// Is there any row made by a development server?
     async fn any_demo(&self) -> Result<bool>;
 }

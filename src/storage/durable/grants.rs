@@ -101,7 +101,8 @@ pub enum Standing {
 #[async_trait]
 pub trait Grants: Send + Sync {
     /// Inserts the grant. `code` is the digest of the code that opens it: a digest that is known already is a replay, and the
-    /// grant it opened is revoked in this same transaction.
+    /// grant it opened is revoked in this same transaction. A grant whose session has ended by then, or whose person is disabled, is
+    /// revoked from the start.
     async fn open(&self, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<Opened>;
     /// A code that the short-lived store no longer knows, or knows as spent: if it opened a grant, that one is revoked and true is the answer.
     async fn replayed(&self, code: &Digest, now: Time, by: &Act) -> Result<bool>;

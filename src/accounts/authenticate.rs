@@ -1,0 +1,215 @@
+//! The only way to check a password: pages, the password grant, dialects and the API all come through [`authenticate`].
+//!
+//! Owns: the order of the checks and one answer, one cost for everything that is not right. Leaves to others: how often (`limits`), the
+//! hash (`password`), what follows from a success (`sessions`, `tokens`). Order: throttle by address, look up, admit by the account's
+//! own count, hash or dummy, disabled, and only then success. The attempt is counted as failed *before* its password is looked at, so that
+//! parallel guesses cannot pass the limit.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::email;
+use super::limits::{Device, Limits, account_key, device_key};
+use super::password::{Busy, Hasher};
+use super::password_rules::MAX;
+use crate::seal::{Digest, Seal};
+use crate::storage::durable::{Act, Admission, Attempts, Audit, Refusal as Refused, User, UserKey, Users};
+use crate::storage::ephemeral::Ephemeral;
+use crate::storage::{Storage, StorageError, Time};
+
+/// What authentication works with.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    pub users: &'a dyn Users,
+    pub attempts: &'a dyn Attempts,
+    pub audit: &'a dyn Audit,
+    pub ephemeral: &'a dyn Ephemeral,
+    pub seal: &'a Seal,
+    pub hasher: &'a Hasher,
+    pub limits: Limits,
+}
+
+impl<'a> Parts<'a> {
+    #[must_use]
+    pub fn of(storage: &'a Storage, seal: &'a Seal, hasher: &'a Hasher, limits: Limits) -> Self {
+        Self {
+            users: &*storage.users,
+            attempts: &*storage.attempts,
+            audit: &*storage.audit,
+            ephemeral: &*storage.ephemeral.store,
+            seal,
+            hasher,
+            limits,
+        }
+    }
+}
+
+/// What somebody presents.
+#[derive(Clone, Copy)]
+pub struct Credentials<'a> {
+    /// E-mail or user name, as typed.
+    pub identifier: &'a str,
+    /// As typed: it is not normalised.
+    pub password: &'a str,
+    /// The device cookie, where the browser sent one.
+    pub device: Option<&'a str>,
+    /// Where it comes from, behind trusted proxies.
+    pub address: Option<IpAddr>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    SignedIn {
+        user: Box<User>,
+        /// RFC 8176 §2.
+        amr: &'static [&'static str],
+        acr: &'static str,
+    },
+    Refused(Refusal),
+}
+
+/// Why not. Nothing in it tells whether the account exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Wrong password, unknown name, an account without a password, a disabled account.
+    WrongCredentials,
+    /// Too many failures under this name.
+    Locked { until: Time },
+    /// Too many sign-ins from this address.
+    Throttled { retry_after: Duration },
+}
+
+/// The password could not be judged: 503, never a denial, and nothing is counted.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+const ACT: &str = "sign_in";
+
+/// How often an account may change under our hands before we give up: each time its password is judged anew.
+const CHANGES: usize = 3;
+
+/// Checks a password. `salt` is fresh randomness for the case that the stored hash is replaced by a stronger one.
+///
+/// # Errors
+/// [`Fault`]; the attempt is then taken back.
+pub async fn authenticate(parts: &Parts<'_>, credentials: &Credentials<'_>, salt: [u8; 16], now: Time, by: &Act) -> Result<Outcome, Fault> {
+    if let Some(retry_after) = parts.limits.throttled(parts.ephemeral, parts.seal, credentials.address, now).await? {
+        return refuse(parts, None, "throttled", Refusal::Throttled { retry_after }, now, by).await;
+    }
+    // What no account can have is refused for less: it tells nothing about any account.
+    let (Some(identifier), true) = (email::identifier(credentials.identifier), is_possible(credentials.password)) else {
+        return refuse(parts, None, "malformed", Refusal::WrongCredentials, now, by).await;
+    };
+    let found = parts.users.with_password(UserKey::Identifier(&identifier)).await?;
+    let user = found.as_ref().map(|(user, _)| user);
+    let key = counted_under(parts, &identifier, user, credentials.device);
+    if parts.limits.enabled
+        && let Admission::Locked { until } = parts.attempts.admit(&key, now).await?
+    {
+        return refuse(parts, user, "locked", Refusal::Locked { until }, now, by).await;
+    }
+    let judged = judge(parts, found, credentials.password, salt, &key, now, by).await;
+    if judged.is_err() && parts.limits.enabled {
+        // Not counted, if the store can still be told so; its fault is the one that is reported already.
+        if let Err(error) = parts.attempts.withdrawn(&key, now).await {
+            tracing::warn!(%error, "an attempt that could not be judged stays counted");
+        }
+    }
+    judged
+}
+
+/// Longer than any password can be set, or with a character that none can hold.
+fn is_possible(password: &str) -> bool {
+    password.len() <= 4 * MAX && password.chars().count() <= MAX && !password.contains('\0')
+}
+
+/// A browser that signed in to this account before is counted by itself: a stranger's guesses do not lock it out.
+fn counted_under(parts: &Parts<'_>, identifier: &str, user: Option<&User>, cookie: Option<&str>) -> Digest {
+    let known = user.zip(cookie).and_then(|(user, cookie)| Some((user, Device::known(parts.seal, &user.id, cookie)?)));
+    match known {
+        Some((user, device)) => device_key(parts.seal, &user.id, device),
+        None => account_key(parts.seal, identifier),
+    }
+}
+
+/// Hashes, and believes the result only if the account still stands as it was hashed for.
+async fn judge(
+    parts: &Parts<'_>,
+    mut account: Option<(User, Option<String>)>,
+    password: &str,
+    salt: [u8; 16],
+    key: &Digest,
+    now: Time,
+    by: &Act,
+) -> Result<Outcome, Fault> {
+    for _ in 0..CHANGES {
+        // A disabled account is hashed for like one that does not exist: its password can be neither confirmed nor denied.
+        let stored = account.as_ref().filter(|(user, _)| user.disabled_at.is_none()).and_then(|(_, hash)| hash.as_deref());
+        let checked = parts.hasher.verify(password, stored).await?;
+        if !checked.correct {
+            if checked.unusable {
+                tracing::error!(user = account.as_ref().map(|(user, _)| &*user.id), "a stored password hash cannot be checked");
+            }
+            let reason = why_wrong(account.as_ref(), checked.unusable);
+            tokio::time::sleep(checked.shortfall).await;
+            return refuse(parts, account.as_ref().map(|(user, _)| user), reason, Refusal::WrongCredentials, now, by).await;
+        }
+        let (Some((user, _)), Some(stored)) = (&account, stored) else {
+            unreachable!("only a stored hash can prove a password right");
+        };
+        // The hash took its time: a password that was changed meanwhile, or an account that was disabled, is judged as it is now.
+        let current = parts.users.with_password(UserKey::Id(&user.id)).await?;
+        let stands = |(user, hash): &(User, Option<String>)| user.disabled_at.is_none() && hash.as_deref() == Some(stored);
+        if current.as_ref().is_some_and(stands) {
+            if parts.limits.enabled {
+                parts.attempts.succeeded(key).await?;
+            }
+            upgrade(parts, &user.id, password, stored, salt, now, by).await;
+            let (user, _) = current.expect("it stands, so it is there");
+            return Ok(Outcome::SignedIn { user: Box::new(user), amr: &["pwd"], acr: "1" });
+        }
+        account = current;
+    }
+    Err(Fault::Busy(Busy { retry_after: Duration::from_secs(1) }))
+}
+
+fn why_wrong(account: Option<&(User, Option<String>)>, unusable: bool) -> &'static str {
+    match account {
+        None => "unknown_user",
+        Some((user, _)) if user.disabled_at.is_some() => "disabled",
+        Some((_, None)) => "no_password",
+        Some((_, Some(_))) if unusable => "unusable_hash",
+        Some((_, Some(_))) => "wrong_password",
+    }
+}
+
+/// The password is known now, in clear, and only now: a hash weaker than today's is replaced. A failure costs nothing but the upgrade.
+async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, stored: &str, salt: [u8; 16], now: Time, by: &Act) {
+    if !parts.hasher.needs_upgrade(stored) {
+        return;
+    }
+    let Ok(stronger) = parts.hasher.hash(password, salt).await else { return };
+    if let Err(error) = parts.users.upgrade_hash(user_id, stored, &stronger, now, by).await {
+        tracing::warn!(%error, user = user_id, "a password hash was not upgraded");
+    }
+}
+
+async fn refuse(
+    parts: &Parts<'_>,
+    user: Option<&User>,
+    reason: &'static str,
+    refusal: Refusal,
+    now: Time,
+    by: &Act,
+) -> Result<Outcome, Fault> {
+    // What was typed as a name is not written down: people type passwords there.
+    let subject = user.map(|user| format!("user:{}", user.id));
+    parts.audit.refuse(&Refused { act: ACT, subject, reason }, now, by).await?;
+    Ok(Outcome::Refused(refusal))
+}

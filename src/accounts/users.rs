@@ -1,0 +1,279 @@
+//! Making and changing accounts: the one way for set-up, the command line and a development server's demo user.
+//!
+//! Owns: what a valid account is, ids, the first owner. Leaves to others: the row and its audit (`storage.users`), what ends with a
+//! disabled account or a changed password (the same step of the store).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::claims::{self, BadClaim, is_locale};
+use super::email::{BadName, Email, Username};
+use super::new_id;
+use super::password::{Busy, Hasher};
+use super::password_rules::{self, BadPassword};
+use crate::seal::{Purpose, Seal};
+use crate::storage::durable::{Act, NewUser, User, UserKey, Users};
+use crate::storage::{StorageError, Time};
+
+/// The role that may do everything.
+pub const OWNER: &str = "owner";
+
+const MAX_NAME: usize = 200;
+const MAX_ROLES: usize = 50;
+
+/// Why an account was not made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    #[error(transparent)]
+    Name(#[from] BadName),
+    #[error(transparent)]
+    Password(#[from] BadPassword),
+    #[error(transparent)]
+    Claim(#[from] BadClaim),
+    /// A member that is not as it must be, and why.
+    #[error("{0}: {1}")]
+    Invalid(&'static str, &'static str),
+    /// `email` or `username` belongs to somebody.
+    #[error("this {0} is taken")]
+    Taken(&'static str),
+    #[error("there is no such account")]
+    Unknown,
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+impl From<StorageError> for AccountError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Conflict(member) => Self::Taken(member),
+            fault => Self::Storage(fault),
+        }
+    }
+}
+
+/// An account to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewAccount<'a> {
+    pub email: &'a str,
+    pub email_verified: bool,
+    pub username: Option<&'a str>,
+    pub name: Option<&'a str>,
+    /// BCP 47.
+    pub locale: Option<&'a str>,
+    pub roles: Vec<String>,
+    /// Standard claims (OIDC Core §5.1); `name`, `locale`, `preferred_username` and `email_verified` in it stand in where the members above
+    /// are missing.
+    pub claims: Map<String, Value>,
+    /// None: nobody can sign in by password.
+    pub password: Option<&'a str>,
+    pub demo: bool,
+}
+
+/// The randomness of an account.
+#[derive(Clone, Copy)]
+pub struct Fresh {
+    pub id: [u8; 10],
+    pub salt: [u8; 16],
+}
+
+/// Makes an account.
+///
+/// # Errors
+/// [`AccountError`]; nothing was made then.
+pub async fn create(
+    users: &dyn Users,
+    hasher: &Hasher,
+    account: NewAccount<'_>,
+    fresh: Fresh,
+    now: Time,
+    by: &Act,
+) -> Result<User, AccountError> {
+    let new = prepare(hasher, account, fresh, now).await?;
+    users.create(&new, by).await?;
+    Ok(new.user)
+}
+
+/// Makes the first owner of a deployment, once; none, and nothing made, where an owner is there already.
+///
+/// # Errors
+/// [`AccountError`]; nothing was made then.
+pub async fn create_first_owner(
+    users: &dyn Users,
+    hasher: &Hasher,
+    account: NewAccount<'_>,
+    fresh: Fresh,
+    now: Time,
+    by: &Act,
+) -> Result<Option<User>, AccountError> {
+    if users.any_owner().await? {
+        return Ok(None);
+    }
+    if account.password.is_none() {
+        return Err(AccountError::Invalid("password", "the first owner signs in by it"));
+    }
+    let account = NewAccount { roles: vec![OWNER.to_owned()], ..account };
+    let new = prepare(hasher, account, fresh, now).await?;
+    Ok(users.create_first_owner(&new, by).await?.then_some(new.user))
+}
+
+/// A password to be set.
+#[derive(Clone, Copy)]
+pub struct NewPassword<'a> {
+    pub password: &'a str,
+    /// The session that goes on: the one in which it is changed.
+    pub keep_session: Option<&'a str>,
+    /// Fresh randomness.
+    pub salt: [u8; 16],
+}
+
+/// Sets the password of an account; its sessions end, except the one that is kept, and its grants are revoked.
+///
+/// # Errors
+/// [`AccountError`]; nothing was changed then.
+pub async fn set_password(
+    users: &dyn Users,
+    hasher: &Hasher,
+    id: &str,
+    new: NewPassword<'_>,
+    now: Time,
+    by: &Act,
+) -> Result<(), AccountError> {
+    let user = users.find(UserKey::Id(id)).await?.ok_or(AccountError::Unknown)?;
+    check_password(new.password, &user)?;
+    let hash = hasher.hash(new.password, new.salt).await?;
+    if users.set_password(id, &hash, new.keep_session, now, by).await? { Ok(()) } else { Err(AccountError::Unknown) }
+}
+
+/// Disables an account, or lets it in again. Disabling ends its sessions and revokes its grants.
+///
+/// # Errors
+/// [`AccountError::Unknown`], or the fault of the store.
+pub async fn set_disabled(users: &dyn Users, id: &str, disabled: bool, now: Time, by: &Act) -> Result<(), AccountError> {
+    if users.set_disabled(id, disabled, now, by).await? { Ok(()) } else { Err(AccountError::Unknown) }
+}
+
+/// An account by whatever names it: its id, its e-mail or its user name.
+///
+/// # Errors
+/// The fault of the store.
+pub async fn find(users: &dyn Users, named: &str) -> Result<Option<User>, StorageError> {
+    if let Some(user) = users.find(UserKey::Id(named.trim())).await? {
+        return Ok(Some(user));
+    }
+    match super::email::identifier(named) {
+        Some(identifier) => users.find(UserKey::Identifier(&identifier)).await,
+        None => Ok(None),
+    }
+}
+
+/// The demo user of a development server, with the password that every start can print again.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DemoUser {
+    pub email: &'static str,
+    pub username: &'static str,
+    pub password: String,
+}
+
+impl std::fmt::Debug for DemoUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DemoUser({})", self.email)
+    }
+}
+
+/// Makes the demo user where it is missing. None where somebody else has its name: then there is nothing to print.
+///
+/// # Errors
+/// [`AccountError`].
+pub async fn demo(
+    users: &dyn Users,
+    hasher: &Hasher,
+    seal: &Seal,
+    fresh: Fresh,
+    now: Time,
+    by: &Act,
+) -> Result<Option<DemoUser>, AccountError> {
+    let mac = seal.mac(Purpose::Demo, &[b"user", b"demo"]);
+    let demo = DemoUser { email: "demo@portero.example", username: "demo", password: URL_SAFE_NO_PAD.encode(&mac.0[..15]) };
+    let is_ours = |user: &User| user.demo;
+    if let Some(user) = users.find(UserKey::Identifier(demo.email)).await? {
+        return Ok(is_ours(&user).then_some(demo));
+    }
+    let claims = serde_json::json!({"given_name": "Demo", "family_name": "Portero", "zoneinfo": "Europe/Madrid"});
+    let Value::Object(claims) = claims else { unreachable!("it is written as an object") };
+    let account = NewAccount {
+        email: demo.email,
+        username: Some(demo.username),
+        name: Some("Demo Portero"),
+        claims,
+        password: Some(&demo.password),
+        demo: true,
+        ..NewAccount::default()
+    };
+    match create(users, hasher, account, fresh, now, by).await {
+        Ok(_) => Ok(Some(demo)),
+        // A second process of the same development server may have been faster.
+        Err(AccountError::Taken(_)) => {
+            let there = users.find(UserKey::Identifier(demo.email)).await?;
+            Ok(there.as_ref().is_some_and(is_ours).then_some(demo))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn prepare(hasher: &Hasher, account: NewAccount<'_>, fresh: Fresh, now: Time) -> Result<NewUser, AccountError> {
+    let given = claims::read(account.claims)?;
+    let email = Email::parse(account.email)?;
+    if given.email.is_some_and(|other| Email::parse(&other).map(|other| other.canonical).ok() != Some(email.canonical.clone())) {
+        return Err(AccountError::Invalid("email", "the claims name another address than the account"));
+    }
+    let username = account.username.map(str::to_owned).or(given.preferred_username);
+    let username = username.as_deref().map(Username::parse).transpose()?;
+    let name = account.name.map(|name| name.trim().to_owned()).or(given.name).filter(|name| !name.is_empty());
+    if name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME || name.chars().any(char::is_control)) {
+        return Err(AccountError::Invalid("name", "must be at most 200 characters on one line"));
+    }
+    let locale = account.locale.map(str::to_owned).or(given.locale);
+    if locale.as_ref().is_some_and(|locale| !is_locale(locale)) {
+        return Err(AccountError::Invalid("locale", "must be a language tag such as es or es-MX"));
+    }
+    let mut roles = account.roles;
+    roles.sort_unstable();
+    roles.dedup();
+    let is_role = |role: &String| {
+        (1..=64).contains(&role.len()) && role.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.:".contains(&b))
+    };
+    if roles.len() > MAX_ROLES || !roles.iter().all(is_role) {
+        return Err(AccountError::Invalid("role", "must be 1 to 64 of a-z 0-9 _ - . :, at most 50 of them"));
+    }
+    let user = User {
+        id: new_id("usr_", now, fresh.id),
+        email: email.address,
+        email_verified: account.email_verified || given.email_verified == Some(true),
+        username: username.as_ref().map(|username| username.name.clone()),
+        name,
+        locale,
+        claims: given.claims,
+        roles,
+        disabled_at: None,
+        demo: account.demo,
+        created_at: now,
+        updated_at: now,
+    };
+    let password_hash = match account.password {
+        Some(password) => {
+            check_password(password, &user)?;
+            Some(hasher.hash(password, fresh.salt).await?)
+        }
+        None => None,
+    };
+    let username_canonical = username.map(|username| username.canonical);
+    Ok(NewUser { user, email_canonical: email.canonical, username_canonical, password_hash })
+}
+
+fn check_password(password: &str, user: &User) -> Result<(), BadPassword> {
+    let names: Vec<&str> = [Some(user.email.as_str()), user.username.as_deref(), user.name.as_deref()].into_iter().flatten().collect();
+    password_rules::check(password, &names)
+}

@@ -1,0 +1,187 @@
+//! The application: configuration, stores, keys, clock, randomness. One type for production and tests; only its parts differ.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+
+use crate::accounts::authenticate::Parts;
+use crate::accounts::limits::Limits;
+use crate::accounts::password::{Cost, Hasher, Settings};
+use crate::browser::brand::{Brand, Logo};
+use crate::browser::language;
+use crate::browser::layout::Page;
+use crate::browser::visit::Visit;
+use crate::clients::guesses::Guesses;
+use crate::clock::{Clock, Random};
+use crate::config::{Config, Mode};
+use crate::i18n::Lang;
+use crate::keys::rotation::Policy as KeyPolicy;
+use crate::keys::{KeyError, KeyRing};
+use crate::outgoing::Outgoing;
+use crate::protocol::authorization::{PkcePolicy, Policy};
+use crate::protocol::client::{Client, SigningAlg};
+use crate::seal::Seal;
+use crate::storage::durable::{Act, Actor};
+use crate::storage::{OpenError, Schema, Storage, StorageOptions};
+use crate::tokens::{Lifetimes, Tokens};
+use crate::urls::Urls;
+
+/// What authentications are worth here (OIDC Core §2, `acr`): `1` is a password.
+pub const ACR_VALUES: &[&str] = &["1"];
+
+/// Everything a handler may need.
+pub struct App {
+    pub config: Arc<Config>,
+    pub urls: Urls,
+    pub storage: Storage,
+    pub seal: Seal,
+    pub tokens: Tokens,
+    pub hasher: Hasher,
+    pub limits: Limits,
+    pub clock: Clock,
+    pub random: Random,
+    pub brand: Brand,
+    pub outgoing: Outgoing,
+    /// Wrong client secrets, counted.
+    pub guesses: Guesses,
+    /// The discovery document, made again when the algorithms change.
+    pub discovery: ArcSwapOption<Document>,
+}
+
+/// The discovery document as bytes, with what it was made for.
+pub struct Document {
+    pub algs: Vec<SigningAlg>,
+    pub bytes: Arc<[u8]>,
+    /// With its quotes.
+    pub etag: String,
+}
+
+/// Why the application did not open. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Storage(#[from] OpenError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    #[error("{0}")]
+    Configuration(String),
+}
+
+/// Name, logo and colours as the pages take them.
+fn brand(config: &Config) -> Result<Brand, AppError> {
+    let logo = match &config.brand.logo {
+        None => None,
+        Some(path) => {
+            let unusable = |reason: String| AppError::Configuration(format!("PORTERO_BRAND__LOGO names {}: {reason}", path.display()));
+            let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+            Some(Logo::new(bytes).ok_or_else(|| unusable("it is no SVG, PNG or WebP image".to_owned()))?)
+        }
+    };
+    Ok(Brand::new(&config.brand.name, logo, config.brand.accent.as_deref()))
+}
+
+impl App {
+    /// Opens the stores, loads or makes the signing keys, and puts everything together.
+    ///
+    /// # Errors
+    /// [`AppError`], each naming what to change.
+    pub async fn open(config: Config, seal: Seal, clock: Clock, random: Random) -> Result<Self, AppError> {
+        let config = Arc::new(config);
+        let options = StorageOptions { redis_url: config.redis_url.as_ref().map(|url| url.expose().to_owned()), ..StorageOptions::new(config.database_url.expose()) };
+        let storage = Storage::open(&options, seal.clone(), Schema::Migrate).await?;
+        Self::on(config, storage, seal, clock, random).await
+    }
+
+    /// The same on stores that are open already.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn on(config: Arc<Config>, storage: Storage, seal: Seal, clock: Clock, random: Random) -> Result<Self, AppError> {
+        let now = clock.now();
+        let policy = KeyPolicy {
+            rotate_after: config.keys.rotate_after,
+            publish_before: config.keys.publish_before,
+            jwks_max_age: config.keys.jwks_max_age,
+            // What it signed last, and some skew of whoever verifies it.
+            keep: config.tokens.access_token.max(config.tokens.id_token) + Duration::from_secs(300),
+        };
+        let keys = KeyRing::load(Arc::clone(&storage.keys), seal.clone(), policy, now).await?;
+        let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "start".to_owned() };
+        keys.ensure(SigningAlg::RS256, random.bytes(), now, &by).await?;
+        let cost = Cost { m: config.passwords.memory_kib, t: config.passwords.iterations, p: config.passwords.lanes };
+        let hasher = Hasher::new(Settings { cost, ..Settings::default() }).map_err(|reason| AppError::Configuration(reason.to_owned()))?;
+        let tokens = Tokens {
+            issuer: config.issuer.clone(),
+            keys,
+            seal: seal.clone(),
+            lifetimes: Lifetimes {
+                code: config.tokens.code,
+                access_token: config.tokens.access_token,
+                id_token: config.tokens.id_token,
+                refresh_idle: config.tokens.refresh_idle,
+                refresh_max: config.tokens.refresh_max,
+                refresh_retry: config.tokens.refresh_retry,
+                session_idle: config.sessions.idle,
+            },
+        };
+        let urls = Urls::new(&config.issuer);
+        Ok(Self {
+            urls,
+            storage,
+            tokens,
+            hasher,
+            limits: Limits { enabled: config.limits },
+            clock,
+            random,
+            brand: brand(&config)?,
+            outgoing: Outgoing::new(config.fetch_allow.clone()),
+            guesses: Guesses::new(config.limits),
+            discovery: ArcSwapOption::empty(),
+            seal,
+            config,
+        })
+    }
+
+    /// Makes the keys a client's tokens are signed with, where there are none of their algorithm yet.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn ensure_keys(&self, client: &Client, by: &Act) -> Result<(), KeyError> {
+        for alg in [client.id_token_signed_response_alg, client.access_token_signed_response_alg] {
+            self.tokens.keys.ensure(alg, self.random.bytes(), self.clock.now(), by).await?;
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn is_development(&self) -> bool {
+        self.config.mode == Mode::Development
+    }
+
+    /// What the deployment allows an authorization request.
+    #[must_use]
+    pub fn policy(&self) -> Policy<'_> {
+        Policy {
+            resources_open: &self.config.resources,
+            pkce: match self.config.pkce {
+                crate::config::PkcePolicy::All => PkcePolicy::All,
+                crate::config::PkcePolicy::Public => PkcePolicy::Public,
+            },
+            acr_supported: ACR_VALUES,
+        }
+    }
+
+    /// The one door through which every password goes.
+    #[must_use]
+    pub fn door(&self) -> Parts<'_> {
+        Parts::of(&self.storage, &self.seal, &self.hasher, self.limits)
+    }
+
+    /// The frame of a page for this visit.
+    #[must_use]
+    pub fn page(&self, visit: &Visit, ui_locales: Option<&str>) -> Page<'_> {
+        let lang = language::of(visit, &self.urls, ui_locales, None, None, Lang::En);
+        Page::new(visit, &self.urls, &self.brand, lang, self.random.bytes())
+    }
+}

@@ -1,0 +1,43 @@
+//! The session cookie: a random value whose keyed digest SQL keeps. The session itself is `storage.sessions`'s.
+
+use std::time::Duration;
+
+use super::visit::{Visit, clear_cookie, set_cookie};
+use crate::seal::{Digest, Purpose, Seal};
+use crate::storage::durable::SignedIn;
+use crate::storage::{Result, Storage, Time};
+use crate::urls::Urls;
+use axum::http::HeaderValue;
+
+const NAME: &str = "session";
+
+/// The cookie as the browser sent it, for binding forms to it.
+#[must_use]
+pub fn value<'v>(visit: &'v Visit, urls: &Urls) -> Option<&'v str> {
+    visit.cookie(urls, NAME)
+}
+
+/// The cookie to set when a session started. `value` is what `accounts::sessions` made, `lives` the absolute life of a session.
+#[must_use]
+pub fn set(urls: &Urls, value: &str, lives: Duration) -> HeaderValue {
+    set_cookie(urls, NAME, value, Some(lives))
+}
+
+/// The cookie to set when a session ended.
+#[must_use]
+pub fn clear(urls: &Urls) -> HeaderValue {
+    clear_cookie(urls, NAME)
+}
+
+/// Who is signed in in this browser. A cookie that means nothing is nobody; a store that does not answer is a fault.
+pub async fn current(visit: &Visit, urls: &Urls, seal: &Seal, storage: &Storage, idle: Duration, now: Time) -> Result<Option<SignedIn>> {
+    match value(visit, urls) {
+        Some(value) => storage.sessions.find(&digest(seal, value), idle, now).await,
+        None => Ok(None),
+    }
+}
+
+/// The digest that `accounts::sessions` stores in place of the value.
+fn digest(seal: &Seal, value: &str) -> Digest {
+    seal.mac(Purpose::Token, &[b"session", value.as_bytes()])
+}

@@ -1,0 +1,252 @@
+//! Clients as managed things: one way to make, change, disable and delete them, for command line, demo and, later, registration, API
+//! and portal.
+//!
+//! Owns: ids, secrets and their digests, what a new client is when nobody says. Leaves to others: what metadata may be
+//! (`protocol::client`), the row and its audit (`storage.clients`). Presets for frameworks are in [`presets`], the clients of a
+//! development server in [`demo`].
+
+pub mod demo;
+pub mod guesses;
+pub mod presets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use subtle::{Choice, ConstantTimeEq as _};
+
+use crate::protocol::client::{GrantType, MetadataError};
+use crate::protocol::client_metadata::{ClientMetadata, Defaults};
+use crate::protocol::scope;
+use crate::seal::{Digest, Purpose, Seal};
+use crate::storage::durable::{Act, ClientRecord, ClientSecret, Clients};
+use crate::storage::{StorageError, Time};
+
+/// Before every secret, so that scanners of source code can know one.
+const SECRET_PREFIX: &str = "pcs_";
+const ID_PREFIX: &str = "cli_";
+/// Longer than any secret of ours: not even digested.
+const MAX_PRESENTED: usize = 512;
+
+/// Why a client was not made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("{}: {}", .0.member, .0.reason)]
+    Metadata(MetadataError),
+    #[error("there is a client of this id already")]
+    Taken,
+    #[error("there is no such client")]
+    Unknown,
+    #[error("this client is public: it has no secret")]
+    Public,
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+impl From<MetadataError> for ClientError {
+    fn from(error: MetadataError) -> Self {
+        Self::Metadata(error)
+    }
+}
+
+impl From<StorageError> for ClientError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Conflict(_) => Self::Taken,
+            fault => Self::Storage(fault),
+        }
+    }
+}
+
+/// A secret in clear: shown once to whoever made it, and nowhere kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// For showing, this once.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A client as it stands after a change, and its new secret where the change made one.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    pub record: ClientRecord,
+    pub secret: Option<Secret>,
+}
+
+/// The randomness of a client.
+#[derive(Clone, Copy)]
+pub struct Fresh {
+    pub id: [u8; 16],
+    pub secret: [u8; 32],
+}
+
+/// Makes a client, with a secret unless it is public. `id` is the operator's wish; without it one is made up.
+///
+/// # Errors
+/// [`ClientError`]; nothing was made then.
+pub async fn create(
+    clients: &dyn Clients,
+    seal: &Seal,
+    id: Option<&str>,
+    metadata: ClientMetadata,
+    fresh: Fresh,
+    now: Time,
+    by: &Act,
+) -> Result<Changed, ClientError> {
+    let id = id.map_or_else(|| format!("{ID_PREFIX}{}", uuid::Uuid::from_bytes(fresh.id).simple()), str::to_owned);
+    let defaults = defaults_for(&metadata);
+    let client = metadata.into_client(id, &defaults)?;
+    let secret = (!client.is_public()).then(|| new_secret(fresh.secret));
+    let secrets = secret.iter().map(|secret| stored(seal, &client.client_id, secret, now)).collect();
+    let record = ClientRecord { client: Arc::new(client), secrets, demo: false, disabled_at: None, created_at: now, updated_at: now };
+    clients.create(&record, by).await?;
+    Ok(Changed { record, secret })
+}
+
+/// Changes the members that `metadata` names. A client that stops being public gets its first secret; one that becomes public loses those it had.
+///
+/// # Errors
+/// [`ClientError`]; nothing was changed then.
+pub async fn update(
+    clients: &dyn Clients,
+    seal: &Seal,
+    client_id: &str,
+    metadata: ClientMetadata,
+    fresh_secret: [u8; 32],
+    now: Time,
+    by: &Act,
+) -> Result<Changed, ClientError> {
+    let before = clients.find(client_id).await?.ok_or(ClientError::Unknown)?;
+    let client = metadata.apply(&before.client)?;
+    let mut record = ClientRecord { updated_at: now, ..(*before).clone() };
+    let mut secret = None;
+    if client.is_public() {
+        record.secrets.clear();
+    } else if before.client.is_public() {
+        let made = new_secret(fresh_secret);
+        record.secrets = vec![stored(seal, client_id, &made, now)];
+        secret = Some(made);
+    }
+    record.client = Arc::new(client);
+    save(clients, &record, by).await?;
+    Ok(Changed { record, secret })
+}
+
+/// Gives the client a new secret. The newest of the old ones lives on for `overlap`, so that a deployment can change over; with none, at once only the
+/// new one counts.
+///
+/// # Errors
+/// [`ClientError`]; the old secret holds then.
+pub async fn rotate_secret(
+    clients: &dyn Clients,
+    seal: &Seal,
+    client_id: &str,
+    overlap: Option<Duration>,
+    fresh_secret: [u8; 32],
+    now: Time,
+    by: &Act,
+) -> Result<Changed, ClientError> {
+    let before = clients.find(client_id).await?.ok_or(ClientError::Unknown)?;
+    if before.client.is_public() {
+        return Err(ClientError::Public);
+    }
+    let made = new_secret(fresh_secret);
+    let mut secrets = vec![stored(seal, client_id, &made, now)];
+    if let Some(overlap) = overlap.filter(|overlap| !overlap.is_zero()) {
+        let end = now + overlap;
+        let newest = before.secrets.iter().filter(|old| is_live(old, now)).max_by_key(|old| (old.expires_at.is_none(), old.created_at));
+        // An end that was set before is not put off.
+        secrets.extend(newest.map(|old| ClientSecret { expires_at: Some(old.expires_at.map_or(end, |set| set.min(end))), ..old.clone() }));
+    }
+    let record = ClientRecord { secrets, updated_at: now, ..(*before).clone() };
+    save(clients, &record, by).await?;
+    Ok(Changed { record, secret: Some(made) })
+}
+
+/// Disables a client, so that nothing of it works, or lets it in again.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn set_disabled(
+    clients: &dyn Clients,
+    client_id: &str,
+    disabled: bool,
+    now: Time,
+    by: &Act,
+) -> Result<ClientRecord, ClientError> {
+    let before = clients.find(client_id).await?.ok_or(ClientError::Unknown)?;
+    let disabled_at = if disabled { before.disabled_at.or(Some(now)) } else { None };
+    let record = ClientRecord { disabled_at, updated_at: now, ..(*before).clone() };
+    save(clients, &record, by).await?;
+    Ok(record)
+}
+
+/// Removes a client with its consents, and revokes its grants.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn delete(clients: &dyn Clients, client_id: &str, now: Time, by: &Act) -> Result<(), ClientError> {
+    if clients.delete(client_id, now, by).await? { Ok(()) } else { Err(ClientError::Unknown) }
+}
+
+/// Is `presented` a live secret of this client? All secrets are compared, each in constant time, and a client that does not exist costs the same.
+/// Whether the client may use a secret at all, and is not disabled, is asked elsewhere.
+#[must_use]
+pub fn verify_secret<'a>(seal: &Seal, record: impl Into<Option<&'a ClientRecord>>, presented: &str, now: Time) -> bool {
+    let record = record.into();
+    if presented.is_empty() || presented.len() > MAX_PRESENTED {
+        return false;
+    }
+    let (client_id, secrets) = record.map_or(("", &[][..]), |record| (&record.client.client_id, &record.secrets));
+    let presented = digest(seal, client_id, presented);
+    let mut matches = Choice::from(0);
+    for secret in secrets {
+        matches |= secret.digest.0.ct_eq(&presented.0) & Choice::from(u8::from(is_live(secret, now)));
+    }
+    matches.into()
+}
+
+/// The client's own name in the digest: a secret that is copied to another row opens nothing there.
+fn digest(seal: &Seal, client_id: &str, secret: &str) -> Digest {
+    seal.mac(Purpose::ClientSecret, &[client_id.as_bytes(), secret.as_bytes()])
+}
+
+fn stored(seal: &Seal, client_id: &str, secret: &Secret, now: Time) -> ClientSecret {
+    ClientSecret { digest: digest(seal, client_id, &secret.0), created_at: now, expires_at: None }
+}
+
+fn is_live(secret: &ClientSecret, now: Time) -> bool {
+    secret.expires_at.is_none_or(|end| end > now)
+}
+
+/// 256 random bits, of letters, digits, `-` and `_` only: the same in Basic credentials whether a library form-encodes them or not.
+fn new_secret(random: [u8; 32]) -> Secret {
+    Secret(format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(random)))
+}
+
+async fn save(clients: &dyn Clients, record: &ClientRecord, by: &Act) -> Result<(), ClientError> {
+    if clients.update(record, by).await? { Ok(()) } else { Err(ClientError::Unknown) }
+}
+
+/// What a new client may do when nobody says: sign people in and keep them signed in, with every standard scope. A client that never acts for
+/// a person gets none of the scopes that are about one.
+fn defaults_for(metadata: &ClientMetadata) -> Defaults {
+    let grant_types = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
+    let personal = [GrantType::AuthorizationCode, GrantType::Password].map(GrantType::as_str);
+    let for_people = metadata.grant_types.as_ref().is_none_or(|names| names.iter().any(|name| personal.contains(&name.as_str())));
+    Defaults { grant_types, scope: if for_people { scope::STANDARD.join(" ") } else { String::new() } }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,404 @@
+//! TCP connections of both addresses: accepting, time-outs, sizes, a graceful end.
+//!
+//! HTTP/1 and HTTP/2 (in the clear, with prior knowledge). Leaves to others: everything inside a request. Called by `cli::serve`.
+//!
+//! | limit | |
+//! |---|---|
+//! | a request's head | 10 s from its first byte, 32 KiB, else 431; its target 16 KiB, else 414 |
+//! | a request's body | 30 s |
+//! | a connection without a request | 60 s |
+//! | connections at once | what file descriptors allow; further ones wait to be accepted |
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::{Request, StatusCode, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use tower::Service as _;
+
+/// From its first byte until a request's head is whole; with [`LOOK`], at most 10 s.
+const HEAD: Duration = Duration::from_millis(7_500);
+/// Between requests.
+const IDLE: Duration = Duration::from_secs(55);
+/// How often a connection is looked at.
+const LOOK: Duration = Duration::from_millis(2_500);
+/// For the whole body of a request.
+const BODY: Duration = Duration::from_secs(30);
+const MAX_HEAD: usize = 32 * 1024;
+const MAX_TARGET: usize = 16 * 1024;
+/// Requests at once on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 100;
+/// Descriptors that are not for connections: stores, files, listeners.
+const RESERVED: usize = 128;
+
+/// Serves `router` on `listener` until `stop` turns true, then finishes what is under way; drop the future to cut it off.
+pub async fn serve(listener: TcpListener, router: Router, most: usize, mut stop: watch::Receiver<bool>) {
+    let permits = Arc::new(Semaphore::new(most.max(1)));
+    let (alive, mut gone) = tokio::sync::mpsc::channel::<()>(1);
+    loop {
+        // First a place, then a connection: those that find none wait in the kernel's queue, where they cost nothing.
+        let permit = tokio::select! {
+            permit = Arc::clone(&permits).acquire_owned() => permit.expect("the semaphore is never closed"),
+            () = stopped(&mut stop) => break,
+        };
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // A peer that is gone again is no matter; for want of descriptors there will be some in a moment.
+                    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+                        tracing::warn!(event = "accept_failed", detail = %error, "a connection could not be accepted");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    continue;
+                }
+            },
+            () = stopped(&mut stop) => break,
+        };
+        let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
+        tokio::spawn(async move {
+            connection(stream, peer, router, stop).await;
+            drop((permit, alive));
+        });
+    }
+    // Whoever connects now is refused at once.
+    drop(listener);
+    drop(alive);
+    // Every connection holds a sender; the channel ends with the last.
+    let _ = gone.recv().await;
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Where nobody can say stop any more, nobody will.
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// How many connections at once: what the process may open, less what it needs itself.
+#[must_use]
+pub fn most_connections() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse::<usize>().ok());
+    soft.unwrap_or(1024).saturating_sub(RESERVED).clamp(64, 16_384)
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut stop: watch::Receiver<bool>) {
+    // Answers are small and whole: waiting to fill a packet only delays them.
+    let _ = stream.set_nodelay(true);
+    let activity = Arc::new(Activity::new());
+    let io = TokioIo::new(Noted { stream, activity: Arc::clone(&activity) });
+    let service = hyper::service::service_fn({
+        let activity = Arc::clone(&activity);
+        move |request| handle(router.clone(), request, peer, Arc::clone(&activity))
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Heads are timed by `Activity`, which also covers the first byte; hyper's timer would cut kept-alive connections short.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MAX_HEAD).keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(MAX_HEAD).expect("small"));
+    let served = builder.serve_connection(io, service);
+    tokio::pin!(served);
+    let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            // How a connection ends is its client's business; faults inside a request were logged there.
+            _ = served.as_mut() => return,
+            _ = look.tick() => match activity.judge(activity.now()) {
+                Verdict::Fine => {}
+                Verdict::Cut => return,
+                Verdict::Close => served.as_mut().graceful_shutdown(),
+            },
+            () = stopped(&mut stop), if !stopping => {
+                stopping = true;
+                served.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+async fn handle(mut router: Router, request: Request<Incoming>, peer: SocketAddr, activity: Arc<Activity>) -> Result<Response, Infallible> {
+    let under_way = activity.begin(request.version() == Version::HTTP_2);
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
+        return Ok(StatusCode::URI_TOO_LONG.into_response());
+    }
+    let mut request = request.map(|body| if hyper::body::Body::is_end_stream(&body) { Body::empty() } else { Body::new(Timed::new(body)) });
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let response = router.call(request).await;
+    drop(under_way);
+    response
+}
+
+/// What a connection is doing, in milliseconds since it was made. Written by the requests, read by a timer: nothing is armed and
+/// disarmed for each request.
+struct Activity {
+    made: Instant,
+    requests: AtomicU32,
+    /// When the first byte of the next head came, plus one; 0: it has not come.
+    head_since: AtomicU64,
+    idle_since: AtomicU64,
+    http2: AtomicBool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Fine,
+    /// Nothing to say to somebody who does not speak.
+    Cut,
+    Close,
+}
+
+impl Activity {
+    fn new() -> Self {
+        // The first head counts from the connection on.
+        Self {
+            made: Instant::now(),
+            requests: AtomicU32::new(0),
+            head_since: AtomicU64::new(1),
+            idle_since: AtomicU64::new(0),
+            http2: AtomicBool::new(false),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn byte_came(&self, now: u64) {
+        if self.requests.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0 {
+            self.head_since.store(now + 1, Ordering::Relaxed);
+        }
+    }
+
+    fn begin(self: &Arc<Self>, http2: bool) -> UnderWay {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.head_since.store(0, Ordering::Relaxed);
+        if http2 {
+            self.http2.store(true, Ordering::Relaxed);
+        }
+        UnderWay(Arc::clone(self))
+    }
+
+    fn judge(&self, now: u64) -> Verdict {
+        if self.requests.load(Ordering::Relaxed) > 0 {
+            return Verdict::Fine;
+        }
+        let head = self.head_since.load(Ordering::Relaxed);
+        let http2 = self.http2.load(Ordering::Relaxed);
+        let over = |since: u64, limit: Duration| now.saturating_sub(since) > u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        // On HTTP/2 bytes come without a head, too; there the idle time covers both.
+        if head > 0 && !http2 && over(head - 1, HEAD) {
+            Verdict::Cut
+        } else if over(self.idle_since.load(Ordering::Relaxed), IDLE) {
+            if http2 { Verdict::Close } else { Verdict::Cut }
+        } else {
+            Verdict::Fine
+        }
+    }
+}
+
+/// A request under way; its end is noted even where its client went away.
+struct UnderWay(Arc<Activity>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.idle_since.store(self.0.now(), Ordering::Relaxed);
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A stream that notes when bytes come.
+struct Noted {
+    stream: TcpStream,
+    activity: Arc<Activity>,
+}
+
+impl AsyncRead for Noted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            let now = self.activity.now();
+            self.activity.byte_came(now);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Noted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// A body that must be whole in time, however its bytes drip.
+struct Timed {
+    body: Incoming,
+    late: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl Timed {
+    fn new(body: Incoming) -> Self {
+        Self { body, late: Box::pin(tokio::time::sleep(BODY)) }
+    }
+}
+
+impl hyper::body::Body for Timed {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+            Poll::Pending => match self.late.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::TimedOut).into()))),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::{get, post};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    struct Running {
+        address: SocketAddr,
+        stop: watch::Sender<bool>,
+        served: tokio::task::JoinHandle<()>,
+    }
+
+    async fn running(most: usize) -> Running {
+        let router = Router::new()
+            .route("/", get(|peer: ConnectInfo<SocketAddr>| async move { peer.0.ip().to_string() }))
+            .route("/body", post(|body: String| async move { body }))
+            .route(
+                "/slow",
+                get(|| async {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    "slow"
+                }),
+            );
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (stop, stopped) = watch::channel(false);
+        Running { address, stop, served: tokio::spawn(serve(listener, router, most, stopped)) }
+    }
+
+    async fn ask(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("listening");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    const CLOSE: &str = "Host: x\r\nConnection: close\r\n";
+
+    #[tokio::test]
+    async fn sizes_have_their_own_answers() {
+        let server = running(8).await;
+        assert!(ask(server.address, &format!("GET / HTTP/1.1\r\n{CLOSE}\r\n")).await.ends_with("127.0.0.1"));
+        let long = format!("GET /?{} HTTP/1.1\r\n{CLOSE}\r\n", "x".repeat(MAX_TARGET));
+        assert!(ask(server.address, &long).await.starts_with("HTTP/1.1 414"));
+        let large = format!("GET / HTTP/1.1\r\nX-Large: {}\r\n{CLOSE}\r\n", "x".repeat(MAX_HEAD));
+        assert!(ask(server.address, &large).await.starts_with("HTTP/1.1 431"));
+        let body = format!("POST /body HTTP/1.1\r\n{CLOSE}Content-Length: 5\r\n\r\nhello");
+        assert!(ask(server.address, &body).await.ends_with("hello"));
+    }
+
+    #[tokio::test]
+    async fn stopping_finishes_what_is_under_way_and_accepts_no_more() {
+        let server = running(8).await;
+        let idle = TcpStream::connect(server.address).await.expect("listening");
+        let slow = tokio::spawn(ask(server.address, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n".to_owned().leak()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.stop.send(true).expect("running");
+        assert!(slow.await.expect("asked").ends_with("slow"));
+        tokio::time::timeout(Duration::from_secs(2), server.served).await.expect("it ends").expect("without a fault");
+        assert!(TcpStream::connect(server.address).await.is_err());
+        drop(idle);
+    }
+
+    #[tokio::test]
+    async fn past_the_most_a_connection_waits_its_turn() {
+        let server = running(1).await;
+        let first = TcpStream::connect(server.address).await.expect("listening");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let second = tokio::spawn(ask(server.address, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!second.is_finished());
+        drop(first);
+        assert!(second.await.expect("asked").ends_with("127.0.0.1"));
+    }
+
+    #[tokio::test]
+    async fn silence_and_slow_heads_are_cut() {
+        let activity = Arc::new(Activity::new());
+        assert_eq!(activity.judge(7_000), Verdict::Fine);
+        assert_eq!(activity.judge(8_000), Verdict::Cut, "no byte since it was made");
+        // A request comes and is answered in the first milliseconds.
+        drop(activity.begin(false));
+        assert_eq!(activity.judge(50_000), Verdict::Fine, "kept alive");
+        activity.byte_came(50_000);
+        activity.byte_came(52_000);
+        assert_eq!(activity.judge(52_000), Verdict::Fine);
+        assert_eq!(activity.judge(58_000), Verdict::Cut, "the head does not become whole");
+        let under_way = activity.begin(true);
+        assert_eq!(activity.judge(100_000), Verdict::Fine, "a request is under way");
+        activity.byte_came(100_000);
+        drop(under_way);
+        assert_eq!(activity.judge(50_000), Verdict::Fine);
+        assert_eq!(activity.judge(100_000), Verdict::Close, "HTTP/2 says goodbye");
+    }
+}

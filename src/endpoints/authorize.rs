@@ -1,0 +1,335 @@
+//! GET and POST /oauth2/authorize (RFC 6749 §4.1.1, OIDC Core §3.1.2): the dispatcher of the browser flow.
+//!
+//! `start` reads a request · `advance` asks the rules what the person must still do and sends them there, or on to `respond` ·
+//! `resume` is where every page comes back to. No page decides the next step, and none routes to another.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, Method};
+use axum::response::Response;
+
+use super::{Failure, MAX_FORM, form_body};
+use crate::app::App;
+use crate::browser::flow::{self, FlowStep};
+use crate::browser::form_post::form_post;
+use crate::browser::layout::{see_other, with_cookies};
+use crate::browser::visit::Visit;
+use crate::browser::{self, session};
+use crate::clock::Time;
+use crate::protocol::authorization::{self, AuthorizationRequest, ReplyTo};
+use crate::protocol::client::Client;
+use crate::protocol::error::{OAuthError, PageError, PageReason};
+use crate::protocol::interaction::{self, Facts, SessionFacts, Step};
+use crate::protocol::params::Params;
+use crate::protocol::response_mode::{self, Answer};
+use crate::storage::StorageError;
+use crate::storage::durable::{Actor, Refusal, SignedIn};
+use crate::storage::ephemeral::Redeemed;
+use crate::storage::records::{AuthorizationCode, Interaction};
+use crate::tokens::opaque;
+
+/// Why a request did not get its answer at the client: until the redirect is known to be safe, an error is a page.
+enum Refused {
+    Page(PageError),
+    /// To the client, by its redirect URI.
+    Client(Box<ReplyTo>, OAuthError),
+    /// A store did not answer.
+    Fault(Option<Box<ReplyTo>>, StorageError),
+    TooLarge,
+}
+
+impl From<PageError> for Refused {
+    fn from(error: PageError) -> Self {
+        Self::Page(error)
+    }
+}
+
+impl From<StorageError> for Refused {
+    fn from(fault: StorageError) -> Self {
+        Self::Fault(None, fault)
+    }
+}
+
+/// Once the client is known, a fault is told to it as well (`temporarily_unavailable`).
+fn told(reply_to: &ReplyTo) -> impl FnOnce(StorageError) -> Refused {
+    let reply_to = Box::new(reply_to.clone());
+    move |fault| Refused::Fault(Some(reply_to), fault)
+}
+
+/// One request of a browser, and when it came.
+struct Asked {
+    visit: Visit,
+    now: Time,
+}
+
+/// The handler of a new request.
+pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let asked = Asked { visit: Visit::of(&parts), now: app.clock.now() };
+    match read(&asked.visit, body).await {
+        Ok(params) => {
+            let outcome = begin(&app, &asked, &params).await;
+            finish(&app, &asked, params.get("ui_locales"), outcome)
+        }
+        Err(refused) => finish(&app, &asked, None, Err(refused)),
+    }
+}
+
+async fn read(visit: &Visit, body: Body) -> Result<Params, Refused> {
+    let malformed = |detail: &str| Refused::Page(PageError::new(PageReason::MalformedRequest).with_detail(detail));
+    // OIDC Core §3.1.2.1: "Authorization Servers MUST support the use of the HTTP GET and POST methods defined in RFC 2616 at the
+    // Authorization Endpoint."
+    if visit.method == Method::POST {
+        return form_body(&visit.headers, body).await.map_err(|failure| match failure {
+            Failure::TooLarge => Refused::TooLarge,
+            Failure::OAuth(error) => malformed(&error.description),
+            _ => malformed("The request cannot be read"),
+        });
+    }
+    let query = visit.uri.query().unwrap_or("");
+    if query.len() > MAX_FORM {
+        return Err(Refused::TooLarge);
+    }
+    Params::parse(query).map_err(|error| malformed(&error.to_string()))
+}
+
+async fn begin(app: &App, asked: &Asked, params: &Params) -> Result<Response, Refused> {
+    for name in ["client_id", "redirect_uri"] {
+        if params.repeats(name) {
+            return Err(PageError::new(PageReason::RepeatedParameter(name)).into());
+        }
+    }
+    let client_id = params.get("client_id").ok_or_else(|| PageError::new(PageReason::MissingClientId))?;
+    let client = find_client(app, client_id).await?;
+    let reply_to = authorization::reply_to(&client, params)?;
+    let mut request = authorization::check(&client, params, &reply_to, &app.policy())
+        .map_err(|error| Refused::Client(Box::new(reply_to.clone()), error))?;
+    if let Some(hint) = request.id_token_hint.take() {
+        let sub = app.tokens.hint(&hint, asked.now).filter(|hint| hint.is_for(&client.client_id)).map(|hint| hint.sub);
+        // OIDC Core §3.1.2.1, id_token_hint: a hint that is not ours says nothing about anybody.
+        let invalid = || OAuthError::invalid_request("id_token_hint is not an ID token of this issuer for this client");
+        request.hint_sub = Some(sub.ok_or_else(|| Refused::Client(Box::new(reply_to.clone()), invalid()))?);
+    }
+    let interaction = Interaction {
+        request,
+        started_at: asked.now,
+        browser: String::new(),
+        signed_in: None,
+        chosen: None,
+        consented: None,
+        denied: false,
+    };
+    advance(app, asked, &client, interaction, None).await
+}
+
+/// An enabled client, or the page that says why not.
+async fn find_client(app: &App, client_id: &str) -> Result<Arc<Client>, Refused> {
+    match app.storage.clients.find(client_id).await? {
+        None => Err(PageError::new(PageReason::UnknownClient).with_detail(format!("No client has the id {client_id}")).into()),
+        Some(record) if record.disabled_at.is_some() => Err(PageError::new(PageReason::DisabledClient).into()),
+        Some(record) => Ok(Arc::clone(&record.client)),
+    }
+}
+
+/// The handler where pages come back to.
+pub async fn resume(State(app): State<Arc<App>>, Path(id): Path<String>, visit: Visit) -> Response {
+    let asked = Asked { visit, now: app.clock.now() };
+    let (locales, outcome) = proceed(&app, &asked, &id).await;
+    finish(&app, &asked, locales.as_deref(), outcome)
+}
+
+async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<String>, Result<Response, Refused>) {
+    let page = |reason| Refused::Page(PageError::new(reason));
+    let mac = asked.visit.query("mac").unwrap_or_default();
+    let Some(browser) = flow::check(&asked.visit, &app.urls, &app.seal, FlowStep::Resume, id, &mac) else {
+        return (None, Err(page(PageReason::OtherBrowser)));
+    };
+    let interaction = match app.storage.ephemeral.get::<Interaction>(id).await {
+        Ok(Some(interaction)) => interaction,
+        Ok(None) => return (None, Err(page(PageReason::ExpiredFlow))),
+        Err(fault) => return (None, Err(fault.into())),
+    };
+    let locales = Some(interaction.request.ui_locales.join(" "));
+    if interaction.browser != browser {
+        return (locales, Err(page(PageReason::OtherBrowser)));
+    }
+    let reply_to = interaction.request.reply_to.clone();
+    if interaction.denied {
+        // RFC 6749 §4.1.2.1: "access_denied: The resource owner or authorization server denied the request."
+        let denied = OAuthError::access_denied("The person did not allow it");
+        let outcome = match spend(app, id).await {
+            Ok(true) => Err(Refused::Client(Box::new(reply_to), denied)),
+            Ok(false) => Err(page(PageReason::ExpiredFlow)),
+            Err(fault) => Err(told(&reply_to)(fault)),
+        };
+        return (locales, outcome);
+    }
+    let outcome = match find_client(app, &reply_to.client_id).await {
+        Ok(client) => advance(app, asked, &client, interaction, Some(id)).await,
+        Err(Refused::Fault(_, fault)) => Err(told(&reply_to)(fault)),
+        Err(refused) => Err(refused),
+    };
+    (locales, outcome)
+}
+
+/// Ends a flow once: true for the one caller that may answer it.
+async fn spend(app: &App, id: &str) -> Result<bool, StorageError> {
+    let spent = app.storage.ephemeral.redeem_if::<Interaction, ()>(id, app.random.bytes(), |_| Ok(())).await?;
+    Ok(matches!(spent, Ok(Redeemed::First(_))))
+}
+
+/// What must the person still do? Sends them there, or answers the client.
+async fn advance(
+    app: &App,
+    asked: &Asked,
+    client: &Client,
+    interaction: Interaction,
+    id: Option<&str>,
+) -> Result<Response, Refused> {
+    let request = &interaction.request;
+    let fault = || told(&request.reply_to);
+    let signed_in = session::current(&asked.visit, &app.urls, &app.seal, &app.storage, app.config.sessions.idle, asked.now).await.map_err(fault())?;
+    let remembered: Option<Vec<String>> = match &signed_in {
+        Some(SignedIn { user, .. }) if !client.first_party => {
+            let consent = app.storage.consents.find(&user.id, &client.client_id).await.map_err(fault())?;
+            consent.map(|consent| consent.scope.split_whitespace().map(str::to_owned).collect())
+        }
+        _ => None,
+    };
+    let facts = Facts {
+        request,
+        client,
+        session: signed_in.as_ref().map(|SignedIn { session, user }| SessionFacts {
+            id: &session.id,
+            user_id: &user.id,
+            auth_time: session.auth_time,
+            acr: &session.acr,
+        }),
+        remembered: remembered.as_deref(),
+        signed_in: interaction.signed_in.as_deref(),
+        chosen: interaction.chosen.as_deref(),
+        consented: interaction.consented.as_deref(),
+        started_at: interaction.started_at,
+        now: asked.now,
+    };
+    let step = interaction::next_step(&facts).map_err(|error| Refused::Client(Box::new(request.reply_to.clone()), error));
+    let step = match step {
+        Ok(step) => step,
+        Err(refused) => {
+            if let Some(id) = id {
+                spend(app, id).await.map_err(fault())?;
+            }
+            return Err(refused);
+        }
+    };
+    match (step, signed_in) {
+        (Step::Done, Some(signed_in)) => {
+            if let Some(id) = id
+                && !spend(app, id).await.map_err(fault())?
+            {
+                return Err(PageError::new(PageReason::ExpiredFlow).into());
+            }
+            let allowed = interaction.consented.as_deref() == Some(signed_in.user.id.as_str());
+            let scope = interaction::granted_scope(request, client, remembered.as_deref(), allowed);
+            respond(app, asked, interaction.request.clone(), scope, signed_in).await
+        }
+        (step, _) => {
+            let (id, interaction, cookie) = match id {
+                Some(id) => (id.to_owned(), interaction, None),
+                None => keep(app, asked, interaction).await?,
+            };
+            let mac = |step| flow::mac(&app.seal, step, &id, &interaction.browser);
+            let page = match step {
+                Step::Consent => app.urls.consent(&id, &mac(FlowStep::Consent)),
+                Step::SignIn | Step::SelectAccount | Step::Done => app.urls.sign_in(&id, &mac(FlowStep::SignIn)),
+            };
+            Ok(with_cookies(see_other(&app.urls, &page), cookie))
+        }
+    }
+}
+
+/// Stores a flow that needs a page, bound to this browser by its flow cookie.
+async fn keep(app: &App, asked: &Asked, mut interaction: Interaction) -> Result<(String, Interaction, Option<HeaderValue>), Refused> {
+    let id = opaque::value(&app.random);
+    let browser = flow::browser(&asked.visit, &app.urls, app.random.bytes());
+    interaction.browser = browser.digest(&app.seal);
+    let stored = app.storage.ephemeral.put(&id, &interaction, app.random.bytes()).await;
+    stored.map_err(told(&interaction.request.reply_to))?;
+    Ok((id, interaction, browser.set))
+}
+
+/// The answer to the client: a code that binds everything the exchange must hold against it.
+async fn respond(
+    app: &App,
+    asked: &Asked,
+    request: AuthorizationRequest,
+    scope: Vec<String>,
+    SignedIn { session, user }: SignedIn,
+) -> Result<Response, Refused> {
+    let value = opaque::value(&app.random);
+    let code = AuthorizationCode {
+        request,
+        user_id: user.id,
+        session_id: session.id,
+        scope,
+        auth_time: session.auth_time,
+        acr: session.acr,
+        amr: session.amr,
+        issued_at: asked.now,
+    };
+    let reply_to = &code.request.reply_to;
+    app.storage.ephemeral.put(&value, &code, app.random.bytes()).await.map_err(told(reply_to))?;
+    Ok(send(app, asked, Some(&code.request.ui_locales.join(" ")), reply_to, Ok(&value)))
+}
+
+/// An answer on its way to the client through the browser.
+fn send(app: &App, asked: &Asked, ui_locales: Option<&str>, reply_to: &ReplyTo, outcome: Result<&str, &OAuthError>) -> Response {
+    match response_mode::answer(reply_to, app.urls.issuer(), outcome) {
+        Answer::Redirect(url) => see_other(&app.urls, &url),
+        Answer::FormPost { action, fields } => form_post(&app.page(&asked.visit, ui_locales), host(&action), &action, &fields),
+    }
+}
+
+/// Where a form leads, as a person reads it.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+}
+
+/// Turns an outcome into what the browser gets.
+fn finish(app: &App, asked: &Asked, ui_locales: Option<&str>, outcome: Result<Response, Refused>) -> Response {
+    let page = |error: browser::error::PageError| error.into_response(&app.page(&asked.visit, ui_locales));
+    match outcome {
+        Ok(response) => response,
+        Err(Refused::Page(error)) => {
+            record(app, asked, "authorize", &error);
+            page(error.into())
+        }
+        Err(Refused::Client(reply_to, error)) => {
+            tracing::info!(event = "authorization_refused", client_id = %reply_to.client_id, error = error.code.as_str(), detail = %error.description);
+            send(app, asked, ui_locales, &reply_to, Err(&error))
+        }
+        Err(Refused::Fault(Some(reply_to), fault)) => {
+            tracing::error!(event = "fault", detail = %fault, "an authorization request failed through no fault of its client");
+            let error = OAuthError::temporarily_unavailable("Try again in a moment");
+            send(app, asked, ui_locales, &reply_to, Err(&error))
+        }
+        Err(Refused::Fault(None, fault)) => page(fault.into()),
+        Err(Refused::TooLarge) => page(browser::error::PageError::new(browser::error::PageReason::TooLarge)),
+    }
+}
+
+/// A refusal that no client hears of is written down for whoever runs the server.
+fn record(app: &App, asked: &Asked, act: &'static str, error: &PageError) {
+    tracing::info!(event = "authorization_refused", error = error.code.as_str(), reason = error.reason.key(), detail = error.detail.as_deref());
+    let refusal = Refusal { act, subject: None, reason: error.reason.key() };
+    let by = super::act(&asked.visit.context, Actor::Anonymous, None);
+    let (audit, now) = (Arc::clone(&app.storage.audit), asked.now);
+    tokio::spawn(async move {
+        if let Err(fault) = audit.refuse(&refusal, now, &by).await {
+            tracing::warn!(event = "audit_fault", detail = %fault);
+        }
+    });
+}

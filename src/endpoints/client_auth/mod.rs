@@ -1,0 +1,137 @@
+//! Client authentication (RFC 6749 §2.3): exactly one method must be presented, it must be the registered one, and it must hold.
+//!
+//! [`FromClient`] is the only proof that a client authenticated, and this module its only maker. A new method is a file and a row in
+//! [`METHODS`], which discovery advertises as well.
+
+mod public;
+mod secret;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+
+use super::{Failure, act, context_of, form_body};
+use crate::app::App;
+use crate::clock::Time;
+use crate::protocol::client::{AuthMethod, Client};
+use crate::protocol::error::{ErrorCode, OAuthError};
+use crate::protocol::params::Params;
+use crate::request::RequestContext;
+use crate::storage::durable::{Act, Actor, ClientRecord, Refusal};
+
+/// Every method the server knows: what discovery lists and what a client may register.
+pub static METHODS: &[&dyn Method] = &[&secret::Basic, &secret::Post, &public::None];
+
+/// What a request presents as one method's credentials.
+pub struct Presented {
+    pub client_id: String,
+    pub secret: Option<String>,
+}
+
+#[async_trait]
+pub trait Method: Sync {
+    fn name(&self) -> AuthMethod;
+    /// The credentials of this method in the request, if any are there.
+    ///
+    /// # Errors
+    /// `invalid_request` or `invalid_client` where they are there and malformed.
+    fn presented(&self, headers: &HeaderMap, params: &Params) -> Result<Option<Presented>, OAuthError>;
+    /// Do they hold?
+    async fn verify(&self, app: &App, record: &ClientRecord, presented: &Presented, now: Time) -> bool;
+}
+
+/// A form request whose client has authenticated.
+pub struct FromClient {
+    pub client: Arc<Client>,
+    pub params: Params,
+    pub headers: HeaderMap,
+    pub context: RequestContext,
+    pub now: Time,
+}
+
+impl FromClient {
+    /// The client as the one who acts.
+    #[must_use]
+    pub fn act(&self) -> Act {
+        act(&self.context, Actor::Client(self.client.client_id.clone()), Some(&self.client.client_id))
+    }
+}
+
+impl FromRequest<Arc<App>> for FromClient {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let (context, headers, now) = (context_of(&parts.extensions), parts.headers, app.clock.now());
+        let params = form_body(&headers, body).await?;
+        // RFC 6749 §3.2: "Request and response parameters MUST NOT be included more than once."
+        if params.repeated().is_some() {
+            return Err(OAuthError::invalid_request("A parameter is repeated").into());
+        }
+        let client = authenticate(app, &headers, &params, &context, now).await?;
+        Ok(Self { client, params, headers, context, now })
+    }
+}
+
+async fn authenticate(
+    app: &App,
+    headers: &HeaderMap,
+    params: &Params,
+    context: &RequestContext,
+    now: Time,
+) -> Result<Arc<Client>, Failure> {
+    let mut found = None;
+    for method in METHODS {
+        if let Some(presented) = method.presented(headers, params)? {
+            // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
+            if found.is_some() {
+                return Err(OAuthError::invalid_request("More than one client authentication method was used").into());
+            }
+            found = Some((*method, presented));
+        }
+    }
+    let (method, presented) = found.ok_or_else(|| OAuthError::new(ErrorCode::InvalidClient, "The client did not authenticate"))?;
+    // A client id of ours has a small alphabet; anything else need not be looked up.
+    if !presented.client_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+        return Err(unknown().into());
+    }
+    if let Some(wait) = app.guesses.blocked(&presented.client_id, context.address, now) {
+        crate::telemetry::metrics::rate_limited("client_secret");
+        return Err(Failure::TooMany(wait));
+    }
+    let Some(record) = app.storage.clients.find(&presented.client_id).await?.filter(|record| record.disabled_at.is_none()) else {
+        return Err(unknown().into());
+    };
+    if record.client.token_endpoint_auth_method != method.name() {
+        return Err(wrong_method(record.client.token_endpoint_auth_method).into());
+    }
+    if method.verify(app, &record, &presented, now).await {
+        return Ok(Arc::clone(&record.client));
+    }
+    let by = act(context, Actor::Anonymous, Some(&presented.client_id));
+    let refusal = Refusal { act: "client.authenticate", subject: Some(format!("client:{}", presented.client_id)), reason: "wrong_secret" };
+    app.storage.audit.refuse(&refusal, now, &by).await?;
+    if let Some(wait) = app.guesses.failed(&presented.client_id, context.address, now) {
+        return Err(Failure::TooMany(wait));
+    }
+    Err(unknown().into())
+}
+
+/// One answer for an unknown client, a disabled one and a wrong secret.
+fn unknown() -> OAuthError {
+    OAuthError::new(ErrorCode::InvalidClient, "Client authentication failed")
+}
+
+/// Which method the client is registered for: libraries that try the other one leave their developer without a clue otherwise.
+fn wrong_method(registered: AuthMethod) -> OAuthError {
+    OAuthError::new(
+        ErrorCode::InvalidClient,
+        match registered {
+            AuthMethod::ClientSecretBasic => "This client is registered for client_secret_basic",
+            AuthMethod::ClientSecretPost => "This client is registered for client_secret_post",
+            AuthMethod::None => "This client is registered as public and has no secret",
+        },
+    )
+}

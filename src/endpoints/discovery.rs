@@ -1,0 +1,75 @@
+//! Discovery (OIDC Discovery §4, RFC 8414 §3): made from the tables the code runs on, so that nothing is advertised that does not
+//! work and nothing works that is not advertised.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::client_auth::METHODS;
+use super::token::GRANTS;
+use crate::app::{self, App, Document};
+use crate::protocol::client::SigningAlg;
+use crate::protocol::metadata::{self, Capabilities};
+use crate::protocol::scope;
+use crate::urls;
+
+/// The handler of every well-known path: one document, the same members everywhere.
+pub async fn discovery(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let algs = app.tokens.keys.algorithms(app.clock.now());
+    let kept = app.discovery.load();
+    let document = match kept.as_ref() {
+        Some(document) if document.algs == algs => Arc::clone(document),
+        _ => {
+            let document = Arc::new(make(&app, algs));
+            app.discovery.store(Some(Arc::clone(&document)));
+            document
+        }
+    };
+    cached(&headers, Bytes::from_owner(Arc::clone(&document.bytes)), &document.etag, Duration::from_secs(3600).min(app.config.keys.jwks_max_age))
+}
+
+fn make(app: &App, algs: Vec<SigningAlg>) -> Document {
+    let capabilities = Capabilities {
+        issuer: app.urls.issuer(),
+        authorization_endpoint: &app.urls.absolute(urls::AUTHORIZE),
+        token_endpoint: &app.urls.absolute(urls::TOKEN),
+        userinfo_endpoint: &app.urls.absolute(urls::USERINFO),
+        jwks_uri: &app.urls.absolute(urls::JWKS),
+        introspection_endpoint: &app.urls.absolute(urls::INTROSPECT),
+        revocation_endpoint: &app.urls.absolute(urls::REVOKE),
+        end_session_endpoint: &app.urls.absolute(urls::LOGOUT),
+        grant_types: &GRANTS.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
+        auth_methods: &METHODS.iter().map(|method| method.name()).collect::<Vec<_>>(),
+        id_token_algs: &algs,
+        scopes: &scope::STANDARD,
+        acr_values: app::ACR_VALUES,
+        ui_locales: &crate::i18n::Lang::ALL.map(crate::i18n::Lang::tag),
+    };
+    let document = metadata::openid(&capabilities);
+    let bytes: Arc<[u8]> = serde_json::to_vec(&document).unwrap_or_default().into();
+    let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&crate::seal::sha256(&bytes)[..12]));
+    Document { algs, bytes, etag }
+}
+
+/// A public JSON document with ETag and lifetime; 304 where the caller has it already (RFC 9110 §13.1.2).
+pub fn cached(headers: &HeaderMap, bytes: Bytes, etag: &str, max_age: Duration) -> Response {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
+    });
+    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { bytes.into_response() };
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(value) = HeaderValue::from_str(&format!("public, max-age={}", max_age.as_secs())) {
+        out.insert(header::CACHE_CONTROL, value);
+    }
+    if let Ok(value) = HeaderValue::from_str(etag) {
+        out.insert(header::ETAG, value);
+    }
+    response
+}

@@ -1,0 +1,76 @@
+//! POST /oauth2/introspect (RFC 7662).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::client_auth::FromClient;
+use super::{Failure, json_response};
+use crate::app::App;
+use crate::protocol::error::{ErrorCode, OAuthError};
+use crate::protocol::{introspection, refresh_token};
+use crate::tokens::bearer::Access;
+
+/// The handler.
+pub async fn introspect(State(app): State<Arc<App>>, from: Result<FromClient, Failure>) -> Response {
+    match from {
+        Ok(from) => match answer(&app, &from).await {
+            Ok(body) => json_response(StatusCode::OK, &body),
+            Err(failure) => failure.into_response(),
+        },
+        Err(failure) => failure.into_response(),
+    }
+}
+
+async fn answer(app: &App, from: &FromClient) -> Result<Value, Failure> {
+    // RFC 7662 §2.1: "To prevent token scanning attacks, the endpoint MUST also require some form of authorization to access this endpoint"
+    if from.client.is_public() {
+        return Err(OAuthError::new(ErrorCode::InvalidClient, "A public client cannot introspect tokens").into());
+    }
+    let token = from.params.get("token").ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
+    let found = match app.tokens.read_refresh(token) {
+        Some((id, generation)) => refresh(app, from, &id, generation).await?,
+        None => access(app, from, token).await?,
+    };
+    // RFC 7662 §2.2: "If the token is not active, does not exist on this server, or the protected resource is not allowed to introspect this
+    // particular token, then the authorization server MUST return an introspection response with the "active" field set to "false"."
+    Ok(found.unwrap_or_else(|| json!({ "active": false })))
+}
+
+async fn access(app: &App, from: &FromClient, token: &str) -> Result<Option<Value>, Failure> {
+    let Some(claims) = app.tokens.read(token, from.now) else { return Ok(None) };
+    if !introspection::may_introspect(&from.client, &claims.client_id, claims.aud.values()) {
+        return Ok(None);
+    }
+    let Some(Access { claims, user }) = app.tokens.standing(&app.storage, claims).await? else { return Ok(None) };
+    let username = user.as_deref().map(|user| user.username.as_deref().unwrap_or(&user.email));
+    Ok(Some(introspection::response(&claims, username, introspection::BEARER)))
+}
+
+/// A refresh token is for the client that holds it alone.
+async fn refresh(
+    app: &App,
+    from: &FromClient,
+    id: &crate::storage::durable::GrantId,
+    generation: u32,
+) -> Result<Option<Value>, Failure> {
+    let lifetimes = &app.tokens.lifetimes;
+    let Some((grant, user)) = app.storage.grants.refreshable(id, lifetimes.session_idle, from.now).await? else { return Ok(None) };
+    let current = grant.client_id == from.client.client_id && grant.generation == generation;
+    if !current || refresh_token::live(grant.rotated_at, grant.expires_at, lifetimes.refresh_idle, from.now).is_err() {
+        return Ok(None);
+    }
+    Ok(Some(json!({
+        "active": true,
+        "scope": grant.scope,
+        "client_id": grant.client_id,
+        "username": user.username.as_deref().unwrap_or(&user.email),
+        "sub": user.id,
+        "iss": app.tokens.issuer,
+        "iat": grant.rotated_at.timestamp(),
+        "exp": grant.expires_at.min(grant.rotated_at + lifetimes.refresh_idle).timestamp(),
+    })))
+}

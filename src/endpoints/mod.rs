@@ -1,0 +1,179 @@
+//! The protocol over HTTP: one file per endpoint.
+//!
+//! An endpoint reads the request once, asks `protocol` what is right, lets `storage`, `tokens` and `accounts` do it, and writes
+//! the answer. It owns no rule and no page: pages are `browser`'s and `web`'s. Endpoints never call each other.
+
+pub mod authorize;
+pub mod client_auth;
+pub mod discovery;
+pub mod end_session;
+pub mod introspect;
+pub mod jwks;
+pub mod revoke;
+pub mod token;
+pub mod userinfo;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::protocol::error::{ErrorCode, OAuthError};
+use crate::protocol::params::Params;
+use crate::request::RequestContext;
+use crate::storage::StorageError;
+use crate::storage::durable::{Act, Actor};
+use crate::tokens::grant::{GrantError, RETRY_AFTER};
+use crate::tokens::issue::MintError;
+
+/// Largest form body and query: far above any honest request.
+pub const MAX_FORM: usize = 64 * 1024;
+
+/// Everything that can keep an endpoint from answering as asked. Faults are not denials (design.md §8).
+#[derive(Debug)]
+pub enum Failure {
+    /// The client's to mend.
+    OAuth(OAuthError),
+    /// A store or a key of ours did not answer: 503, and nothing was consumed.
+    Fault(String),
+    /// No room to hash a password right now: 503.
+    Busy(Duration),
+    /// A limit: 429.
+    TooMany(Duration),
+    /// The body is larger than [`MAX_FORM`]: 413.
+    TooLarge,
+}
+
+impl From<OAuthError> for Failure {
+    fn from(error: OAuthError) -> Self {
+        Self::OAuth(error)
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(fault: StorageError) -> Self {
+        Self::Fault(fault.to_string())
+    }
+}
+
+impl From<MintError> for Failure {
+    fn from(fault: MintError) -> Self {
+        Self::Fault(fault.to_string())
+    }
+}
+
+impl From<GrantError> for Failure {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Refused(refusal) => Self::OAuth(refusal),
+            GrantError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl Failure {
+    /// The OAuth code this failure is counted under.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::OAuth(error) => error.code,
+            Self::Fault(_) | Self::Busy(_) => ErrorCode::TemporarilyUnavailable,
+            Self::TooMany(_) | Self::TooLarge => ErrorCode::InvalidRequest,
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::OAuth(error) => oauth_error(&error),
+            Self::Fault(detail) => {
+                tracing::error!(event = "fault", detail = %detail, "a request failed through no fault of its client");
+                retry_later(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, "Try again in a moment", RETRY_AFTER)
+            }
+            Self::Busy(after) => {
+                retry_later(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, "Too busy; try again in a moment", after)
+            }
+            Self::TooMany(after) => {
+                retry_later(StatusCode::TOO_MANY_REQUESTS, ErrorCode::InvalidRequest, "Too many attempts; see Retry-After", after)
+            }
+            Self::TooLarge => {
+                let error = OAuthError::invalid_request("The request body is too large");
+                with_status(StatusCode::PAYLOAD_TOO_LARGE, &error)
+            }
+        }
+    }
+}
+
+fn with_status(status: StatusCode, error: &OAuthError) -> Response {
+    json_response(status, &json!({ "error": error.code.as_str(), "error_description": error.description }))
+}
+
+fn retry_later(status: StatusCode, code: ErrorCode, description: &'static str, after: Duration) -> Response {
+    let mut response = with_status(status, &OAuthError::new(code, description));
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response
+}
+
+/// An error of RFC 6749 §5.2 with its status, and the challenge that a 401 needs.
+fn oauth_error(error: &OAuthError) -> Response {
+    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = with_status(status, error);
+    if error.code == ErrorCode::InvalidClient {
+        // RFC 6749 §5.2: "If the client attempted to authenticate via the "Authorization" request header field, the authorization
+        // server MUST respond with an HTTP 401 (Unauthorized) status code and include the "WWW-Authenticate" response header
+        // field matching the authentication scheme used by the client."
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="portero", charset="UTF-8""#));
+    }
+    response
+}
+
+/// JSON that no cache may keep.
+pub fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
+    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = (status, bytes).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // RFC 6749 §5.1: "The authorization server MUST include the HTTP "Cache-Control" response header field [RFC2616] with a value of
+    // "no-store" in any response containing tokens, credentials, or other sensitive information, as well as the "Pragma" response
+    // header field [RFC2616] with a value of "no-cache"."
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// Reads a form body whole, up to [`MAX_FORM`].
+async fn form_body(headers: &HeaderMap, body: Body) -> Result<Params, Failure> {
+    // RFC 6749 §4.1.3 and on: "using the "application/x-www-form-urlencoded" format"
+    if !is_form(headers) {
+        return Err(OAuthError::invalid_request("The body must be application/x-www-form-urlencoded").into());
+    }
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(OAuthError::invalid_request("A compressed body is not accepted").into());
+    }
+    let bytes = axum::body::to_bytes(body, MAX_FORM).await.map_err(|_| Failure::TooLarge)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| OAuthError::invalid_request("The body is not valid UTF-8"))?;
+    Ok(Params::parse(text).map_err(|_| OAuthError::invalid_request("The body is not a well-formed form"))?)
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
+/// The context of a request; an anonymous one where no layer set it.
+fn context_of(extensions: &axum::http::Extensions) -> RequestContext {
+    extensions.get::<RequestContext>().cloned().unwrap_or(RequestContext { id: "-".into(), address: None })
+}
+
+/// The circumstances of a step, for its audit row.
+pub fn act(context: &RequestContext, actor: Actor, client_id: Option<&str>) -> Act {
+    Act { actor, client_id: client_id.map(str::to_owned), address: context.address, request_id: context.id.to_string() }
+}

@@ -1,0 +1,100 @@
+//! GET and POST /oauth2/userinfo (OIDC Core §5.3). Goes by the scope `openid`.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+use super::{Failure, form_body, json_response};
+use crate::app::App;
+use crate::protocol::claims::{self, ClaimsRequest};
+use crate::protocol::error::{ErrorCode, OAuthError};
+use crate::protocol::scope;
+use crate::storage::durable::GrantId;
+use crate::tokens::{bearer, issue};
+
+/// The handler.
+pub async fn userinfo(State(app): State<Arc<App>>, request: Request) -> Response {
+    match answer(&app, request).await {
+        Ok(claims) => json_response(StatusCode::OK, &claims),
+        Err(failure) => refused(failure),
+    }
+}
+
+async fn answer(app: &App, request: Request) -> Result<Value, Refused> {
+    let now = app.clock.now();
+    let token = presented(request).await?;
+    let invalid = || Refused::Bearer(ErrorCode::InvalidToken, "The access token is expired, revoked, malformed, or invalid");
+    let access = app.tokens.access(&app.storage, &token, now).await?.ok_or_else(invalid)?;
+    if !access.claims.scope.split(' ').any(|name| name == scope::OPENID) {
+        // RFC 6750 §3.1: "insufficient_scope: The request requires higher privileges than provided by the access token."
+        return Err(Refused::Bearer(ErrorCode::InsufficientScope, "The access token does not have the scope openid"));
+    }
+    let user = access.user.as_deref().ok_or_else(invalid)?;
+    let requested = requested_claims(app, access.claims.gid.as_deref()).await?;
+    let granted: Vec<String> = access.claims.scope.split(' ').map(str::to_owned).collect();
+    let mut claims = claims::for_scopes(&granted, Some(&requested.userinfo), &issue::person(user));
+    // OIDC Core §5.3.2: "The sub (subject) Claim MUST always be returned in the UserInfo Response."
+    claims.insert("sub".to_owned(), Value::String(user.id.clone()));
+    Ok(Value::Object(claims))
+}
+
+/// The `claims` parameter of the request that led here, where there was one.
+async fn requested_claims(app: &App, grant: Option<&str>) -> Result<ClaimsRequest, Refused> {
+    let Some(id) = grant.and_then(GrantId::parse) else { return Ok(ClaimsRequest::default()) };
+    let grant = app.storage.grants.find(&id).await?;
+    Ok(grant.and_then(|grant| grant.claims).and_then(|json| ClaimsRequest::parse(&json).ok()).unwrap_or_default())
+}
+
+/// The token, by header or by form body (RFC 6750 §2.1, §2.2), never by query (RFC 9700 §4.3.2).
+async fn presented(request: Request) -> Result<String, Refused> {
+    let malformed = Refused::Bearer(ErrorCode::InvalidRequest, "The access token is not presented as RFC 6750 says");
+    let in_header = bearer::from_header(request.headers()).map(|token| token.map(str::to_owned));
+    let (parts, body) = request.into_parts();
+    let in_body = if parts.method == Method::POST && super::is_form(&parts.headers) {
+        form_body(&parts.headers, body).await.map_err(Refused::Other)?.get("access_token").map(str::to_owned)
+    } else {
+        None
+    };
+    match (in_header, in_body) {
+        (Ok(Some(token)), None) | (Ok(None), Some(token)) => Ok(token),
+        (Ok(None), None) => Err(Refused::Missing),
+        // RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token in each request."
+        _ => Err(malformed),
+    }
+}
+
+enum Refused {
+    /// No token at all.
+    Missing,
+    Bearer(ErrorCode, &'static str),
+    Other(Failure),
+}
+
+impl From<crate::storage::StorageError> for Refused {
+    fn from(fault: crate::storage::StorageError) -> Self {
+        Self::Other(fault.into())
+    }
+}
+
+fn refused(refused: Refused) -> Response {
+    match refused {
+        // RFC 6750 §3.1: "If the request lacks any authentication information …, the resource server SHOULD NOT include an error code"
+        Refused::Missing => {
+            let mut response = json_response(StatusCode::UNAUTHORIZED, &serde_json::json!({ "error": "invalid_token" }));
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="portero""#));
+            response
+        }
+        Refused::Bearer(code, description) => {
+            let mut response = Failure::OAuth(OAuthError::new(code, description)).into_response();
+            let challenge = format!(r#"Bearer realm="portero", error="{}", error_description="{description}""#, code.as_str());
+            if let Ok(value) = HeaderValue::from_str(&challenge) {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+            }
+            response
+        }
+        Refused::Other(failure) => failure.into_response(),
+    }
+}

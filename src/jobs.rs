@@ -1,0 +1,79 @@
+//! What runs beside requests: the revision poll, key stages, cleaning. Each tick is safe on every replica at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::app::App;
+use crate::storage::durable::revision::Current;
+use crate::storage::durable::{Act, Actor};
+
+/// A change by another replica or the command line is seen within this.
+const POLL: Duration = Duration::from_millis(500);
+const KEY_STAGES: Duration = Duration::from_secs(60);
+const CLEANING: Duration = Duration::from_secs(15 * 60);
+
+/// Runs until `stop` says so.
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut seen = Current::default();
+    let (mut poll, mut keys, mut cleaning) = (interval(POLL), interval(KEY_STAGES), interval(CLEANING));
+    for timer in [&mut poll, &mut keys, &mut cleaning] {
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    // The first tick of cleaning is immediate; a start has better things to do.
+    cleaning.reset();
+    loop {
+        tokio::select! {
+            _ = stop.changed() => return,
+            _ = poll.tick() => look(&app, &mut seen).await,
+            _ = keys.tick() => stage_keys(&app).await,
+            _ = cleaning.tick() => clean(&app).await,
+        }
+    }
+}
+
+/// Compares the revisions with those seen before and drops what is stale.
+async fn look(app: &App, seen: &mut Current) {
+    let current = match app.storage.revisions.current().await {
+        Ok(current) => current,
+        Err(fault) => {
+            // Nothing is known to be fresh: cached clients must not outlive a change that cannot be seen.
+            app.storage.client_cache.invalidate();
+            tracing::warn!(event = "fault", detail = %fault, "the revision poll got no answer");
+            return;
+        }
+    };
+    if current.clients != seen.clients {
+        app.storage.client_cache.invalidate();
+    }
+    if current.keys != seen.keys
+        && let Err(error) = app.tokens.keys.refresh(app.clock.now()).await
+    {
+        tracing::error!(event = "fault", detail = %error, "changed signing keys could not be loaded; the known ones stay in use");
+        return;
+    }
+    *seen = current;
+}
+
+/// Publishes the next key when its time has come; removes keys nothing verifies with any longer.
+async fn stage_keys(app: &App) {
+    let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "key-stages".to_owned() };
+    if let Err(error) = app.tokens.keys.rotate_due(|| app.random.bytes(), app.clock.now(), &by).await {
+        tracing::error!(event = "fault", detail = %error, "the stages of signing keys could not be moved");
+    }
+}
+
+async fn clean(app: &App) {
+    let now = app.clock.now();
+    let cleaned = tokio::join!(app.storage.grants.clean(now), app.storage.sessions.clean(now), app.storage.attempts.clean(now));
+    match cleaned {
+        (Ok(grants), Ok(sessions), Ok(attempts)) => tracing::debug!(event = "cleaned", grants, sessions, attempts),
+        (grants, sessions, attempts) => {
+            for fault in [grants.err(), sessions.err(), attempts.err()].into_iter().flatten() {
+                tracing::warn!(event = "fault", detail = %fault, "cleaning did not finish; the next round goes on");
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What lies around every handler of the public address: request id and client address, CORS, headers, one line in the log,
+//! one measurement. Called by `router` alone.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
+use tracing::Instrument as _;
+
+use crate::app::App;
+use crate::request::RequestContext;
+use crate::telemetry::metrics;
+use crate::urls;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// A request that is not answered by then never will be of use.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The whole of it, in one function: a request passes it once.
+pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let context = context(&app, request.headers(), peer);
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".into(), |path| Arc::<str>::from(path.as_str()));
+    let method = request.method().clone();
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let sharing = Sharing::of(route.strip_prefix(app.urls.base()).unwrap_or(&route));
+    let span = tracing::info_span!("request", request_id = %context.id);
+    request.extensions_mut().insert(context.clone());
+
+    let mut response = async {
+        if method == Method::OPTIONS && sharing != Sharing::Never {
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        match tokio::time::timeout(DEADLINE, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, HeaderValue::from_static("2"))]).into_response(),
+        }
+    }
+    .instrument(span.clone())
+    .await;
+
+    share(&app, sharing, method == Method::OPTIONS, origin, response.headers_mut()).await;
+    harden(&app, &context, response.headers_mut());
+    let took = started.elapsed();
+    metrics::request(&route, &method, response.status(), took);
+    span.in_scope(|| {
+        tracing::info!(
+            event = "request",
+            method = %method,
+            route = %route,
+            status = response.status().as_u16(),
+            milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        );
+    });
+    response
+}
+
+/// The request's id and address. Forwarded headers count only from proxies that the configuration names.
+fn context(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> RequestContext {
+    let trusted = peer.is_some_and(|peer| is_trusted(&app.config.trusted_proxies, peer));
+    let forwarded = headers.contains_key(&FORWARDED_FOR);
+    if forwarded && !trusted {
+        tracing::debug!(
+            event = "untrusted_proxy",
+            peer = %peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string()),
+            "forwarded headers are ignored; if this is your proxy, add its address to PORTERO_TRUSTED_PROXIES"
+        );
+    }
+    let address = if forwarded && trusted { behind_proxies(headers, &app.config.trusted_proxies).or(peer) } else { peer };
+    let given = headers.get(&REQUEST_ID).filter(|_| trusted).and_then(|value| value.to_str().ok()).filter(|id| is_request_id(id));
+    let id = given.map_or_else(|| fresh_id(app), Arc::from);
+    RequestContext { id, address }
+}
+
+fn is_trusted(proxies: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    proxies.iter().any(|net| net.contains(&address))
+}
+
+/// The last address of `X-Forwarded-For` that is not one of our proxies: everything before it is the client's own word.
+fn behind_proxies(headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
+    let mut hops: Vec<&str> = Vec::new();
+    for value in headers.get_all(&FORWARDED_FOR) {
+        hops.extend(value.to_str().ok()?.split(',').map(str::trim));
+    }
+    let mut last = None;
+    for hop in hops.into_iter().rev() {
+        let Some(address) = parse_hop(hop) else { break };
+        last = Some(address);
+        if !is_trusted(proxies, address) {
+            break;
+        }
+    }
+    last
+}
+
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    hop.parse().or_else(|_| hop.parse::<SocketAddr>().map(|socket| socket.ip())).ok()
+}
+
+fn is_request_id(id: &str) -> bool {
+    (8..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+fn fresh_id(app: &App) -> Arc<str> {
+    uuid::Builder::from_random_bytes(app.random.bytes()).into_uuid().simple().to_string().into()
+}
+
+/// Which origins may read an answer (Fetch standard, CORS).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sharing {
+    /// Pages and the authorization endpoint: nobody.
+    Never,
+    /// Public documents: everybody, without credentials.
+    Everybody,
+    /// Endpoints that apps in browsers call: origins of registered clients.
+    Registered,
+}
+
+impl Sharing {
+    fn of(route: &str) -> Self {
+        match route {
+            urls::TOKEN | urls::USERINFO | urls::REVOKE => Self::Registered,
+            urls::JWKS => Self::Everybody,
+            _ if route.starts_with(urls::OPENID_CONFIGURATION) || route.starts_with(urls::OAUTH_AUTHORIZATION_SERVER) => Self::Everybody,
+            _ => Self::Never,
+        }
+    }
+}
+
+async fn share(app: &App, sharing: Sharing, preflight: bool, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+    let allowed = match sharing {
+        Sharing::Never => None,
+        Sharing::Everybody => Some(HeaderValue::from_static("*")),
+        Sharing::Registered => {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            match origin {
+                Some(origin) if is_registered(app, &origin).await => Some(origin),
+                _ => None,
+            }
+        }
+    };
+    let Some(allowed) = allowed else { return };
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("WWW-Authenticate, Retry-After, X-Request-Id"),
+    );
+    if preflight {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type"));
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    }
+}
+
+/// A store that does not answer shares nothing; the request itself is not touched by it.
+async fn is_registered(app: &App, origin: &HeaderValue) -> bool {
+    let Ok(origin) = origin.to_str() else { return false };
+    origin != "null" && app.storage.clients.has_origin(origin).await.unwrap_or(false)
+}
+
+/// Headers of every answer. What a handler set itself (a page's own policy) stands.
+fn harden(app: &App, context: &RequestContext, headers: &mut HeaderMap) {
+    const DEFAULTS: [(HeaderName, HeaderValue); 6] = [
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"),
+        ),
+        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+        (
+            HeaderName::from_static("permissions-policy"),
+            HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+        ),
+    ];
+    for (name, value) in DEFAULTS {
+        headers.entry(name).or_insert(value);
+    }
+    // RFC 6797 §7.2: "An HSTS Host MUST NOT include the STS header field in HTTP responses conveyed over non-secure transport."
+    if app.urls.is_https() {
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+    }
+    if let Ok(id) = HeaderValue::from_str(&context.id) {
+        headers.insert(REQUEST_ID, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forwarded(value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(FORWARDED_FOR, value.parse().expect("header"));
+        headers
+    }
+
+    #[test]
+    fn only_the_last_untrusted_hop_counts() {
+        let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("network")];
+        let seen = |value| behind_proxies(&forwarded(value), &proxies).map(|address| address.to_string());
+        assert_eq!(seen("203.0.113.9, 198.51.100.7, 10.0.0.2").as_deref(), Some("198.51.100.7"));
+        assert_eq!(seen("10.0.0.3").as_deref(), Some("10.0.0.3"));
+        assert_eq!(seen("198.51.100.7:4711, 10.0.0.2").as_deref(), Some("198.51.100.7"));
+        assert_eq!(seen("nonsense, 10.0.0.2").as_deref(), Some("10.0.0.2"));
+        assert_eq!(seen("nonsense"), None);
+    }
+
+    #[test]
+    fn pages_are_shared_with_nobody() {
+        assert_eq!(Sharing::of(urls::AUTHORIZE), Sharing::Never);
+        assert_eq!(Sharing::of(urls::SIGN_IN), Sharing::Never);
+        assert_eq!(Sharing::of(urls::INTROSPECT), Sharing::Never);
+        assert_eq!(Sharing::of(urls::TOKEN), Sharing::Registered);
+        assert_eq!(Sharing::of(urls::JWKS), Sharing::Everybody);
+    }
+
+    #[test]
+    fn a_request_id_has_a_small_alphabet() {
+        assert!(is_request_id("0af7651916cd43dd"));
+        assert!(!is_request_id("short"));
+        assert!(!is_request_id("0af7651916cd43dd\u{7f}"));
+        assert!(!is_request_id("0af7651916cd43dd<script>"));
+    }
+}

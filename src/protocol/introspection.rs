@@ -1,0 +1,117 @@
+//! What a resource server may learn of a token (RFC 7662). Called by `endpoints::introspect`.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::access_token::AccessClaims;
+use super::client::Client;
+
+/// `token_type` of every access token (RFC 6750).
+pub const BEARER: &str = "Bearer";
+
+/// RFC 7662 §2.2: "If the introspection call is properly authorized but the token is not active, does not exist on this server, or
+/// the protected resource is not allowed to introspect this particular token, then the authorization server MUST return an
+/// introspection response with the "active" field set to "false". Note that to avoid disclosing too much of the authorization
+/// server's state to a third party, the authorization server SHOULD NOT include any additional information about an inactive
+/// token, including why the token is inactive."
+pub const INACTIVE: &str = r#"{"active":false}"#;
+
+/// May this client ask about a token that was issued to `token_client` for `aud`? To its own tokens, and to those meant for it.
+#[must_use]
+pub fn may_introspect(client: &Client, token_client: &str, aud: &[String]) -> bool {
+    let meant_for_it = |value: &String| *value == client.client_id || client.audiences.contains(value);
+    // RFC 7662 §2.1: "the endpoint MUST also require some form of authorization to access this endpoint": a public client has none.
+    !client.is_public() && (client.client_id == token_client || aud.iter().any(meant_for_it))
+}
+
+#[derive(Serialize)]
+struct Active<'a> {
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<&'a str>,
+    token_type: &'a str,
+    #[serde(flatten)]
+    claims: &'a AccessClaims,
+}
+
+/// The answer about an active token. Portero's own `gid` stays at home.
+#[must_use]
+pub fn response(claims: &AccessClaims, username: Option<&str>, token_type: &str) -> Value {
+    let claims = AccessClaims { gid: None, ..claims.clone() };
+    let active = Active { active: true, username, token_type, claims: &claims };
+    serde_json::to_value(active).expect("text, numbers and lists are JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::access_token::Audience;
+    use crate::protocol::client::{AuthMethod, fixture};
+    use serde_json::json;
+
+    /// The example of RFC 7662 §2.2.
+    fn claims() -> AccessClaims {
+        AccessClaims {
+            iss: "https://server.example.com/".to_owned(),
+            sub: "Z5O3upPC88QrAjx00dis".to_owned(),
+            aud: Audience::one("https://protected.example.net/resource"),
+            exp: 1_419_356_238,
+            iat: 1_419_350_238,
+            jti: "j1".to_owned(),
+            client_id: "l238j323ds-23ij4".to_owned(),
+            scope: "read write dolphin".to_owned(),
+            auth_time: None,
+            acr: None,
+            amr: None,
+            sid: None,
+            gid: Some("00112233445566778899aabbccddeeff".to_owned()),
+        }
+    }
+
+    #[test]
+    fn rfc7662_2_2_example() {
+        let expected = json!({
+            "active": true,
+            "client_id": "l238j323ds-23ij4",
+            "username": "jdoe",
+            "scope": "read write dolphin",
+            "sub": "Z5O3upPC88QrAjx00dis",
+            "aud": "https://protected.example.net/resource",
+            "iss": "https://server.example.com/",
+            "exp": 1419356238,
+            "iat": 1419350238,
+            "jti": "j1",
+            "token_type": "Bearer"
+        });
+        assert_eq!(response(&claims(), Some("jdoe"), BEARER), expected);
+    }
+
+    #[test]
+    fn a_token_of_the_client_itself_has_no_username_and_no_null() {
+        let machine = AccessClaims { sub: "l238j323ds-23ij4".to_owned(), scope: String::new(), ..claims() };
+        let answer = response(&machine, None, BEARER).to_string();
+        assert!(!answer.contains("username") && !answer.contains("null") && !answer.contains("gid"), "{answer}");
+    }
+
+    #[test]
+    fn ir_02_rfc7662_2_2_inactive_is_exactly_this() {
+        assert_eq!(serde_json::from_str::<Value>(INACTIVE).expect("JSON"), json!({"active": false}));
+        assert_eq!(INACTIVE.len(), 16);
+    }
+
+    #[test]
+    fn ir_01_ir_03_rfc7662_4_only_the_owner_and_the_audience_may_ask() {
+        let mut api = fixture("openid", None);
+        api.client_id = "api".to_owned();
+        let aud = |values: &[&str]| -> Vec<String> { values.iter().map(|&value| value.to_owned()).collect() };
+        assert!(may_introspect(&api, "api", &aud(&["https://id.example"])), "its own token");
+        assert!(may_introspect(&api, "app", &aud(&["https://x.example", "api"])), "its id stands in aud");
+        assert!(!may_introspect(&api, "app", &aud(&["https://api.example/"])));
+        api.audiences = aud(&["https://api.example/"]);
+        assert!(may_introspect(&api, "app", &aud(&["https://api.example/"])));
+        assert!(!may_introspect(&api, "app", &aud(&["https://api.example", "https://id.example"])), "compared as a string");
+        assert!(!may_introspect(&api, "app", &[]));
+        api.token_endpoint_auth_method = AuthMethod::None;
+        assert!(!may_introspect(&api, "api", &aud(&["api"])), "a public client");
+    }
+}

@@ -1,0 +1,187 @@
+//! Raw parameters of a query or form: decoded, in order, empty ones left out, repeated ones noticed (RFC 6749 §3.1, §3.2).
+//!
+//! Knows no parameter's meaning. Called by every endpoint before anything else looks at a request.
+
+use std::collections::HashSet;
+use std::fmt;
+
+/// The one parameter that may stand more than once (RFC 8707 §2).
+const REPEATABLE: &str = "resource";
+const MAX_LENGTH: usize = 64 * 1024;
+const MAX_COUNT: usize = 100;
+
+/// Why a query or form cannot be read at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    #[error("more than 64 KB of parameters")]
+    TooLong,
+    #[error("more than 100 parameters")]
+    TooMany,
+    #[error("a percent-encoding is not two hexadecimal digits")]
+    PercentEncoding,
+    #[error("a parameter is not UTF-8")]
+    NotUtf8,
+    #[error("a parameter holds a NUL")]
+    Nul,
+}
+
+/// The parameters of one request.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Reads `application/x-www-form-urlencoded` text: a query without its `?`, or a body.
+    ///
+    /// # Errors
+    /// [`Malformed`]; nothing is guessed and nothing replaced.
+    pub fn parse(raw: &str) -> Result<Self, Malformed> {
+        if raw.len() > MAX_LENGTH {
+            return Err(Malformed::TooLong);
+        }
+        let mut pairs = Vec::new();
+        for (count, piece) in raw.split('&').filter(|piece| !piece.is_empty()).enumerate() {
+            if count == MAX_COUNT {
+                return Err(Malformed::TooMany);
+            }
+            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+            let (name, value) = (decode(name)?, decode(value)?);
+            // RFC 6749 §3.1: "Parameters sent without a value MUST be treated as if they were omitted from the request."
+            if !value.is_empty() {
+                pairs.push((name, value));
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The value; of a repeated parameter the first.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// Every value of one parameter, in order.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The first parameter that repeats, known or not; `resource` may.
+    ///
+    /// RFC 6749 §3.1: "Request and response parameters MUST NOT be included more than once."
+    #[must_use]
+    pub fn repeated(&self) -> Option<&str> {
+        let mut seen = HashSet::new();
+        self.0.iter().map(|(name, _)| name.as_str()).find(|name| *name != REPEATABLE && !seen.insert(*name))
+    }
+
+    #[must_use]
+    pub fn repeats(&self, name: &str) -> bool {
+        self.all(name).nth(1).is_some()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Names only: values hold passwords, codes and secrets, and `{:?}` ends in logs.
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+fn decode(text: &str) -> Result<String, Malformed> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        match first {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let [high, low, tail @ ..] = rest else { return Err(Malformed::PercentEncoding) };
+                let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                let (Some(high), Some(low)) = (digit(high), digit(low)) else { return Err(Malformed::PercentEncoding) };
+                bytes.push(high << 4 | low);
+                rest = tail;
+            }
+            plain => bytes.push(*plain),
+        }
+    }
+    if bytes.contains(&0) {
+        return Err(Malformed::Nul);
+    }
+    String::from_utf8(bytes).map_err(|_| Malformed::NotUtf8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc6749_appendix_b_example() {
+        // U+0020 U+0025 U+0026 U+002B U+00A3 U+20AC
+        let params = Params::parse("value=+%25%26%2B%C2%A3%E2%82%AC").expect("well-formed");
+        assert_eq!(params.get("value"), Some(" %&+£€"));
+    }
+
+    #[test]
+    fn az_05_rfc6749_3_1_empty_values_count_as_absent() {
+        let params = Params::parse("nonce=&scope&state=x&&=&redirect_uri=").expect("well-formed");
+        for name in ["nonce", "scope", "redirect_uri", ""] {
+            assert_eq!(params.get(name), None, "{name}");
+        }
+        assert_eq!(params.get("state"), Some("x"));
+        assert_eq!(Params::parse("state=&state=x").expect("well-formed").repeated(), None, "an omitted one does not repeat");
+    }
+
+    #[test]
+    fn az_04_rfc6749_3_1_repeated_parameters_are_seen_whatever_they_are() {
+        let cases = [
+            ("a=1&b=2", None),
+            ("scope=a&scope=a", Some("scope")),
+            ("x=1&client_id=a&client_id=b", Some("client_id")),
+            ("unknown=1&unknown=2", Some("unknown")),
+            ("resource=a&resource=b", None),
+            ("%73tate=a&state=b", Some("state")),
+        ];
+        for (raw, expected) in cases {
+            assert_eq!(Params::parse(raw).expect(raw).repeated(), expected, "{raw}");
+        }
+        let params = Params::parse("resource=a&resource=b&c=1").expect("well-formed");
+        assert!(params.repeats("resource") && !params.repeats("c"));
+        assert_eq!(params.all("resource").collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn az_07_values_survive_byte_for_byte() {
+        let params = Params::parse("state=%22%3E%3Cscript%3E%0D%0ASet-Cookie%3Ax%F0%9F%94%91%2525").expect("well-formed");
+        assert_eq!(params.get("state"), Some("\"><script>\r\nSet-Cookie:x🔑%25"));
+    }
+
+    #[test]
+    fn co_08_what_cannot_be_decoded_is_refused() {
+        let cases = [
+            ("code=%", Malformed::PercentEncoding),
+            ("code=%f", Malformed::PercentEncoding),
+            ("code=%zz", Malformed::PercentEncoding),
+            ("code=%+1", Malformed::PercentEncoding),
+            ("code=%ff", Malformed::NotUtf8),
+            ("code=%ed%a0%80", Malformed::NotUtf8),
+            ("code=a%00b", Malformed::Nul),
+            ("%00=b", Malformed::Nul),
+        ];
+        for (raw, expected) in cases {
+            assert_eq!(Params::parse(raw), Err(expected), "{raw}");
+        }
+        assert_eq!(Params::parse(&"a=b&".repeat(101)), Err(Malformed::TooMany));
+        assert!(Params::parse(&"a=b&".repeat(100)).is_ok());
+        assert_eq!(Params::parse(&"a".repeat(MAX_LENGTH + 1)), Err(Malformed::TooLong));
+    }
+
+    #[test]
+    fn debug_output_holds_no_value() {
+        let params = Params::parse("client_secret=s3cret&code=c0de").expect("well-formed");
+        assert_eq!(format!("{params:?}"), r#"["client_secret", "code"]"#);
+    }
+}

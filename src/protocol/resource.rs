@@ -1,0 +1,114 @@
+//! Resource indicators: what a token is for (RFC 8707).
+//!
+//! Called by `authorization` and by the grants of the token endpoint. No resource at all means the issuer itself
+//! (`access_token`).
+
+use url::Url;
+
+use super::client::Client;
+use super::error::OAuthError;
+
+/// The value in a deployment's list that opens every resource to every client.
+pub const ANY: &str = "*";
+const MAX_COUNT: usize = 10;
+const MAX_LENGTH: usize = 2048;
+
+/// RFC 8707 §2: "Its value MUST be an absolute URI, as specified by Section 4.3 of [RFC3986], which MAY include a query component
+/// but MUST NOT include a fragment component."
+#[must_use]
+pub fn is_valid(uri: &str) -> bool {
+    uri.len() <= MAX_LENGTH
+        && uri.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'#' | b'"' | b'\\' | b'<' | b'>'))
+        && Url::parse(uri).is_ok()
+}
+
+/// The resources a client may have a token for, of those it asked for: in the order of the request, each once.
+///
+/// # Errors
+/// `invalid_target` when one is malformed, or neither the client's nor open to all.
+pub fn allowed<'a>(client: &Client, open: &[String], asked: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>, OAuthError> {
+    let asked = distinct(asked)?;
+    let all_open = open.iter().any(|uri| uri == ANY);
+    // RFC 8707 §2: "invalid_target: The requested resource is invalid, missing, unknown, or malformed."
+    if asked.iter().all(|uri| all_open || open.contains(uri) || client.resources.contains(uri)) {
+        Ok(asked)
+    } else {
+        Err(OAuthError::invalid_target("A requested resource is not open to this client"))
+    }
+}
+
+/// The resources of one access token out of those that were granted; all of them when none is named.
+///
+/// # Errors
+/// `invalid_target` for one that was not granted (RFC 8707 §2.2).
+pub fn narrow(granted: &[String], asked: &[&str]) -> Result<Vec<String>, OAuthError> {
+    if asked.is_empty() {
+        return Ok(granted.to_vec());
+    }
+    let asked = distinct(asked.iter().copied())?;
+    if asked.iter().all(|uri| granted.contains(uri)) {
+        Ok(asked)
+    } else {
+        Err(OAuthError::invalid_target("A requested resource is not among those that were granted"))
+    }
+}
+
+fn distinct<'a>(asked: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>, OAuthError> {
+    let mut uris: Vec<String> = Vec::new();
+    for uri in asked {
+        if !is_valid(uri) {
+            return Err(OAuthError::invalid_target("A resource must be an absolute URI without a fragment"));
+        }
+        if !uris.iter().any(|known| known == uri) {
+            uris.push(uri.to_owned());
+        }
+    }
+    if uris.len() > MAX_COUNT {
+        return Err(OAuthError::invalid_target("Too many resources"));
+    }
+    Ok(uris)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::client::fixture;
+    use crate::protocol::error::ErrorCode;
+
+    const CAL: &str = "https://cal.example.com/";
+    const CONTACTS: &str = "https://contacts.example.com/app/";
+
+    #[test]
+    fn az_30_rfc8707_2_only_absolute_uris_without_fragment() {
+        for bad in ["", "/api", "api", "//api.example", "https://api.example/#f", "https://api example/", "https://\u{e9}.example/", "*"] {
+            assert!(!is_valid(bad), "{bad}");
+            let error = allowed(&fixture("openid", None), &[ANY.to_owned()], [bad]).expect_err(bad);
+            assert_eq!(error.code, ErrorCode::InvalidTarget);
+        }
+        assert!(is_valid(CAL) && is_valid("https://api.example/mcp?x=1") && is_valid("urn:example:api"));
+    }
+
+    #[test]
+    fn az_30_rfc8707_2_1_two_known_resources_are_both_honoured() {
+        let mut client = fixture("openid", None);
+        client.resources = vec![CAL.to_owned()];
+        let open = [CONTACTS.to_owned()];
+        assert_eq!(allowed(&client, &open, [CONTACTS, CAL, CONTACTS]).expect("both known"), [CONTACTS, CAL]);
+        assert_eq!(allowed(&client, &[], [CAL, CONTACTS]).expect_err("unknown").code, ErrorCode::InvalidTarget);
+        assert_eq!(allowed(&client, &[ANY.to_owned()], ["https://any.example"]).expect("open"), ["https://any.example"]);
+        assert_eq!(allowed(&client, &open, []).expect("none asked"), [""; 0]);
+        let many: Vec<String> = (0..=MAX_COUNT).map(|n| format!("https://r{n}.example")).collect();
+        assert!(allowed(&client, &[ANY.to_owned()], many.iter().map(String::as_str)).is_err());
+    }
+
+    #[test]
+    fn rt_21_rfc8707_2_2_a_token_is_for_what_was_granted_or_less() {
+        let granted = [CAL.to_owned(), CONTACTS.to_owned()];
+        assert_eq!(narrow(&granted, &[]).expect("all"), granted);
+        assert_eq!(narrow(&granted, &[CONTACTS]).expect("one"), [CONTACTS]);
+        for bad in ["https://other.example/", "https://cal.example.com", "not a uri"] {
+            assert_eq!(narrow(&granted, &[CAL, bad]).expect_err(bad).code, ErrorCode::InvalidTarget);
+        }
+        assert!(narrow(&[], &[CAL]).is_err(), "a grant for the issuer is not one for a resource");
+    }
+}

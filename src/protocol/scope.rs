@@ -1,0 +1,107 @@
+//! Scopes: parsing, narrowing to what a client may have (RFC 6749 §3.3).
+//!
+//! The order of the request is kept everywhere; the set itself is oxide-auth's `Scope`, behind `machine`. Called by
+//! authorization, the grants and the mint.
+
+use super::client::Client;
+use super::error::OAuthError;
+use super::machine;
+
+pub const OPENID: &str = "openid";
+pub const PROFILE: &str = "profile";
+pub const EMAIL: &str = "email";
+pub const ADDRESS: &str = "address";
+pub const PHONE: &str = "phone";
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
+/// The scopes that OIDC Core §5.4 and §11 give a meaning. They are about a person.
+pub const STANDARD: &[&str] = &[OPENID, PROFILE, EMAIL, ADDRESS, PHONE, OFFLINE_ACCESS];
+
+const MAX_LENGTH: usize = 4096;
+
+/// The scopes of a `scope` parameter: in the order of the request, each once.
+///
+/// # Errors
+/// `invalid_scope` for a character outside RFC 6749 §3.3: "scope-token = 1*( %x21 / %x23-5B / %x5D-7E )".
+pub fn parse(text: &str) -> Result<Vec<String>, OAuthError> {
+    if text.len() > MAX_LENGTH {
+        return Err(OAuthError::invalid_scope("The scope is too long"));
+    }
+    let set = machine::parse_scope(text)?;
+    let mut ordered: Vec<String> = Vec::with_capacity(set.iter().count());
+    for token in text.split(' ').filter(|token| !token.is_empty()) {
+        if !contains(&ordered, token) {
+            ordered.push(token.to_owned());
+        }
+    }
+    Ok(ordered)
+}
+
+/// A `scope` value from scopes.
+#[must_use]
+pub fn join<S: AsRef<str>>(scopes: &[S]) -> String {
+    scopes.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ")
+}
+
+#[must_use]
+pub fn contains(scopes: &[String], name: &str) -> bool {
+    scopes.iter().any(|scope| scope == name)
+}
+
+/// What a client gets when a person is there: of what it asked for, what is registered for it; when it asked for nothing, its
+/// default or else all that is registered.
+///
+/// # Errors
+/// `invalid_scope` when nothing is left: RFC 6749 §3.3: "If the client omits the scope parameter when requesting authorization,
+/// the authorization server MUST either process the request using a pre-defined default value or fail the request indicating
+/// an invalid scope."
+pub fn granted(client: &Client, asked: Option<&str>) -> Result<Vec<String>, OAuthError> {
+    let registered = parse(&client.scope)?;
+    let scopes = match (asked, &client.default_scope) {
+        (Some(asked), _) => parse(asked)?,
+        (None, Some(default)) => parse(default)?,
+        (None, None) => registered.clone(),
+    };
+    // RFC 6749 §3.3: "The authorization server MAY fully or partially ignore the scope requested by the client, based on the
+    // authorization server policy or the resource owner's instructions."
+    let granted: Vec<String> = scopes.into_iter().filter(|scope| contains(&registered, scope)).collect();
+    if granted.is_empty() {
+        return Err(OAuthError::invalid_scope("None of the requested scopes is registered for this client"));
+    }
+    Ok(granted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::client::fixture;
+    use crate::protocol::error::ErrorCode;
+
+    #[test]
+    fn rfc6749_3_3_parsing_keeps_the_order_and_drops_repetitions() {
+        assert_eq!(parse("openid profile  openid a:b/c! ").expect("valid"), ["openid", "profile", "a:b/c!"]);
+        assert_eq!(parse("").expect("valid"), [""; 0]);
+        assert_eq!(join(&parse("b a").expect("valid")), "b a");
+    }
+
+    #[test]
+    fn az_19_rfc6749_3_3_characters_outside_the_set_are_invalid_scope() {
+        for bad in ["a\"b", "a\\b", "a\tb", "a\nb", "é", "a\u{7f}", &"x".repeat(50_000)] {
+            assert_eq!(parse(bad).expect_err(bad).code, ErrorCode::InvalidScope);
+        }
+    }
+
+    #[test]
+    fn az_20_a_scope_beyond_the_registered_ones_is_dropped() {
+        let client = fixture("openid profile mcp:tools", None);
+        assert_eq!(granted(&client, Some("profile admin openid")).expect("some are left"), ["profile", "openid"]);
+        assert_eq!(granted(&client, Some("admin")).expect_err("nothing is left").code, ErrorCode::InvalidScope);
+    }
+
+    #[test]
+    fn rfc6749_3_3_an_absent_scope_takes_the_default() {
+        assert_eq!(granted(&fixture("openid profile", Some("profile")), None).expect("default"), ["profile"]);
+        assert_eq!(granted(&fixture("openid profile", None), None).expect("all registered"), ["openid", "profile"]);
+        assert_eq!(granted(&fixture("", None), None).expect_err("nothing registered").code, ErrorCode::InvalidScope);
+    }
+}

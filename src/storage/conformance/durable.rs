@@ -1,0 +1,358 @@
+//! The contracts of clients, keys, failed sign-ins, the audit trail, the revisions and the schema.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::cached::CachedClients;
+use super::super::durable::keys::Only;
+use super::super::durable::{Admission, Clients, Refusal, StoredKey};
+use super::super::{OpenError, Schema, Storage, StorageError, StorageOptions, migrate, pending};
+use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, person, seal, trail};
+
+on_every_database!(
+    clients_are_made_changed_and_deleted,
+    clients_come_in_pages,
+    origins_follow_the_redirect_uris_of_enabled_clients,
+    a_change_of_a_client_reaches_the_other_replica,
+    keys_follow_each_other,
+    the_fingerprint_is_remembered,
+    ten_attempts_lock_and_locks_double,
+    an_attempt_is_forgotten_or_withdrawn,
+    old_attempts_are_removed,
+    repeated_refusals_are_counted,
+    the_schema_is_made_once_and_checked,
+    two_replicas_migrate_at_once,
+);
+
+async fn clients_are_made_changed_and_deleted(place: &Place) {
+    let storage = furnished(place).await;
+    let made = client("web");
+    storage.clients.create(&made, &operator()).await.expect("new");
+    assert_eq!(storage.clients.find("web").await.expect("read").as_deref(), Some(&made));
+    let refused = storage.clients.create(&made, &operator()).await;
+    assert!(matches!(refused, Err(StorageError::Conflict("client_id"))), "{refused:?}");
+
+    let mut changed = made.clone();
+    Arc::make_mut(&mut changed.client).client_name = None;
+    changed.secrets.clear();
+    changed.disabled_at = Some(at(10));
+    changed.updated_at = at(10);
+    assert!(storage.clients.update(&changed, &operator()).await.expect("done"));
+    assert_eq!(storage.clients.find("web").await.expect("read").as_deref(), Some(&changed));
+    assert!(!storage.clients.update(&client("unknown"), &operator()).await.expect("unknown"));
+    assert_eq!(trail(&storage, 1).await, ["client.update operator client:web done - 1"]);
+
+    storage.consents.allow("ana", "app", "openid", at(10), &person("ana")).await.expect("done");
+    storage.grants.open(&grant(1, None), None, &person("ana")).await.expect("opened");
+    assert!(storage.clients.delete("app", at(20), &operator()).await.expect("done"));
+    assert_eq!(trail(&storage, 1).await, ["client.delete operator client:app done - 1"]);
+    assert_eq!(storage.clients.find("app").await.expect("read"), None);
+    assert_eq!(storage.consents.find("ana", "app").await.expect("read"), None);
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("kept").revoked_at, Some(at(20)));
+    assert!(!storage.clients.delete("app", at(30), &operator()).await.expect("unknown"));
+}
+
+async fn clients_come_in_pages(place: &Place) {
+    let storage = place.open().await;
+    for id in ["c", "a", "b"] {
+        storage.clients.create(&client(id), &operator()).await.expect("new");
+    }
+    let ids = |page: Vec<Arc<super::ClientRecord>>| page.iter().map(|record| record.client.client_id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(storage.clients.list(None, 2).await.expect("read")), ["a", "b"]);
+    assert_eq!(ids(storage.clients.list(Some("b"), 2).await.expect("read")), ["c"]);
+    assert!(!storage.clients.any_demo().await.expect("read"));
+    let mut demo = client("demo");
+    demo.demo = true;
+    storage.clients.create(&demo, &operator()).await.expect("new");
+    assert!(storage.clients.any_demo().await.expect("read"));
+}
+
+async fn origins_follow_the_redirect_uris_of_enabled_clients(place: &Place) {
+    let storage = place.open().await;
+    let known = async |origin| storage.clients.has_origin(origin).await.expect("read");
+    assert!(!known("https://app.example").await);
+    let (mut one, two) = (client("one"), client("two"));
+    storage.clients.create(&one, &operator()).await.expect("new");
+    storage.clients.create(&two, &operator()).await.expect("new");
+    assert!(known("https://app.example").await);
+    assert!(!known("https://app.example:8443").await && !known("null").await);
+    one.client = Arc::new(crate::protocol::client::Client {
+        redirect_uris: vec!["https://spa.example/cb".to_owned(), "https://spa.example/other".to_owned(), "com.example.app:/cb".to_owned()],
+        ..(*one.client).clone()
+    });
+    assert!(storage.clients.update(&one, &operator()).await.expect("known"));
+    assert!(known("https://spa.example").await && known("https://app.example").await);
+    assert!(storage.clients.delete("two", at(5), &operator()).await.expect("known"));
+    assert!(!known("https://app.example").await);
+    one.disabled_at = Some(at(6));
+    assert!(storage.clients.update(&one, &operator()).await.expect("known"));
+    assert!(!known("https://spa.example").await);
+}
+
+async fn a_change_of_a_client_reaches_the_other_replica(place: &Place) {
+    let (one, two) = (place.open().await, place.open().await);
+    let mut app = client("app");
+    one.clients.create(&app, &operator()).await.expect("new");
+    let before = two.revisions.current().await.expect("read");
+    assert!(two.clients.find("app").await.expect("read").expect("known").disabled_at.is_none());
+    app.disabled_at = Some(at(5));
+    one.clients.update(&app, &operator()).await.expect("done");
+    assert!(one.clients.find("app").await.expect("read").expect("known").disabled_at.is_some());
+    // The other still remembers, sees the revision move, forgets.
+    assert!(two.clients.find("app").await.expect("read").expect("known").disabled_at.is_none());
+    let after = two.revisions.current().await.expect("read");
+    assert_eq!((after.clients, after.keys), (before.clients + 1, before.keys));
+    two.client_cache.invalidate();
+    assert!(two.clients.find("app").await.expect("read").expect("known").disabled_at.is_some());
+    one.clients.delete("app", at(6), &operator()).await.expect("done");
+    assert_eq!(one.clients.find("app").await.expect("read"), None);
+    assert!(two.revisions.current().await.expect("read").clients > after.clients);
+}
+
+fn key(kid: &str, alg: &str, made: i64, signs: i64) -> StoredKey {
+    StoredKey {
+        kid: kid.to_owned(),
+        alg: alg.to_owned(),
+        sealed: vec![0, 1, 254, 255],
+        created_at: at(made),
+        signs_from: at(signs),
+        retired_at: None,
+        removed_at: None,
+    }
+}
+
+async fn keys_follow_each_other(place: &Place) {
+    let storage = place.open().await;
+    let keep = Duration::from_secs(3600);
+    let add = async |key: StoredKey, only: Only<'_>| storage.keys.add(&key, keep, only, &operator()).await.expect("answered");
+    assert!(!add(key("r0", "RS256", 0, 0), Only::Replacing("none")).await);
+    assert!(add(key("r1", "RS256", 0, 0), Only::IfNone).await);
+    assert!(!add(key("r2", "RS256", 0, 0), Only::IfNone).await);
+    assert!(add(key("e1", "ES256", 0, 0), Only::IfNone).await);
+    // Two in one second: the one that is not retired is the newest.
+    assert!(add(key("a2", "RS256", 0, 1800), Only::Replacing("r1")).await);
+    assert!(!add(key("r3", "RS256", 1, 1800), Only::Replacing("r1")).await);
+    assert!(add(key("r4", "RS256", 2, 2000), Only::Always).await);
+    let keys = storage.keys.list().await.expect("read");
+    let lives: Vec<_> = keys.iter().map(|key| (key.kid.as_str(), key.retired_at, key.removed_at)).collect();
+    assert_eq!(
+        lives,
+        [
+            ("r1", Some(at(1800)), Some(at(1800 + 3600))),
+            ("a2", Some(at(2000)), Some(at(2000 + 3600))),
+            ("e1", None, None),
+            ("r4", None, None),
+        ]
+    );
+    assert_eq!(keys[2], key("e1", "ES256", 0, 0));
+    assert_eq!(trail(&storage, 1).await, ["key.add operator key:r4 done - 1"]);
+    let refused = storage.keys.add(&key("r4", "RS256", 3, 3), keep, Only::Always, &operator()).await;
+    assert!(matches!(refused, Err(StorageError::Conflict("kid"))), "{refused:?}");
+    let before = storage.revisions.current().await.expect("read");
+    assert_eq!(before.keys, 4);
+    assert_eq!(storage.keys.clean(at(5399), &operator()).await.expect("done"), 0);
+    assert_eq!(storage.revisions.current().await.expect("read"), before);
+    assert_eq!(storage.keys.clean(at(5400), &operator()).await.expect("done"), 1);
+    assert_eq!(trail(&storage, 1).await, ["key.remove operator key:r1 done - 1"]);
+    assert_eq!(storage.revisions.current().await.expect("read").keys, 5);
+}
+
+async fn the_fingerprint_is_remembered(place: &Place) {
+    let (one, two) = (place.open().await, place.open().await);
+    assert_eq!(one.keys.fingerprint("mine").await.expect("answered"), "mine");
+    assert_eq!(two.keys.fingerprint("other").await.expect("answered"), "mine");
+}
+
+async fn ten_attempts_lock_and_locks_double(place: &Place) {
+    let storage = place.open().await;
+    let key = digest(1);
+    let admit = async |now: i64| storage.attempts.admit(&key, at(now)).await.expect("answered");
+    // Nine in a window that slides: the first nine are too old when the next nine come.
+    for second in 0..9 {
+        assert_eq!(admit(second).await, Admission::Admitted);
+        assert_eq!(admit(900 + second).await, Admission::Admitted);
+        storage.attempts.succeeded(&digest(2)).await.expect("another key");
+        storage.attempts.withdrawn(&key, at(900 + second)).await.expect("taken back");
+    }
+    storage.attempts.succeeded(&key).await.expect("done");
+    let mut now = 10_000;
+    for minutes in [15, 30, 60, 120, 240, 240] {
+        for _ in 0..10 {
+            assert_eq!(admit(now).await, Admission::Admitted);
+        }
+        let until = now + minutes * 60;
+        assert_eq!(admit(now).await, Admission::Locked { until: at(until) });
+        assert_eq!(admit(until - 1).await, Admission::Locked { until: at(until) });
+        now = until;
+    }
+    // Less than a day after the lock it doubles still; a whole day after it, it is forgotten.
+    now += 86_399;
+    for _ in 0..10 {
+        assert_eq!(admit(now).await, Admission::Admitted);
+    }
+    assert_eq!(admit(now).await, Admission::Locked { until: at(now + 240 * 60) });
+    now += 240 * 60 + 86_400;
+    for _ in 0..10 {
+        assert_eq!(admit(now).await, Admission::Admitted);
+    }
+    assert_eq!(admit(now).await, Admission::Locked { until: at(now + 15 * 60) });
+    assert_eq!(storage.attempts.admit(&digest(3), at(now)).await.expect("another key"), Admission::Admitted);
+}
+
+async fn an_attempt_is_forgotten_or_withdrawn(place: &Place) {
+    let storage = place.open().await;
+    let key = digest(1);
+    let admit = async |now: i64| storage.attempts.admit(&key, at(now)).await.expect("answered");
+    // Ten within fifteen minutes, though not within one fixed quarter of an hour.
+    assert_eq!(admit(0).await, Admission::Admitted);
+    for _ in 0..8 {
+        assert_eq!(admit(890).await, Admission::Admitted);
+    }
+    for _ in 0..2 {
+        assert_eq!(admit(910).await, Admission::Admitted);
+    }
+    assert_eq!(admit(911).await, Admission::Locked { until: at(910 + 900) });
+    // The tenth was right: everything starts afresh, the doubling too.
+    storage.attempts.succeeded(&key).await.expect("done");
+    for _ in 0..10 {
+        assert_eq!(admit(1000).await, Admission::Admitted);
+    }
+    assert_eq!(admit(1000).await, Admission::Locked { until: at(1900) });
+    // The tenth could not be judged: its lock goes with it, and there is one more.
+    storage.attempts.withdrawn(&key, at(1000)).await.expect("done");
+    assert_eq!(admit(1001).await, Admission::Admitted);
+    assert_eq!(admit(1001).await, Admission::Locked { until: at(1901) });
+    storage.attempts.withdrawn(&digest(9), at(0)).await.expect("an unknown key is nothing");
+}
+
+async fn old_attempts_are_removed(place: &Place) {
+    let storage = place.open().await;
+    storage.attempts.admit(&digest(1), at(0)).await.expect("answered");
+    for _ in 0..10 {
+        storage.attempts.admit(&digest(2), at(0)).await.expect("answered");
+    }
+    assert_eq!(storage.attempts.clean(at(86_399)).await.expect("done"), 0);
+    assert_eq!(storage.attempts.clean(at(86_400)).await.expect("done"), 1);
+    assert_eq!(storage.attempts.clean(at(86_400 + 899)).await.expect("done"), 0);
+    assert_eq!(storage.attempts.clean(at(86_400 + 900)).await.expect("done"), 1);
+}
+
+async fn repeated_refusals_are_counted(place: &Place) {
+    let storage = place.open().await;
+    let refusal = |subject: Option<&str>, reason| Refusal { act: "sign_in", subject: subject.map(str::to_owned), reason };
+    let refuse = async |refusal: Refusal, now: i64, by: &super::Act| storage.audit.refuse(&refusal, at(now), by).await.expect("done");
+    // at(0) is 20 seconds into its minute.
+    for now in [0, 5, 39] {
+        refuse(refusal(Some("user:ana"), "wrong_password"), now, &person("ana")).await;
+    }
+    refuse(refusal(Some("user:ana"), "wrong_password"), 40, &person("ana")).await;
+    refuse(refusal(Some("user:ana"), "locked"), 40, &person("ana")).await;
+    refuse(refusal(None, "locked"), 40, &person("ana")).await;
+    refuse(refusal(None, "locked"), 40, &operator()).await;
+    assert_eq!(
+        trail(&storage, 10).await,
+        [
+            "sign_in operator - refused locked 1",
+            "sign_in person:ana - refused locked 1",
+            "sign_in person:ana user:ana refused locked 1",
+            "sign_in person:ana user:ana refused wrong_password 1",
+            "sign_in person:ana user:ana refused wrong_password 3",
+        ]
+    );
+    assert_eq!(trail(&storage, 2).await.len(), 2);
+}
+
+async fn the_schema_is_made_once_and_checked(place: &Place) {
+    let names = ["0001_foundation"];
+    assert_eq!(pending(&place.url).await.expect("answered"), names);
+    let options = StorageOptions::new(&place.url);
+    let refused = Storage::open(&options, seal(), Schema::Require).await.map(drop);
+    assert!(matches!(&refused, Err(OpenError::Pending(missing)) if missing == &names), "{refused:?}");
+    assert_eq!(migrate(&place.url).await.expect("done"), names);
+    assert!(migrate(&place.url).await.expect("done").is_empty());
+    assert!(pending(&place.url).await.expect("answered").is_empty());
+    let storage = Storage::open(&options, seal(), Schema::Require).await.expect("opens");
+    storage.ping().await.expect("answers");
+    // Another text under a number that was applied; then a database from the future.
+    storage.sql.tamper("UPDATE schema_migrations SET digest = 'other'").await;
+    let refused = pending(&place.url).await;
+    assert!(matches!(&refused, Err(OpenError::Changed { name }) if name == names[0]), "{refused:?}");
+    storage.sql.tamper("INSERT INTO schema_migrations (version, name, digest) VALUES (9999, 'later', '')").await;
+    for refused in [migrate(&place.url).await, pending(&place.url).await] {
+        assert!(matches!(refused, Err(OpenError::Newer { database: 9999, binary: 1 })), "{refused:?}");
+    }
+    storage.close().await;
+    assert!(matches!(storage.ping().await, Err(StorageError::Unavailable(_))));
+}
+
+async fn two_replicas_migrate_at_once(place: &Place) {
+    let starts: Vec<_> = (0..8)
+        .map(|_| {
+            let url = place.url.clone();
+            tokio::spawn(async move { migrate(&url).await.expect("done").len() })
+        })
+        .collect();
+    let mut ran = 0;
+    for start in starts {
+        ran += start.await.expect("no panic");
+    }
+    assert_eq!(ran, 1);
+}
+
+/// A read that began before an invalidation and ends after it must not be remembered.
+#[tokio::test]
+async fn a_late_answer_does_not_bring_back_a_stale_client() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tokio::sync::Notify;
+
+    #[derive(Default)]
+    struct Slow {
+        reading: Notify,
+        go_on: Notify,
+        changed: AtomicBool,
+    }
+    #[async_trait::async_trait]
+    impl Clients for Slow {
+        async fn find(&self, client_id: &str) -> super::super::Result<Option<Arc<super::ClientRecord>>> {
+            let mut record = client(client_id);
+            if self.changed.load(Ordering::SeqCst) {
+                record.disabled_at = Some(at(1));
+            } else {
+                self.reading.notify_one();
+                self.go_on.notified().await;
+            }
+            Ok(Some(Arc::new(record)))
+        }
+        async fn list(&self, _: Option<&str>, _: u32) -> super::super::Result<Vec<Arc<super::ClientRecord>>> {
+            Ok(Vec::new())
+        }
+        async fn create(&self, _: &super::ClientRecord, _: &super::Act) -> super::super::Result<()> {
+            Ok(())
+        }
+        async fn update(&self, _: &super::ClientRecord, _: &super::Act) -> super::super::Result<bool> {
+            self.changed.store(true, Ordering::SeqCst);
+            Err(StorageError::Unavailable("the answer to the commit was lost".to_owned()))
+        }
+        async fn delete(&self, _: &str, _: super::Time, _: &super::Act) -> super::super::Result<bool> {
+            Ok(false)
+        }
+        async fn has_origin(&self, _: &str) -> super::super::Result<bool> {
+            Ok(false)
+        }
+        async fn any_demo(&self) -> super::super::Result<bool> {
+            Ok(false)
+        }
+    }
+
+    let slow = Arc::new(Slow::default());
+    let cache = Arc::new(CachedClients::new(slow.clone()));
+    let early = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.find("app").await.expect("read").expect("known").disabled_at }
+    });
+    slow.reading.notified().await;
+    assert!(cache.update(&client("app"), &operator()).await.is_err());
+    slow.go_on.notify_one();
+    assert_eq!(early.await.expect("no panic"), None);
+    assert_eq!(cache.find("app").await.expect("read").expect("known").disabled_at, Some(at(1)));
+}

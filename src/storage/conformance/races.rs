@@ -1,0 +1,285 @@
+//! Sixteen callers at the same moment, two hundred times over, on two replicas of one database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Barrier;
+
+use super::super::durable::keys::Only;
+use super::super::durable::{Admission, Opened, Rotation, StoredKey};
+use super::super::{Storage, StorageError};
+use super::{Place, at, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, trail, user};
+
+const WORKERS: usize = 16;
+const ROUNDS: u32 = 200;
+const WINDOW: Duration = Duration::from_secs(30);
+
+on_every_database!(
+    one_of_equal_codes_opens,
+    one_of_equal_refreshes_goes_on,
+    without_a_window_only_one_refresh_survives,
+    ten_of_parallel_guesses_are_admitted,
+    one_of_equal_addresses_is_taken,
+    one_first_owner_is_made,
+    no_allowed_scope_is_lost,
+    one_first_key_is_made,
+    one_successor_of_a_key_is_made,
+    one_of_equal_refusals_is_a_row,
+    revoking_beside_refreshing_leaves_nothing_refreshable,
+);
+
+/// Starts `workers` tasks at the same moment; their answers.
+pub(super) async fn together<T, F>(workers: usize, work: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let barrier = Arc::new(Barrier::new(workers));
+    let tasks: Vec<_> = (0..workers)
+        .map(|worker| {
+            let (barrier, work) = (barrier.clone(), work(worker));
+            tokio::spawn(async move {
+                barrier.wait().await;
+                work.await
+            })
+        })
+        .collect();
+    let mut answers = Vec::with_capacity(workers);
+    for task in tasks {
+        answers.push(task.await.expect("no worker panics"));
+    }
+    answers
+}
+
+/// Two replicas; worker by worker they take turns.
+struct Replicas([Storage; 2]);
+
+impl Replicas {
+    async fn of(place: &Place) -> Self {
+        Self([furnished(place).await, place.open().await])
+    }
+
+    fn one(&self) -> &Storage {
+        &self.0[0]
+    }
+
+    async fn race<T, F>(&self, work: impl Fn(usize, Storage) -> F) -> Vec<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        together(WORKERS, |worker| work(worker, self.0[worker % 2].clone())).await
+    }
+}
+
+fn count<T: PartialEq>(answers: &[T], wanted: &T) -> usize {
+    answers.iter().filter(|answer| *answer == wanted).count()
+}
+
+async fn one_of_equal_codes_opens(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let code = digest(1000 + round);
+        let first_id = round * 100;
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let grant = grant(first_id + u32::try_from(worker).expect("few workers"), Some("s1"));
+                storage.grants.open(&grant, Some(&code), &person("ana")).await.expect("answered")
+            })
+            .await;
+        assert_eq!((count(&answers, &Opened::Fresh), count(&answers, &Opened::Replay)), (1, WORKERS - 1), "round {round}");
+        let mut found = Vec::new();
+        for worker in 0..16 {
+            found.extend(replicas.one().grants.find(&grant_id(first_id + worker)).await.expect("read"));
+        }
+        assert_eq!(found.len(), 1, "round {round}");
+        assert!(found[0].revoked_at.is_some(), "round {round}: what the code opened ends with its replay");
+    }
+}
+
+async fn one_of_equal_refreshes_goes_on(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    replicas.one().grants.open(&grant(1, Some("s1")), None, &person("ana")).await.expect("opened");
+    for round in 0..ROUNDS {
+        let answers =
+            replicas
+                .race(|_, storage| async move {
+                    storage.grants.rotate(&grant_id(1), round, WINDOW, at(0), &person("ana")).await.expect("answered")
+                })
+                .await;
+        let (next, repeats) = (count(&answers, &Rotation::Next(round + 1)), count(&answers, &Rotation::Repeat(round + 1)));
+        assert_eq!((next, repeats), (1, WORKERS - 1), "round {round}: {answers:?}");
+    }
+    assert_eq!(replicas.one().grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, None);
+}
+
+async fn without_a_window_only_one_refresh_survives(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        replicas.one().grants.open(&grant(round, Some("s1")), None, &person("ana")).await.expect("opened");
+        let answers = replicas
+            .race(|_, storage| async move {
+                storage.grants.rotate(&grant_id(round), 0, Duration::ZERO, at(0), &person("ana")).await.expect("answered")
+            })
+            .await;
+        assert_eq!(count(&answers, &Rotation::Next(1)), 1, "round {round}: {answers:?}");
+        assert!(count(&answers, &Rotation::Reuse) >= 1, "round {round}: {answers:?}");
+        assert!(!answers.iter().any(|answer| matches!(answer, Rotation::Repeat(_))), "round {round}: {answers:?}");
+        let after = replicas.one().grants.find(&grant_id(round)).await.expect("read").expect("known");
+        assert_eq!((after.generation, after.revoked_at), (1, Some(at(0))), "round {round}");
+    }
+}
+
+async fn ten_of_parallel_guesses_are_admitted(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let key = digest(round);
+        let answers = replicas.race(|_, storage| async move { storage.attempts.admit(&key, at(0)).await.expect("answered") }).await;
+        let admitted = count(&answers, &Admission::Admitted);
+        let locked = count(&answers, &Admission::Locked { until: at(900) });
+        assert_eq!((admitted, locked), (10, WORKERS - 10), "round {round}");
+    }
+    // The same with many more guesses than workers.
+    let key = digest(9999);
+    let answers = together(200, |worker| {
+        let storage = replicas.0[worker % 2].clone();
+        async move { storage.attempts.admit(&key, at(0)).await.expect("answered") }
+    })
+    .await;
+    assert_eq!(count(&answers, &Admission::Admitted), 10);
+}
+
+async fn one_of_equal_addresses_is_taken(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let mut new = user(&format!("u{round}-{worker}"));
+                new.email_canonical = format!("{round}@example.org");
+                match storage.users.create(&new, &operator()).await {
+                    Ok(()) => true,
+                    Err(StorageError::Conflict("email")) => false,
+                    Err(other) => panic!("{other}"),
+                }
+            })
+            .await;
+        assert_eq!(count(&answers, &true), 1, "round {round}");
+    }
+}
+
+async fn one_first_owner_is_made(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let answers = replicas
+            .race(|worker, storage| async move {
+                storage.users.create_first_owner(&owner(&format!("o{round}-{worker}")), &operator()).await.expect("answered")
+            })
+            .await;
+        assert_eq!(count(&answers, &true), 1, "round {round}");
+        replicas.one().sql.tamper("DELETE FROM users WHERE owner").await;
+    }
+}
+
+async fn no_allowed_scope_is_lost(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        replicas
+            .race(|worker, storage| async move {
+                storage.consents.allow("ana", "app", &format!("shared scope-{worker}"), at(0), &person("ana")).await.expect("done");
+            })
+            .await;
+        let consent = replicas.one().consents.find("ana", "app").await.expect("read").expect("known");
+        let mut scopes: Vec<_> = consent.scope.split(' ').collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        assert_eq!((scopes.len(), consent.scope.split(' ').count()), (WORKERS + 1, WORKERS + 1), "round {round}: {}", consent.scope);
+        replicas.one().consents.withdraw("ana", "app", at(0), &person("ana")).await.expect("done");
+    }
+}
+
+fn key(kid: String, made: i64) -> StoredKey {
+    StoredKey {
+        kid,
+        alg: "RS256".to_owned(),
+        sealed: vec![1],
+        created_at: at(made),
+        signs_from: at(made),
+        retired_at: None,
+        removed_at: None,
+    }
+}
+
+async fn one_first_key_is_made(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let key = key(format!("k{round}-{worker}"), 0);
+                storage.keys.add(&key, WINDOW, Only::IfNone, &operator()).await.expect("answered")
+            })
+            .await;
+        assert_eq!(count(&answers, &true), 1, "round {round}");
+        assert_eq!(replicas.one().keys.list().await.expect("read").len(), 1, "round {round}");
+        replicas.one().sql.tamper("DELETE FROM signing_keys").await;
+    }
+}
+
+async fn one_successor_of_a_key_is_made(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    replicas.one().keys.add(&key("k".to_owned(), 0), WINDOW, Only::IfNone, &operator()).await.expect("added");
+    for round in 0..ROUNDS {
+        let newest = replicas.one().keys.list().await.expect("read").pop().expect("a key").kid;
+        let answers = replicas
+            .race(|worker, storage| {
+                let newest = newest.clone();
+                async move {
+                    let key = key(format!("k{round}-{worker}"), i64::from(round) + 1);
+                    storage.keys.add(&key, WINDOW, Only::Replacing(&newest), &operator()).await.expect("answered")
+                }
+            })
+            .await;
+        assert_eq!(count(&answers, &true), 1, "round {round}");
+        let current = replicas.one().keys.list().await.expect("read").into_iter().filter(|key| key.retired_at.is_none()).count();
+        assert_eq!(current, 1, "round {round}");
+    }
+}
+
+async fn one_of_equal_refusals_is_a_row(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        replicas
+            .race(|_, storage| async move {
+                let refusal =
+                    super::super::durable::Refusal { act: "sign_in", subject: Some(format!("user:{round}")), reason: "wrong_password" };
+                storage.audit.refuse(&refusal, at(0), &person("ana")).await.expect("done");
+            })
+            .await;
+        let newest = trail(replicas.one(), 1).await;
+        assert_eq!(newest, [format!("sign_in person:ana user:{round} refused wrong_password {WORKERS}")]);
+    }
+}
+
+async fn revoking_beside_refreshing_leaves_nothing_refreshable(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let id = grant_id(round);
+        replicas.one().grants.open(&grant(round, Some("s1")), None, &person("ana")).await.expect("opened");
+        let answers = replicas
+            .race(|worker, storage| async move {
+                if worker == 0 {
+                    storage.users.set_password("ana", "$new", Some("s1"), at(1), &person("ana")).await.expect("done");
+                    None
+                } else {
+                    Some(storage.grants.rotate(&id, 0, WINDOW, at(1), &person("ana")).await.expect("answered"))
+                }
+            })
+            .await;
+        let went_on = count(&answers, &Some(Rotation::Next(1)));
+        assert!(went_on <= 1, "round {round}: {answers:?}");
+        assert_eq!(replicas.one().grants.refreshable(&id, WINDOW, at(2)).await.expect("read"), None, "round {round}");
+        for presented in [0, 1] {
+            let late = replicas.one().grants.rotate(&id, presented, WINDOW, at(2), &person("ana")).await.expect("answered");
+            assert_eq!(late, Rotation::Gone, "round {round}");
+        }
+    }
+}

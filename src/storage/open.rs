@@ -1,0 +1,164 @@
+//! From settings to [`Storage`]: connects, looks after the schema, and says in an operator's words what is wrong.
+
+use std::sync::Arc;
+
+use super::cached::CachedClients;
+use super::ephemeral::{Ephemeral, Records};
+use super::memory::Memory;
+use super::redis::Redis;
+use super::sql::connect::Target;
+use super::sql::{Sql, migrate};
+use super::{Result, Storage};
+use crate::seal::Seal;
+
+/// The settings that errors name.
+pub const DATABASE_URL: &str = "PORTERO_DATABASE_URL";
+pub const REDIS_URL: &str = "PORTERO_REDIS_URL";
+
+/// Where things are kept.
+#[derive(Clone)]
+pub struct StorageOptions {
+    /// `sqlite:PATH`, `sqlite::memory:` or `postgres://…`.
+    pub database_url: String,
+    /// None: in the process.
+    pub redis_url: Option<String>,
+    /// At most so many connections to Postgres.
+    pub max_connections: usize,
+}
+
+impl StorageOptions {
+    /// That database, and short-lived facts in the process.
+    #[must_use]
+    pub fn new(database_url: impl Into<String>) -> Self {
+        Self { database_url: database_url.into(), redis_url: None, max_connections: 16 }
+    }
+}
+
+/// Never shows a URL, which may hold a password.
+impl std::fmt::Debug for StorageOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let database = Target::parse(&self.database_url).map_or_else(|_| "unknown".to_owned(), |target| target.name());
+        write!(f, "StorageOptions({database}, redis: {}, connections: {})", self.redis_url.is_some(), self.max_connections)
+    }
+}
+
+/// What a start does about missing migrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// Runs them.
+    Migrate,
+    /// Refuses, and names them.
+    Require,
+}
+
+/// Why the stores could not be opened. The message is for whoever runs the server, and holds no password.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{variable} is not usable: {reason}. Examples: {}", examples(.variable))]
+    Url { variable: &'static str, reason: String },
+    #[error("{variable} names {what}, which cannot be used: {reason}. Is it running, and do address, user, password and rights hold? Examples: {}", examples(.variable))]
+    Unreachable { variable: &'static str, what: String, reason: String },
+    #[error("the database lacks these migrations: {}. Run `portero migrate` first", .0.join(", "))]
+    Pending(Vec<String>),
+    #[error(
+        "the database is at migration {database}, and this binary knows only {binary}: start the newer version, or restore a backup of the older database"
+    )]
+    Newer { database: i64, binary: i64 },
+    #[error(
+        "migration {name} was applied with another text than this binary holds: the database belongs to a build that was changed after the fact"
+    )]
+    Changed { name: String },
+    #[error("migrating the database failed at {name}, and nothing was changed: {reason}")]
+    Migration { name: String, reason: String },
+}
+
+fn examples(variable: &str) -> &'static str {
+    match variable {
+        REDIS_URL => "redis://127.0.0.1:6379, rediss://user:password@redis.internal:6380/0",
+        _ => "sqlite:data/portero.db, postgres://user:password@db.internal:5432/portero",
+    }
+}
+
+impl Storage {
+    /// Opens both stores and proves that they answer.
+    ///
+    /// # Errors
+    /// [`OpenError`], in words for whoever runs the server.
+    pub async fn open(options: &StorageOptions, seal: Seal, schema: Schema) -> std::result::Result<Self, OpenError> {
+        let sql = Target::parse(&options.database_url)?.connect(options.max_connections).await?;
+        match schema {
+            Schema::Migrate => {
+                migrate::run(&sql).await?;
+            }
+            Schema::Require => {
+                let pending = migrate::pending(&sql).await?;
+                if !pending.is_empty() {
+                    return Err(OpenError::Pending(pending));
+                }
+            }
+        }
+        let ephemeral: Arc<dyn Ephemeral> = match &options.redis_url {
+            Some(url) => Arc::new(Redis::open(url).await?),
+            None => Arc::new(Memory::default()),
+        };
+        Ok(Self::on(Arc::new(sql), Records::new(ephemeral, seal)))
+    }
+
+    fn on(sql: Arc<Sql>, ephemeral: Records) -> Self {
+        let client_cache = Arc::new(CachedClients::new(sql.clone()));
+        Self {
+            clients: client_cache.clone(),
+            users: sql.clone(),
+            sessions: sql.clone(),
+            consents: sql.clone(),
+            grants: sql.clone(),
+            keys: sql.clone(),
+            attempts: sql.clone(),
+            audit: sql.clone(),
+            revisions: sql.clone(),
+            ephemeral,
+            client_cache,
+            sql,
+        }
+    }
+
+    /// Says goodbye to the database; every later step is [`super::StorageError::Unavailable`].
+    pub async fn close(&self) {
+        self.sql.close().await;
+    }
+
+    /// Do both stores answer? For readiness.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub async fn ping(&self) -> Result<()> {
+        self.revisions.ping().await?;
+        self.ephemeral.store.ping().await
+    }
+}
+
+/// Runs the missing migrations and names them.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn migrate(database_url: &str) -> std::result::Result<Vec<String>, OpenError> {
+    let sql = Target::parse(database_url)?.connect(1).await?;
+    let run = migrate::run(&sql).await;
+    sql.close().await;
+    run
+}
+
+/// Names the missing migrations; changes nothing, and makes no file.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn pending(database_url: &str) -> std::result::Result<Vec<String>, OpenError> {
+    let target = Target::parse(database_url)?;
+    if target.is_absent() {
+        return Ok(migrate::all());
+    }
+    let sql = target.connect(1).await?;
+    let pending = migrate::pending(&sql).await;
+    sql.close().await;
+    pending
+}

@@ -1,0 +1,126 @@
+//! The audit trail: rows written inside the transactions of the other contracts, refusals, and reading back.
+
+use async_trait::async_trait;
+
+use super::super::durable::{Act, Actor, Audit, AuditRow, Refusal};
+use super::super::{Result, Time};
+use super::{Sql, moment, seconds};
+use crate::seal::{Digest, sha256};
+
+/// One text for both results: acts done have no `fold`, and two of them are never the same.
+pub(super) const INSERT: &str = "INSERT INTO audit (at, act, actor, subject, client_id, address, request_id, result, reason, count, fold) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10) \
+     ON CONFLICT (fold) DO UPDATE SET count = audit.count + 1";
+
+/// A row to be written; see [`audit!`].
+pub(super) struct Entry<'a> {
+    pub at: i64,
+    pub act: &'a str,
+    pub actor: String,
+    pub subject: Option<String>,
+    pub client_id: Option<&'a str>,
+    pub address: Option<String>,
+    pub request_id: &'a str,
+    pub result: &'static str,
+    pub reason: Option<&'a str>,
+    pub fold: Option<String>,
+}
+
+impl<'a> Entry<'a> {
+    pub fn done(act: &'a str, subject: impl Into<Option<String>>, now: Time, by: &'a Act) -> Self {
+        Self {
+            at: seconds(now),
+            act,
+            actor: actor(&by.actor),
+            subject: subject.into(),
+            client_id: by.client_id.as_deref(),
+            address: by.address.map(|address| address.to_string()),
+            request_id: &by.request_id,
+            result: "done",
+            reason: None,
+            fold: None,
+        }
+    }
+
+    /// The same refusal within a minute is one row with a count.
+    pub fn refused(act: &'a str, subject: impl Into<Option<String>>, reason: &'a str, now: Time, by: &'a Act) -> Self {
+        let mut entry = Self { result: "refused", reason: Some(reason), ..Self::done(act, subject, now, by) };
+        let minute = entry.at.div_euclid(60).to_string();
+        let parts = [
+            Some(minute.as_str()),
+            Some(act),
+            Some(entry.actor.as_str()),
+            entry.subject.as_deref(),
+            entry.client_id,
+            entry.address.as_deref(),
+            Some(reason),
+        ];
+        // As JSON, so that no two lists of parts read the same.
+        let together = serde_json::to_vec(&parts).expect("strings are always JSON");
+        entry.fold = Some(Digest(sha256(&together)).hex());
+        entry
+    }
+}
+
+fn actor(actor: &Actor) -> String {
+    match actor {
+        Actor::Person(id) => format!("person:{id}"),
+        Actor::Client(id) => format!("client:{id}"),
+        Actor::Operator => "operator".to_owned(),
+        Actor::System => "system".to_owned(),
+        Actor::Anonymous => "anonymous".to_owned(),
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    at: i64,
+    act: String,
+    actor: String,
+    subject: Option<String>,
+    client_id: Option<String>,
+    address: Option<String>,
+    request_id: String,
+    result: String,
+    reason: Option<String>,
+    count: i64,
+}
+
+#[async_trait]
+impl Audit for Sql {
+    async fn refuse(&self, refusal: &Refusal, now: Time, by: &Act) -> Result<()> {
+        step!(self, |tx| {
+            audit!(tx, Entry::refused(refusal.act, refusal.subject.clone(), refusal.reason, now, by));
+            Ok(())
+        })
+    }
+
+    async fn recent(&self, limit: u32) -> Result<Vec<AuditRow>> {
+        let rows = on!(self.read, |db| sqlx::query_as::<_, Row>(
+            "SELECT at, act, actor, subject, client_id, address, request_id, result, reason, count FROM audit ORDER BY id DESC LIMIT $1"
+        )
+        .bind(i64::from(limit))
+        .fetch_all(db)
+        .await)?;
+        rows.into_iter().map(AuditRow::try_from).collect()
+    }
+}
+
+impl TryFrom<Row> for AuditRow {
+    type Error = super::super::StorageError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            at: moment(row.at)?,
+            act: row.act,
+            actor: row.actor,
+            subject: row.subject,
+            client_id: row.client_id,
+            address: row.address,
+            request_id: row.request_id,
+            result: row.result,
+            reason: row.reason,
+            count: row.count,
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! Registered clients.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::super::durable::clients::StoredSecret;
+use super::super::durable::{Act, ClientRecord, ClientSecret, Clients};
+use super::super::{Digest, Result, StorageError, Time};
+use super::audit::Entry;
+use super::{Sql, maybe_moment, moment, seconds};
+use crate::protocol::redirect_uri;
+
+const ADD_ORIGIN: &str = "INSERT INTO client_origins (origin, client_id) VALUES ($1, $2)";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    metadata: String,
+    secrets: String,
+    demo: bool,
+    disabled_at: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+#[async_trait]
+impl Clients for Sql {
+    async fn find(&self, client_id: &str) -> Result<Option<Arc<ClientRecord>>> {
+        let row = on!(self.read, |db| sqlx::query_as::<_, Row>(
+            "SELECT metadata, secrets, demo, disabled_at, created_at, updated_at FROM clients WHERE client_id = $1"
+        )
+        .bind(client_id)
+        .fetch_optional(db)
+        .await)?;
+        row.map(record).transpose()
+    }
+
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<Arc<ClientRecord>>> {
+        let rows = on!(self.read, |db| {
+            sqlx::query_as::<_, Row>(
+            "SELECT metadata, secrets, demo, disabled_at, created_at, updated_at FROM clients WHERE client_id > $1 ORDER BY client_id LIMIT $2"
+        )
+        .bind(after.unwrap_or_default())
+        .bind(i64::from(limit))
+        .fetch_all(db)
+        .await
+        })?;
+        rows.into_iter().map(record).collect()
+    }
+
+    async fn create(&self, record: &ClientRecord, by: &Act) -> Result<()> {
+        let (metadata, secrets) = (metadata(record)?, secrets(record)?);
+        step!(self, |tx| {
+            bump!(tx, "clients");
+            sqlx::query(
+                "INSERT INTO clients (client_id, metadata, secrets, demo, disabled_at, created_at, updated_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(&record.client.client_id)
+            .bind(&metadata)
+            .bind(&secrets)
+            .bind(record.demo)
+            .bind(record.disabled_at.map(seconds))
+            .bind(seconds(record.created_at))
+            .bind(seconds(record.updated_at))
+            .execute(&mut *tx)
+            .await?;
+            for origin in redirect_uri::origins(&record.client.redirect_uris) {
+                sqlx::query(ADD_ORIGIN).bind(&origin).bind(&record.client.client_id).execute(&mut *tx).await?;
+            }
+            audit!(tx, Entry::done("client.create", subject(&record.client.client_id), record.created_at, by));
+            Ok(())
+        })
+    }
+
+    async fn update(&self, record: &ClientRecord, by: &Act) -> Result<bool> {
+        let (metadata, secrets) = (metadata(record)?, secrets(record)?);
+        step!(self, |tx| {
+            bump!(tx, "clients");
+            let done =
+                sqlx::query("UPDATE clients SET metadata = $2, secrets = $3, disabled_at = $4, updated_at = $5 WHERE client_id = $1")
+                    .bind(&record.client.client_id)
+                    .bind(&metadata)
+                    .bind(&secrets)
+                    .bind(record.disabled_at.map(seconds))
+                    .bind(seconds(record.updated_at))
+                    .execute(&mut *tx)
+                    .await?;
+            let known = done.rows_affected() > 0;
+            if known {
+                sqlx::query("DELETE FROM client_origins WHERE client_id = $1").bind(&record.client.client_id).execute(&mut *tx).await?;
+                for origin in redirect_uri::origins(&record.client.redirect_uris) {
+                    sqlx::query(ADD_ORIGIN).bind(&origin).bind(&record.client.client_id).execute(&mut *tx).await?;
+                }
+                audit!(tx, Entry::done("client.update", subject(&record.client.client_id), record.updated_at, by));
+            }
+            Ok(known)
+        })
+    }
+
+    async fn delete(&self, client_id: &str, now: Time, by: &Act) -> Result<bool> {
+        step!(self, |tx| {
+            bump!(tx, "clients");
+            // Its consents go with it, by their reference.
+            let done = sqlx::query("DELETE FROM clients WHERE client_id = $1").bind(client_id).execute(&mut *tx).await?;
+            let known = done.rows_affected() > 0;
+            if known {
+                sqlx::query("UPDATE grants SET revoked_at = $2 WHERE client_id = $1 AND revoked_at IS NULL")
+                    .bind(client_id)
+                    .bind(seconds(now))
+                    .execute(&mut *tx)
+                    .await?;
+                audit!(tx, Entry::done("client.delete", subject(client_id), now, by));
+            }
+            Ok(known)
+        })
+    }
+
+    async fn has_origin(&self, origin: &str) -> Result<bool> {
+        on!(self.read, |db| sqlx::query(
+            "SELECT o.client_id FROM client_origins o JOIN clients c ON c.client_id = o.client_id WHERE o.origin = $1 AND c.disabled_at IS NULL LIMIT 1"
+        )
+        .bind(origin)
+        .fetch_optional(db)
+        .await
+        .map(|row| row.is_some()))
+    }
+
+    async fn any_demo(&self) -> Result<bool> {
+        let row = on!(self.read, |db| sqlx::query("SELECT client_id FROM clients WHERE demo LIMIT 1")
+            .fetch_optional(db)
+            .await
+            .map(|row| row.is_some()))?;
+        Ok(row)
+    }
+}
+
+fn subject(client_id: &str) -> String {
+    format!("client:{client_id}")
+}
+
+fn metadata(record: &ClientRecord) -> Result<String> {
+    serde_json::to_string(&*record.client).map_err(StorageError::corrupt)
+}
+
+fn secrets(record: &ClientRecord) -> Result<String> {
+    let stored: Vec<StoredSecret> = record
+        .secrets
+        .iter()
+        .map(|secret| StoredSecret {
+            digest: secret.digest.hex(),
+            created_at: seconds(secret.created_at),
+            expires_at: secret.expires_at.map(seconds),
+        })
+        .collect();
+    serde_json::to_string(&stored).map_err(StorageError::corrupt)
+}
+
+fn record(row: Row) -> Result<Arc<ClientRecord>> {
+    let stored: Vec<StoredSecret> = serde_json::from_str(&row.secrets).map_err(StorageError::corrupt)?;
+    let secrets = stored.into_iter().map(secret).collect::<Result<_>>()?;
+    Ok(Arc::new(ClientRecord {
+        client: Arc::new(serde_json::from_str(&row.metadata).map_err(StorageError::corrupt)?),
+        secrets,
+        demo: row.demo,
+        disabled_at: maybe_moment(row.disabled_at)?,
+        created_at: moment(row.created_at)?,
+        updated_at: moment(row.updated_at)?,
+    }))
+}
+
+fn secret(stored: StoredSecret) -> Result<ClientSecret> {
+    Ok(ClientSecret {
+        digest: digest(&stored.digest).ok_or_else(|| StorageError::corrupt("the digest of a client secret"))?,
+        created_at: moment(stored.created_at)?,
+        expires_at: maybe_moment(stored.expires_at)?,
+    })
+}
+
+fn digest(hex: &str) -> Option<Digest> {
+    let mut bytes = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()?;
+    }
+    Some(Digest(bytes))
+}

@@ -1,0 +1,84 @@
+//! Remembered permissions.
+
+use async_trait::async_trait;
+
+use super::super::durable::{Act, Consent, Consents};
+use super::super::{Result, Time};
+use super::audit::Entry;
+use super::{Sql, moment, seconds};
+
+#[async_trait]
+impl Consents for Sql {
+    async fn find(&self, user_id: &str, client_id: &str) -> Result<Option<Consent>> {
+        let row = on!(self.read, |db| sqlx::query_as::<_, (String, i64)>(
+            "SELECT scope, granted_at FROM consents WHERE user_id = $1 AND client_id = $2"
+        )
+        .bind(user_id)
+        .bind(client_id)
+        .fetch_optional(db)
+        .await)?;
+        row.map(|(scope, granted_at)| {
+            Ok(Consent { user_id: user_id.to_owned(), client_id: client_id.to_owned(), scope, granted_at: moment(granted_at)? })
+        })
+        .transpose()
+    }
+
+    async fn allow(&self, user_id: &str, client_id: &str, scope: &str, now: Time, by: &Act) -> Result<()> {
+        step!(self, |tx| {
+            // The upsert holds the row until the end of the transaction, so what it returns is what is extended.
+            let (before,) = sqlx::query_as::<_, (String,)>(
+                "INSERT INTO consents (user_id, client_id, scope, granted_at) VALUES ($1, $2, '', $3) \
+                 ON CONFLICT (user_id, client_id) DO UPDATE SET granted_at = $3 RETURNING scope",
+            )
+            .bind(user_id)
+            .bind(client_id)
+            .bind(seconds(now))
+            .fetch_one(&mut *tx)
+            .await?;
+            sqlx::query("UPDATE consents SET scope = $3 WHERE user_id = $1 AND client_id = $2")
+                .bind(user_id)
+                .bind(client_id)
+                .bind(together(&before, scope))
+                .execute(&mut *tx)
+                .await?;
+            audit!(tx, Entry::done("consent.allow", subject(user_id, client_id), now, by));
+            Ok(())
+        })
+    }
+
+    async fn withdraw(&self, user_id: &str, client_id: &str, now: Time, by: &Act) -> Result<bool> {
+        step!(self, |tx| {
+            let done = sqlx::query("DELETE FROM consents WHERE user_id = $1 AND client_id = $2")
+                .bind(user_id)
+                .bind(client_id)
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() == 0 {
+                return Ok(false);
+            }
+            sqlx::query("UPDATE grants SET revoked_at = $3 WHERE user_id = $1 AND client_id = $2 AND revoked_at IS NULL")
+                .bind(user_id)
+                .bind(client_id)
+                .bind(seconds(now))
+                .execute(&mut *tx)
+                .await?;
+            audit!(tx, Entry::done("consent.withdraw", subject(user_id, client_id), now, by));
+            Ok(true)
+        })
+    }
+}
+
+fn subject(user_id: &str, client_id: &str) -> String {
+    format!("consent:{user_id}:{client_id}")
+}
+
+/// Both lists as one, in the order of their first mention.
+fn together(before: &str, added: &str) -> String {
+    let mut scopes: Vec<&str> = Vec::new();
+    for scope in before.split_ascii_whitespace().chain(added.split_ascii_whitespace()) {
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    scopes.join(" ")
+}

@@ -1,0 +1,372 @@
+//! Authorizations, their refresh generations, and how a token stands.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::super::durable::{Act, Grant, GrantId, Grants, Opened, Rotation, Standing, TokenRef, User};
+use super::super::{Digest, Result, StorageError, Time};
+use super::audit::Entry;
+use super::users::{self, user_columns};
+use super::{Sql, length, maybe_moment, moment, seconds};
+
+/// Grants are kept for a week after their refresh tokens have ended: longer than any access token or code of theirs.
+const KEPT: i64 = 7 * 24 * 60 * 60;
+/// How many rows a statement of [`Grants::clean`] removes.
+const BATCH: i64 = 1000;
+
+macro_rules! grant_columns {
+    () => {
+        "g.id AS g_id, g.client_id AS g_client_id, g.user_id AS g_user_id, g.session_id AS g_session_id, g.offline AS g_offline, \
+         g.scope AS g_scope, g.resource AS g_resource, g.claims AS g_claims, g.nonce AS g_nonce, g.auth_time AS g_auth_time, \
+         g.acr AS g_acr, g.amr AS g_amr, g.generation AS g_generation, g.rotated_at AS g_rotated_at, g.created_at AS g_created_at, \
+         g.expires_at AS g_expires_at, g.revoked_at AS g_revoked_at"
+    };
+}
+
+/// Where the session has ended since the code was issued, or the person was disabled, the grant is revoked from the start: what signing out or a
+/// new password ends does not come back by a code that was on its way.
+macro_rules! insert_grant {
+    () => {
+        "INSERT INTO grants (id, code_digest, client_id, user_id, session_id, offline, scope, resource, claims, nonce, auth_time, acr, amr, \
+         generation, rotated_at, created_at, expires_at, revoked_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+         COALESCE($18, (SELECT s.ended_at FROM sessions s WHERE s.id = $5), (SELECT u.disabled_at FROM users u WHERE u.id = $4))) \
+         ON CONFLICT (code_digest) DO NOTHING"
+    };
+}
+macro_rules! insert_opening {
+    () => {
+        "INSERT INTO audit (at, act, actor, subject, client_id, address, request_id, result, count) \
+         SELECT $16, $19, $20, $21, $22, $23, $24, $25, 1"
+    };
+}
+
+/// Grant and audit row in one transaction and one message to the database, as this is the one write of every sign-in. The two databases spell
+/// it differently. A code that is known already opens nothing, and no row comes back.
+const OPEN_POSTGRES: &str = concat!("WITH opened AS (", insert_grant!(), " RETURNING id) ", insert_opening!(), " FROM opened RETURNING id");
+const OPEN_SQLITE: &str =
+    concat!("BEGIN IMMEDIATE; ", insert_grant!(), "; ", insert_opening!(), " WHERE changes() > 0 RETURNING id; COMMIT");
+
+const FIND: &str = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.id = $1");
+
+/// A grant that had a session which is gone is not one that never had any: the row of the session must be there and live ($2 is now,
+/// $3 the beginning of idleness).
+const REFRESHABLE: &str = concat!(
+    "SELECT ",
+    grant_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM grants g JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id \
+     WHERE g.id = $1 AND g.revoked_at IS NULL AND u.disabled_at IS NULL \
+     AND (g.offline OR g.session_id IS NULL OR (s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3))"
+);
+
+/// The token of a person: neither it nor its grant is revoked, the session it was issued in ($3, where it names one) has not ended, and
+/// person and client are there and not disabled.
+const STANDING_OF_GRANT: &str = concat!(
+    "SELECT ",
+    user_columns!(),
+    " FROM grants g JOIN users u ON u.id = g.user_id JOIN clients c ON c.client_id = g.client_id \
+     WHERE g.id = $2 AND g.revoked_at IS NULL AND u.disabled_at IS NULL AND c.disabled_at IS NULL \
+     AND ($3 IS NULL OR EXISTS (SELECT 1 FROM sessions s WHERE s.id = $3 AND s.user_id = g.user_id AND s.ended_at IS NULL)) \
+     AND NOT EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = $1)"
+);
+const STANDING_OF_CLIENT: &str = "SELECT jti FROM revoked_tokens WHERE jti = $1";
+
+/// The one statement that decides which of several equal refreshes goes on; the others find another generation.
+const ROTATE: &str = "UPDATE grants SET generation = generation + 1, rotated_at = $3 \
+     WHERE id = $1 AND generation = $2 AND revoked_at IS NULL RETURNING generation";
+const TOUCH: &str = "UPDATE grants SET rotated_at = $3 WHERE id = $1 AND generation = $2 AND revoked_at IS NULL RETURNING generation";
+
+const REVOKE: &str = "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+const REVOKE_OPENED: &str = "UPDATE grants SET revoked_at = $2 WHERE code_digest = $1 AND revoked_at IS NULL";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    g_id: String,
+    g_client_id: String,
+    g_user_id: String,
+    g_session_id: Option<String>,
+    g_offline: bool,
+    g_scope: String,
+    g_resource: String,
+    g_claims: Option<String>,
+    g_nonce: Option<String>,
+    g_auth_time: i64,
+    g_acr: String,
+    g_amr: String,
+    g_generation: i64,
+    g_rotated_at: i64,
+    g_created_at: i64,
+    g_expires_at: i64,
+    g_revoked_at: Option<i64>,
+}
+
+#[derive(sqlx::FromRow)]
+struct WithUser {
+    #[sqlx(flatten)]
+    grant: Row,
+    #[sqlx(flatten)]
+    user: users::Row,
+}
+
+impl TryFrom<Row> for Grant {
+    type Error = StorageError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: GrantId::parse(&row.g_id).ok_or_else(|| StorageError::corrupt("the id of a grant"))?,
+            client_id: row.g_client_id,
+            user_id: row.g_user_id,
+            session_id: row.g_session_id,
+            offline: row.g_offline,
+            scope: row.g_scope,
+            resource: row.g_resource,
+            claims: row.g_claims,
+            nonce: row.g_nonce,
+            auth_time: moment(row.g_auth_time)?,
+            acr: row.g_acr,
+            amr: row.g_amr,
+            generation: generation(row.g_generation)?,
+            rotated_at: moment(row.g_rotated_at)?,
+            created_at: moment(row.g_created_at)?,
+            expires_at: moment(row.g_expires_at)?,
+            revoked_at: maybe_moment(row.g_revoked_at)?,
+        })
+    }
+}
+
+#[async_trait]
+impl Grants for Sql {
+    async fn open(&self, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<Opened> {
+        let (id, code, now) = (grant.id.hex(), code.map(Digest::hex), grant.created_at);
+        let statement = match self {
+            Self::Postgres(_) => OPEN_POSTGRES,
+            Self::Sqlite { .. } => OPEN_SQLITE,
+        };
+        let entry = Entry::done("grant.open", subject(&id), now, by);
+        let opened = on!(self.write, |db| sqlx::query_as::<_, (i64,)>(statement)
+            .bind(&id)
+            .bind(&code)
+            .bind(&grant.client_id)
+            .bind(&grant.user_id)
+            .bind(&grant.session_id)
+            .bind(grant.offline)
+            .bind(&grant.scope)
+            .bind(&grant.resource)
+            .bind(&grant.claims)
+            .bind(&grant.nonce)
+            .bind(seconds(grant.auth_time))
+            .bind(&grant.acr)
+            .bind(&grant.amr)
+            .bind(i64::from(grant.generation))
+            .bind(seconds(grant.rotated_at))
+            .bind(entry.at)
+            .bind(seconds(grant.expires_at))
+            .bind(grant.revoked_at.map(seconds))
+            .bind(entry.act)
+            .bind(&entry.actor)
+            .bind(&entry.subject)
+            .bind(entry.client_id)
+            .bind(&entry.address)
+            .bind(entry.request_id)
+            .bind(entry.result)
+            .fetch_all(db)
+            .await)?;
+        if !opened.is_empty() {
+            return Ok(Opened::Fresh);
+        }
+        // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and SHOULD
+        // revoke (when possible) all tokens previously issued based on that authorization code."
+        step!(self, |tx| {
+            sqlx::query(REVOKE_OPENED).bind(&code).bind(seconds(now)).execute(&mut *tx).await?;
+            audit!(tx, Entry::refused("grant.open", opened_by(code.as_deref()), "replay", now, by));
+            Ok(Opened::Replay)
+        })
+    }
+
+    async fn replayed(&self, code: &Digest, now: Time, by: &Act) -> Result<bool> {
+        let code = code.hex();
+        let known = on!(self.read, |db| sqlx::query("SELECT id FROM grants WHERE code_digest = $1")
+            .bind(&code)
+            .fetch_optional(db)
+            .await
+            .map(|row| row.is_some()))?;
+        // Most codes that are not known were never issued: those cost no transaction.
+        if !known {
+            return Ok(false);
+        }
+        step!(self, |tx| {
+            sqlx::query(REVOKE_OPENED).bind(&code).bind(seconds(now)).execute(&mut *tx).await?;
+            audit!(tx, Entry::refused("grant.open", opened_by(Some(&code)), "replay", now, by));
+            Ok(true)
+        })
+    }
+
+    async fn find(&self, id: &GrantId) -> Result<Option<Grant>> {
+        let row = on!(self.read, |db| sqlx::query_as::<_, Row>(FIND).bind(id.hex()).fetch_optional(db).await)?;
+        row.map(Grant::try_from).transpose()
+    }
+
+    async fn refreshable(&self, id: &GrantId, idle: Duration, now: Time) -> Result<Option<(Grant, User)>> {
+        let now = seconds(now);
+        let row = on!(self.read, |db| sqlx::query_as::<_, WithUser>(REFRESHABLE)
+            .bind(id.hex())
+            .bind(now)
+            .bind(now - length(idle))
+            .fetch_optional(db)
+            .await)?;
+        row.map(|row| Ok((row.grant.try_into()?, row.user.try_into()?))).transpose()
+    }
+
+    async fn rotate(&self, id: &GrantId, presented: u32, window: Duration, now: Time, by: &Act) -> Result<Rotation> {
+        let id = id.hex();
+        let rotated = on!(self.write, |db| sqlx::query_as::<_, (i64,)>(ROTATE)
+            .bind(&id)
+            .bind(i64::from(presented))
+            .bind(seconds(now))
+            .fetch_all(db)
+            .await)?;
+        match rotated.first() {
+            Some((next,)) => Ok(Rotation::Next(generation(*next)?)),
+            None => self.not_current(&id, presented, window, now, by).await,
+        }
+    }
+
+    async fn touch(&self, id: &GrantId, presented: u32, now: Time, by: &Act) -> Result<Rotation> {
+        let id = id.hex();
+        let touched = on!(self.write, |db| sqlx::query_as::<_, (i64,)>(TOUCH)
+            .bind(&id)
+            .bind(i64::from(presented))
+            .bind(seconds(now))
+            .fetch_all(db)
+            .await)?;
+        match touched.first() {
+            Some((same,)) => Ok(Rotation::Next(generation(*same)?)),
+            None => self.not_current(&id, presented, Duration::ZERO, now, by).await,
+        }
+    }
+
+    async fn revoke(&self, id: &GrantId, now: Time, by: &Act) -> Result<()> {
+        let id = id.hex();
+        step!(self, |tx| {
+            let done = sqlx::query(REVOKE).bind(&id).bind(seconds(now)).execute(&mut *tx).await?;
+            if done.rows_affected() > 0 {
+                audit!(tx, Entry::done("grant.revoke", subject(&id), now, by));
+            }
+            Ok(())
+        })
+    }
+
+    async fn revoke_all(&self, user_id: &str, client_id: Option<&str>, now: Time, by: &Act) -> Result<u64> {
+        step!(self, |tx| {
+            let done = sqlx::query(
+                "UPDATE grants SET revoked_at = $3 WHERE user_id = $1 AND ($2 IS NULL OR client_id = $2) AND revoked_at IS NULL",
+            )
+            .bind(user_id)
+            .bind(client_id)
+            .bind(seconds(now))
+            .execute(&mut *tx)
+            .await?;
+            if done.rows_affected() > 0 {
+                let subject = client_id.map_or_else(|| format!("user:{user_id}"), |client| format!("consent:{user_id}:{client}"));
+                audit!(tx, Entry::done("grant.revoke_all", subject, now, by));
+            }
+            Ok(done.rows_affected())
+        })
+    }
+
+    async fn revoke_token(&self, jti: &str, expires_at: Time, now: Time, by: &Act) -> Result<()> {
+        step!(self, |tx| {
+            let done = sqlx::query("INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING")
+                .bind(jti)
+                .bind(seconds(expires_at))
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() > 0 {
+                audit!(tx, Entry::done("token.revoke", format!("token:{jti}"), now, by));
+            }
+            Ok(())
+        })
+    }
+
+    async fn standing(&self, token: TokenRef<'_>) -> Result<Standing> {
+        let Some(grant) = token.grant else {
+            let revoked =
+                on!(self.read, |db| sqlx::query(STANDING_OF_CLIENT).bind(token.jti).fetch_optional(db).await.map(|row| row.is_some()))?;
+            return Ok(if revoked { Standing::Dead } else { Standing::Live(None) });
+        };
+        let row = on!(self.read, |db| sqlx::query_as::<_, users::Row>(STANDING_OF_GRANT)
+            .bind(token.jti)
+            .bind(grant.hex())
+            .bind(token.sid)
+            .fetch_optional(db)
+            .await)?;
+        Ok(match row {
+            Some(user) => Standing::Live(Some(Box::new(user.try_into()?))),
+            None => Standing::Dead,
+        })
+    }
+
+    async fn clean(&self, now: Time) -> Result<u64> {
+        let mut removed = 0;
+        loop {
+            let grants =
+                on!(self.write, |db| sqlx::query("DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at < $1 LIMIT $2)")
+                    .bind(seconds(now) - KEPT)
+                    .bind(BATCH)
+                    .execute(db)
+                    .await
+                    .map(|done| done.rows_affected()))?;
+            let tokens = on!(self.write, |db| sqlx::query(
+                "DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at < $1 LIMIT $2)"
+            )
+            .bind(seconds(now) - KEPT)
+            .bind(BATCH)
+            .execute(db)
+            .await
+            .map(|done| done.rows_affected()))?;
+            removed += grants + tokens;
+            if grants.max(tokens) < BATCH.unsigned_abs() {
+                return Ok(removed);
+            }
+        }
+    }
+}
+
+impl Sql {
+    /// What a refresh token is whose generation is not the current one, or whose grant is revoked.
+    async fn not_current(&self, id: &str, presented: u32, window: Duration, now: Time, by: &Act) -> Result<Rotation> {
+        step!(self, |tx| {
+            let row = sqlx::query_as::<_, (i64, i64, Option<i64>)>("SELECT generation, rotated_at, revoked_at FROM grants WHERE id = $1")
+                .bind(id)
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some((current, rotated_at, None)) = row else { return Ok(Rotation::Gone) };
+            // The answer to the one before got lost, and its successor has not been used: the same again.
+            let repeated = i64::from(presented) == current - 1;
+            if repeated && !window.is_zero() && seconds(now) - rotated_at <= length(window) {
+                return Ok(Rotation::Repeat(generation(current)?));
+            }
+            // RFC 9700 §4.14.2: "the authorization server cannot determine which party submitted the invalid refresh token, but it will revoke
+            // the active refresh token." Committed here, whatever the caller answers.
+            sqlx::query(REVOKE).bind(id).bind(seconds(now)).execute(&mut *tx).await?;
+            audit!(tx, Entry::refused("token.refresh", subject(id), "reuse", now, by));
+            Ok(Rotation::Reuse)
+        })
+    }
+}
+
+fn subject(id: &str) -> String {
+    format!("grant:{id}")
+}
+
+/// A code in the audit trail, by the beginning of its digest.
+fn opened_by(code: Option<&str>) -> Option<String> {
+    code.map(|digest| format!("code:{}", &digest[..16]))
+}
+
+fn generation(stored: i64) -> Result<u32> {
+    u32::try_from(stored).map_err(StorageError::corrupt)
+}

@@ -1,0 +1,161 @@
+//! Connections kept open, and lent one at a time.
+//!
+//! sqlx has a pool, but each connection it takes back costs a spawned task and a round trip; here that is paid only where
+//! a statement was cut off. Owns: how many connections there are, how long one is waited for, when one is trusted. Called by
+//! the macros in `sql`.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sqlx::{ConnectOptions, Connection, Database};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use super::Fault;
+
+/// How long a caller waits for a connection, a new one included.
+pub const WAIT: Duration = Duration::from_secs(3);
+/// A connection that lay idle for longer is asked whether it still lives before it is used.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// How long a connection whose statement failed or was cut off may take to be mended.
+const MENDING: Duration = Duration::from_secs(2);
+
+type OptionsOf<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+/// Brings a connection back to where a statement can begin; false where that cannot be done.
+pub type Mend<DB> = for<'c> fn(&'c mut <DB as Database>::Connection) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>>;
+
+pub struct Pool<DB: Database> {
+    shared: Arc<Shared<DB>>,
+}
+
+struct Shared<DB: Database> {
+    options: OptionsOf<DB>,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Idle<DB>>>,
+    /// After this long a connection is made anew, so that a moved server is found; never for a database inside the process.
+    lifetime: Option<Duration>,
+    mend: Mend<DB>,
+}
+
+struct Idle<DB: Database> {
+    connection: DB::Connection,
+    made: Instant,
+    since: Instant,
+}
+
+impl<DB: Database> Clone for Pool<DB> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<DB: Database> Pool<DB> {
+    pub fn new(options: OptionsOf<DB>, size: usize, lifetime: Option<Duration>, mend: Mend<DB>) -> Self {
+        let permits = Arc::new(Semaphore::new(size.max(1)));
+        Self { shared: Arc::new(Shared { options, permits, idle: Mutex::default(), lifetime, mend }) }
+    }
+
+    /// Lends a connection.
+    ///
+    /// # Errors
+    /// Where none is free, or none can be made, within [`WAIT`].
+    pub async fn lend(&self) -> Result<Lent<DB>, Fault> {
+        timeout(WAIT, self.lend_unbounded()).await.unwrap_or_else(|_| Err(Fault::late("no connection became free", WAIT)))
+    }
+
+    async fn lend_unbounded(&self) -> Result<Lent<DB>, Fault> {
+        let shared = &self.shared;
+        let permit = Arc::clone(&shared.permits).acquire_owned().await.map_err(|_| Fault::closed())?;
+        while let Some(Idle { mut connection, made, since }) = shared.pop() {
+            if shared.lifetime.is_some_and(|lifetime| made.elapsed() > lifetime) {
+                tokio::spawn(connection.close());
+                continue;
+            }
+            if since.elapsed() > TRUSTED && connection.ping().await.is_err() {
+                shared.forget();
+                continue;
+            }
+            return Ok(Lent { connection: Some(connection), made, sound: false, permit: Some(permit), shared: Arc::clone(shared) });
+        }
+        let connection = shared.options.connect().await?;
+        Ok(Lent { connection: Some(connection), made: Instant::now(), sound: false, permit: Some(permit), shared: Arc::clone(shared) })
+    }
+
+    /// Lends nothing any more and says goodbye on every idle connection; one still on loan ends when it is given back.
+    pub async fn close(&self) {
+        self.shared.permits.close();
+        while let Some(idle) = self.shared.pop() {
+            let _ = timeout(MENDING, idle.connection.close()).await;
+        }
+    }
+}
+
+impl<DB: Database> Shared<DB> {
+    fn pop(&self) -> Option<Idle<DB>> {
+        self.idle.lock().expect("no holder of this lock panics").pop()
+    }
+
+    fn push(&self, connection: DB::Connection, made: Instant) {
+        if !self.permits.is_closed() {
+            let idle = Idle { connection, made, since: Instant::now() };
+            self.idle.lock().expect("no holder of this lock panics").push(idle);
+        }
+    }
+
+    /// One connection was found dead: the others were most likely cut by the same restart.
+    fn forget(&self) {
+        let dead = std::mem::take(&mut *self.idle.lock().expect("no holder of this lock panics"));
+        drop(dead);
+    }
+}
+
+/// A connection on loan. Dropped before [`Lent::settle`] was told of a good end, it is mended before it is lent again.
+pub struct Lent<DB: Database> {
+    connection: Option<DB::Connection>,
+    made: Instant,
+    sound: bool,
+    permit: Option<OwnedSemaphorePermit>,
+    shared: Arc<Shared<DB>>,
+}
+
+impl<DB: Database> Lent<DB> {
+    pub fn connection(&mut self) -> &mut DB::Connection {
+        self.connection.as_mut().expect("present until it is dropped or closed")
+    }
+
+    /// Notes how a statement or transaction ended.
+    pub fn settle(&mut self, error: Option<&sqlx::Error>) {
+        match error {
+            None => self.sound = true,
+            Some(error) if super::is_dead(error) => {
+                self.connection = None;
+                self.shared.forget();
+            }
+            // It is mended when it is given back: a transaction may be open.
+            Some(_) => {}
+        }
+    }
+}
+
+impl<DB: Database> Drop for Lent<DB> {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        if self.sound {
+            self.shared.push(connection, self.made);
+            return;
+        }
+        // A statement failed, or the caller went away in the middle (its own client hung up) and the answer is still on its way. The place
+        // stays taken until that is over.
+        let (shared, made, permit) = (Arc::clone(&self.shared), self.made, self.permit.take());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if timeout(MENDING, (shared.mend)(&mut connection)).await.unwrap_or(false) {
+                    shared.push(connection, made);
+                }
+                drop(permit);
+            });
+        }
+    }
+}

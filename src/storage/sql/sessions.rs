@@ -1,0 +1,230 @@
+//! Sessions of people in browsers.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::super::durable::{Act, Session, Sessions, SignedIn};
+use super::super::{Digest, Result, StorageError, Time};
+use super::audit::Entry;
+use super::users::{self, user_columns};
+use super::{Sql, length, maybe_moment, moment, seconds};
+
+/// `last_seen_at` is written at most once in so many seconds.
+const SEEN: i64 = 60;
+/// Sessions are kept for a week after their end.
+const KEPT: i64 = 7 * 24 * 60 * 60;
+/// How many rows a statement of [`Sessions::clean`] removes.
+const BATCH: i64 = 1000;
+
+macro_rules! session_columns {
+    () => {
+        "s.id AS s_id, s.user_id AS s_user_id, s.auth_time AS s_auth_time, s.acr AS s_acr, s.amr AS s_amr, s.created_at AS s_created_at, \
+         s.last_seen_at AS s_last_seen_at, s.expires_at AS s_expires_at, s.ended_at AS s_ended_at, s.address AS s_address, \
+         s.user_agent AS s_user_agent"
+    };
+}
+
+/// What makes a session live: neither ended, nor at its absolute end ($2 is now), nor idle since $3; and its person is not disabled.
+macro_rules! live {
+    () => {
+        " FROM sessions s JOIN users u ON u.id = s.user_id \
+         WHERE s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3 AND u.disabled_at IS NULL AND "
+    };
+}
+
+const BY_DIGEST: &str = concat!("SELECT ", session_columns!(), ", ", user_columns!(), live!(), "s.digest = $1");
+const BY_ID: &str = concat!("SELECT ", session_columns!(), ", ", user_columns!(), live!(), "s.id = $1");
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    s_id: String,
+    s_user_id: String,
+    s_auth_time: i64,
+    s_acr: String,
+    s_amr: String,
+    s_created_at: i64,
+    s_last_seen_at: i64,
+    s_expires_at: i64,
+    s_ended_at: Option<i64>,
+    s_address: Option<String>,
+    s_user_agent: Option<String>,
+    #[sqlx(flatten)]
+    user: users::Row,
+}
+
+impl TryFrom<Row> for SignedIn {
+    type Error = StorageError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let session = Session {
+            id: row.s_id,
+            user_id: row.s_user_id,
+            auth_time: moment(row.s_auth_time)?,
+            acr: row.s_acr,
+            amr: row.s_amr,
+            created_at: moment(row.s_created_at)?,
+            last_seen_at: moment(row.s_last_seen_at)?,
+            expires_at: moment(row.s_expires_at)?,
+            ended_at: maybe_moment(row.s_ended_at)?,
+            address: row.s_address,
+            user_agent: row.s_user_agent,
+        };
+        Ok(Self { session, user: row.user.try_into()? })
+    }
+}
+
+/// Inside a step: ends one session, with its grants that are not offline, if it had not ended before; says whether.
+macro_rules! end_session {
+    ($tx:ident, $id:expr, $now:expr) => {{
+        let done = sqlx::query("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
+            .bind($id)
+            .bind(seconds($now))
+            .execute(&mut *$tx)
+            .await?;
+        let ended = done.rows_affected() > 0;
+        if ended {
+            sqlx::query("UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND NOT offline AND revoked_at IS NULL")
+                .bind($id)
+                .bind(seconds($now))
+                .execute(&mut *$tx)
+                .await?;
+        }
+        ended
+    }};
+}
+
+#[async_trait]
+impl Sessions for Sql {
+    async fn start(&self, session: &Session, digest: &Digest, replaces: Option<&str>, by: &Act) -> Result<String> {
+        let now = session.last_seen_at;
+        step!(self, |tx| {
+            if let Some(before) = replaces {
+                let kept = sqlx::query(
+                    "UPDATE sessions SET digest = $3, auth_time = $4, acr = $5, amr = $6, last_seen_at = $7, expires_at = $8, address = $9, \
+                     user_agent = $10 WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $7",
+                )
+                .bind(before)
+                .bind(&session.user_id)
+                .bind(digest.hex())
+                .bind(seconds(session.auth_time))
+                .bind(&session.acr)
+                .bind(&session.amr)
+                .bind(seconds(now))
+                .bind(seconds(session.expires_at))
+                .bind(&session.address)
+                .bind(&session.user_agent)
+                .execute(&mut *tx)
+                .await?;
+                if kept.rows_affected() > 0 {
+                    audit!(tx, Entry::done("session.renew", subject(before), now, by));
+                    return Ok(before.to_owned());
+                }
+                if end_session!(tx, before, now) {
+                    audit!(tx, Entry::done("session.end", subject(before), now, by));
+                }
+            }
+            sqlx::query(
+                "INSERT INTO sessions (id, digest, user_id, auth_time, acr, amr, created_at, last_seen_at, expires_at, ended_at, address, user_agent) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, $10, $11)",
+            )
+            .bind(&session.id)
+            .bind(digest.hex())
+            .bind(&session.user_id)
+            .bind(seconds(session.auth_time))
+            .bind(&session.acr)
+            .bind(&session.amr)
+            .bind(seconds(session.created_at))
+            .bind(seconds(now))
+            .bind(seconds(session.expires_at))
+            .bind(&session.address)
+            .bind(&session.user_agent)
+            .execute(&mut *tx)
+            .await?;
+            audit!(tx, Entry::done("session.start", subject(&session.id), now, by));
+            Ok(session.id.clone())
+        })
+    }
+
+    async fn find(&self, digest: &Digest, idle: Duration, now: Time) -> Result<Option<SignedIn>> {
+        let (hex, now) = (digest.hex(), seconds(now));
+        let row = on!(self.read, |db| sqlx::query_as::<_, Row>(BY_DIGEST)
+            .bind(&hex)
+            .bind(now)
+            .bind(now - length(idle))
+            .fetch_optional(db)
+            .await)?;
+        let Some(row) = row else { return Ok(None) };
+        if row.s_last_seen_at <= now - SEEN {
+            on!(self.write, |db| sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at <= $3")
+                .bind(&row.s_id)
+                .bind(now)
+                .bind(now - SEEN)
+                .execute(db)
+                .await
+                .map(drop))?;
+        }
+        row.try_into().map(Some)
+    }
+
+    async fn by_id(&self, id: &str, idle: Duration, now: Time) -> Result<Option<SignedIn>> {
+        let now = seconds(now);
+        let row =
+            on!(self.read, |db| sqlx::query_as::<_, Row>(BY_ID).bind(id).bind(now).bind(now - length(idle)).fetch_optional(db).await)?;
+        row.map(SignedIn::try_from).transpose()
+    }
+
+    async fn end(&self, id: &str, now: Time, by: &Act) -> Result<bool> {
+        step!(self, |tx| {
+            let ended = end_session!(tx, id, now);
+            if ended {
+                audit!(tx, Entry::done("session.end", subject(id), now, by));
+            }
+            Ok(ended)
+        })
+    }
+
+    async fn end_all(&self, user_id: &str, except: Option<&str>, now: Time, by: &Act) -> Result<u64> {
+        step!(self, |tx| {
+            let done = sqlx::query("UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND id <> $3 AND ended_at IS NULL")
+                .bind(user_id)
+                .bind(seconds(now))
+                .bind(except.unwrap_or_default())
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query("UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND session_id <> $3 AND NOT offline AND revoked_at IS NULL")
+                .bind(user_id)
+                .bind(seconds(now))
+                .bind(except.unwrap_or_default())
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() > 0 {
+                audit!(tx, Entry::done("session.end_all", format!("user:{user_id}"), now, by));
+            }
+            Ok(done.rows_affected())
+        })
+    }
+
+    async fn clean(&self, now: Time) -> Result<u64> {
+        let before = seconds(now) - KEPT;
+        let mut removed = 0;
+        loop {
+            let done = on!(self.write, |db| sqlx::query(
+                "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ended_at < $1 OR expires_at < $1 LIMIT $2)"
+            )
+            .bind(before)
+            .bind(BATCH)
+            .execute(db)
+            .await
+            .map(|done| done.rows_affected()))?;
+            removed += done;
+            if done < BATCH.unsigned_abs() {
+                return Ok(removed);
+            }
+        }
+    }
+}
+
+fn subject(id: &str) -> String {
+    format!("session:{id}")
+}

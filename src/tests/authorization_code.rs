@@ -1,0 +1,195 @@
+//! RFC 6749 §4.1, RFC 7636, RFC 9207: the authorization code flow through the real router.
+
+use serde_json::json;
+
+use crate::harness::{Browser, CALLBACK, Flow, PASSWORD, Server, VERIFIER, claims};
+
+#[tokio::test]
+async fn the_whole_flow_gives_tokens_that_stand() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "client_name": "Notes" })).await;
+    let user = server.user("ana").await;
+    let mut browser = Browser::new(&server);
+
+    let page = browser.authorize(&Flow::new(&client)).await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("Notes"), "the app that asks is named");
+    let page = browser.sign_in(&page, "ana").await;
+    let answer = browser.allow(&page).await;
+    let parameters = answer.redirected();
+    assert!(answer.location().starts_with(CALLBACK));
+    assert_eq!(parameters["state"], "st4te");
+    // RFC 9207 §2
+    assert_eq!(parameters["iss"], "https://id.example");
+
+    let tokens = server.redeem(&client, &parameters["code"]).await.expect(200);
+    assert_eq!(tokens.headers["cache-control"], "no-store");
+    let tokens = tokens.json();
+    assert_eq!(tokens["token_type"], "Bearer");
+    let id = claims(tokens["id_token"].as_str().expect("an ID token"));
+    assert_eq!(id["iss"], "https://id.example");
+    assert_eq!(id["sub"], user);
+    assert_eq!(id["nonce"], "n0nce");
+    assert_eq!(id["auth_time"], 1_800_000_000);
+    assert_eq!(id["acr"], "1");
+    assert_eq!(id["amr"], json!(["pwd"]));
+    assert_eq!(id["email"], "ana@example.org");
+    assert!(id["sid"].is_string() && id["at_hash"].is_string());
+
+    let userinfo = server.bearer("/oauth2/userinfo", tokens["access_token"].as_str().expect("a token")).await.expect(200).json();
+    assert_eq!(userinfo["sub"], user);
+    let introspected = server.introspect(&client, tokens["access_token"].as_str().expect("a token")).await;
+    assert_eq!(introspected["active"], true);
+    assert_eq!(introspected["username"], "ana");
+}
+
+#[tokio::test]
+async fn a_code_is_good_once_and_its_replay_ends_what_it_opened() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let code = browser.code(&Flow::new(&client), "ana").await;
+    let tokens = server.redeem(&client, &code).await.expect(200).json();
+    server.advance(30);
+    server.redeem(&client, &code).await.expect_error(400, "invalid_grant");
+    let access = tokens["access_token"].as_str().expect("a token");
+    assert_eq!(server.introspect(&client, access).await, json!({ "active": false }));
+    assert_eq!(server.bearer("/oauth2/userinfo", access).await.status, 401);
+    server.refresh(&client, tokens["refresh_token"].as_str().expect("a token")).await.expect_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn an_expired_code_is_refused() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let code = Browser::new(&server).code(&Flow::new(&client), "ana").await;
+    server.advance(61);
+    server.redeem(&client, &code).await.expect_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn another_client_neither_redeems_nor_burns_a_code() {
+    let server = Server::start().await;
+    let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
+    server.user("ana").await;
+    let code = Browser::new(&server).code(&Flow::new(&client), "ana").await;
+    server.redeem(&other, &code).await.expect_error(400, "invalid_grant");
+    let fields = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", CALLBACK)];
+    server.token(&client, &fields).await.expect_error(400, "invalid_grant");
+    let wrong = [&fields[..], &[("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXX")]].concat();
+    server.token(&client, &wrong).await.expect_error(400, "invalid_grant");
+    let elsewhere =
+        [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", "https://app.example/other"), ("code_verifier", VERIFIER)];
+    server.token(&client, &elsewhere).await.expect_error(400, "invalid_grant");
+    server.redeem(&client, &code).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_unsafe_redirect_is_a_page_and_everything_else_goes_to_the_client() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    let mut browser = Browser::new(&server);
+    let flow = Flow::new(&client);
+    for uri in ["https://evil.example/cb", "https://app.example/cb/", "https://app.example/CB", "https://app.example/cb?x=1", "https://app.example:443/cb"] {
+        browser.authorize(&flow.clone().with("redirect_uri", uri)).await.expect_page(400, "invalid_request");
+    }
+    browser.authorize(&flow.clone().without("client_id")).await.expect_page(400, "invalid_request");
+    browser.authorize(&flow.clone().with("client_id", "nobody")).await.expect_page(400, "invalid_client");
+    browser.authorize(&flow.clone().and("client_id", &client.id)).await.expect_page(400, "invalid_request");
+    let cases = [
+        (flow.clone().without("response_type"), "invalid_request"),
+        (flow.clone().with("response_type", "token"), "unsupported_response_type"),
+        (flow.clone().and("scope", "openid"), "invalid_request"),
+        (flow.clone().without("code_challenge"), "invalid_request"),
+        (flow.clone().with("code_challenge_method", "plain"), "invalid_request"),
+        (flow.clone().without("code_challenge_method"), "invalid_request"),
+        (flow.clone().with("request", "eyJhbGciOiJub25lIn0.e30."), "request_not_supported"),
+        (flow.clone().with("request_uri", "https://app.example/r"), "request_uri_not_supported"),
+        (flow.clone().with("registration", "{}"), "registration_not_supported"),
+        (flow.clone().with("prompt", "none login"), "invalid_request"),
+        (flow.clone().with("prompt", "none"), "login_required"),
+        (flow.clone().with("max_age", "abc"), "invalid_request"),
+        (flow.clone().with("claims", "[]"), "invalid_request"),
+        (flow.clone().with("resource", "https://api.example/#x"), "invalid_target"),
+    ];
+    for (flow, code) in cases {
+        let answer = browser.authorize(&flow).await;
+        let parameters = answer.redirected();
+        assert_eq!(parameters["error"], code, "{}", flow.query());
+        assert_eq!((parameters["state"].as_str(), parameters["iss"].as_str()), ("st4te", "https://id.example"));
+        assert!(!parameters.contains_key("code"));
+    }
+}
+
+#[tokio::test]
+async fn state_comes_back_byte_for_byte() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "first_party": true })).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let state = format!("\"><script>\r\nSet-Cookie: x %25 é ñ 🔑{}", "x".repeat(3000));
+    let answer = browser.authorize(&Flow::new(&client).with("state", &state)).await;
+    let answer = browser.sign_in(&answer, "ana").await;
+    assert_eq!(answer.redirected()["state"], state);
+    let refused = browser.authorize(&Flow::new(&client).with("state", &state).with("response_type", "token")).await;
+    assert_eq!(refused.redirected()["state"], state);
+}
+
+#[tokio::test]
+async fn deny_is_an_answer() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let page = browser.authorize(&Flow::new(&client)).await;
+    let page = browser.sign_in(&page, "ana").await;
+    let answer = browser.submit(&page, &[], Some("consent-deny")).await;
+    let parameters = answer.redirected();
+    assert_eq!(parameters["error"], "access_denied");
+    assert_eq!(parameters["state"], "st4te");
+}
+
+#[tokio::test]
+async fn consent_is_remembered_and_asked_again_when_scopes_grow() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    browser.code(&Flow::new(&client), "ana").await;
+    browser.authorize(&Flow::new(&client)).await.redirected();
+    let more = Flow::new(&client).with("scope", "openid profile email phone");
+    assert!(browser.authorize(&more).await.body.contains("id=\"consent-allow\""));
+    let none = browser.authorize(&more.clone().with("prompt", "none")).await;
+    assert_eq!(none.redirected()["error"], "consent_required");
+    assert!(browser.authorize(&Flow::new(&client).with("prompt", "consent")).await.body.contains("id=\"consent-allow\""));
+}
+
+#[tokio::test]
+async fn a_public_client_on_loopback_asks_each_time_on_any_port() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "token_endpoint_auth_method": "none", "redirect_uris": ["http://127.0.0.1/cb"] })).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let flow = Flow::new(&client).with("redirect_uri", "http://127.0.0.1:51004/cb");
+    browser.code(&flow, "ana").await;
+    assert!(browser.authorize(&flow).await.body.contains("id=\"consent-allow\""));
+    for uri in ["http://127.0.0.1:51004/other", "http://localhost:51004/cb", "http://[::1]:51004/cb", "https://127.0.0.1:51004/cb"] {
+        browser.authorize(&flow.clone().with("redirect_uri", uri)).await.expect_page(400, "invalid_request");
+    }
+}
+
+#[tokio::test]
+async fn a_flow_belongs_to_the_browser_that_started_it() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut attacker = Browser::new(&server);
+    let page = attacker.authorize(&Flow::new(&client)).await;
+    let path = page.headers["x-test-path"].to_str().expect("a path").to_owned();
+    let mut victim = Browser::new(&server);
+    assert_eq!(victim.get(&path).await.status, 400);
+    let stolen = victim.submit(&page, &[("username", "ana"), ("password", PASSWORD)], Some("sign-in-submit")).await;
+    assert!(stolen.status.is_client_error(), "{}", stolen.status);
+}

@@ -1,0 +1,12 @@
+//! Whole flows over HTTP through the real router, named after what they hold to.
+
+mod authorization_code;
+mod discovery;
+mod harness;
+mod imports;
+mod logout;
+mod openidconnect_client;
+mod refresh_token;
+mod replicas;
+mod sign_in;
+mod token_endpoint;

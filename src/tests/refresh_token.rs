@@ -1,0 +1,172 @@
+//! RFC 6749 §6, RFC 9700 §4.14: rotation, the retry of a lost answer, reuse, the lives of a grant.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Browser, Flow, Server, TestClient, claims};
+
+fn refresh_token(tokens: &Value) -> &str {
+    tokens["refresh_token"].as_str().unwrap_or_else(|| panic!("no refresh token in {tokens}"))
+}
+
+fn access_token(tokens: &Value) -> &str {
+    tokens["access_token"].as_str().expect("an access token")
+}
+
+async fn signed_in(server: &Server, client: &TestClient) -> Value {
+    Browser::new(server).tokens(client, &Flow::new(client), "ana").await
+}
+
+#[tokio::test]
+async fn each_refresh_gives_a_successor_and_keeps_the_sign_in() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let first = signed_in(&server, &client).await;
+    server.advance(100);
+    let second = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
+    let third = server.refresh(&client, refresh_token(&second)).await.expect(200).json();
+    assert_ne!(refresh_token(&first), refresh_token(&second));
+    assert_ne!(refresh_token(&second), refresh_token(&third));
+    let (before, after) = (claims(first["id_token"].as_str().expect("one")), claims(second["id_token"].as_str().expect("one")));
+    // OIDC Core §12.2
+    for name in ["iss", "sub", "aud", "auth_time", "nonce", "sid"] {
+        assert_eq!(before[name], after[name], "{name}");
+    }
+    assert!(after["iat"].as_i64() > before["iat"].as_i64());
+}
+
+#[tokio::test]
+async fn a_lost_answer_can_be_fetched_again() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let first = signed_in(&server, &client).await;
+    let second = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
+    server.advance(30);
+    let again = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
+    assert_eq!(refresh_token(&second), refresh_token(&again), "the same successor");
+    server.refresh(&client, refresh_token(&again)).await.expect(200);
+    // The successor was used: now it is a replay, although the window is still open.
+    server.refresh(&client, refresh_token(&first)).await.expect_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_replay_ends_the_family_and_no_other() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let (family, bystander) = (signed_in(&server, &client).await, signed_in(&server, &client).await);
+    let second = server.refresh(&client, refresh_token(&family)).await.expect(200).json();
+    server.advance(31);
+    server.refresh(&client, refresh_token(&family)).await.expect_error(400, "invalid_grant");
+    server.refresh(&client, refresh_token(&second)).await.expect_error(400, "invalid_grant");
+    for tokens in [&family, &second] {
+        assert_eq!(server.introspect(&client, access_token(tokens)).await, json!({ "active": false }));
+        assert_eq!(server.bearer("/oauth2/userinfo", access_token(tokens)).await.status, 401);
+    }
+    server.refresh(&client, refresh_token(&bystander)).await.expect(200);
+    let audit = server.app.storage.audit.recent(20).await.expect("audit");
+    assert!(audit.iter().any(|row| row.result == "refused" && row.reason.as_deref() == Some("reuse")), "{audit:?}");
+}
+
+#[tokio::test]
+async fn a_window_of_zero_never_repeats() {
+    let server = Server::with(|config| config.tokens.refresh_retry = std::time::Duration::ZERO).await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let first = signed_in(&server, &client).await;
+    server.refresh(&client, refresh_token(&first)).await.expect(200);
+    server.refresh(&client, refresh_token(&first)).await.expect_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn another_client_neither_uses_nor_ends_it() {
+    let server = Server::start().await;
+    let (client, other) = (server.client(json!({})).await, server.client(json!({})).await);
+    server.user("ana").await;
+    let first = signed_in(&server, &client).await;
+    server.refresh(&other, refresh_token(&first)).await.expect_error(400, "invalid_grant");
+    let wrong = TestClient { id: client.id.clone(), secret: Some("wrong".to_owned()) };
+    server.refresh(&wrong, refresh_token(&first)).await.expect_error(401, "invalid_client");
+    server.refresh(&client, refresh_token(&first)).await.expect(200);
+}
+
+#[tokio::test]
+async fn scope_narrows_and_never_grows() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let first = signed_in(&server, &client).await;
+    let wider = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&first)), ("scope", "openid phone")];
+    server.token(&client, &wider).await.expect_error(400, "invalid_scope");
+    let narrower = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&first)), ("scope", "openid")];
+    let second = server.token(&client, &narrower).await.expect(200).json();
+    assert_eq!(second["scope"], "openid");
+    // RFC 6749 §6: the new refresh token's scope "MUST be identical to that of the refresh token included by the client".
+    let third = server.refresh(&client, refresh_token(&second)).await.expect(200).json();
+    assert_eq!(third["scope"], "openid profile email");
+}
+
+#[tokio::test]
+async fn use_does_not_stretch_the_absolute_life() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "scope": "openid offline_access", "first_party": true })).await;
+    server.user("ana").await;
+    let flow = Flow::new(&client).with("scope", "openid offline_access");
+    let mut tokens = Browser::new(&server).tokens(&client, &flow, "ana").await;
+    for _ in 0..29 {
+        server.advance(24 * 3600);
+        tokens = server.refresh(&client, refresh_token(&tokens)).await.expect(200).json();
+    }
+    server.advance(24 * 3600 + 1);
+    server.refresh(&client, refresh_token(&tokens)).await.expect_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn an_unused_token_dies_of_idleness() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "scope": "openid offline_access", "first_party": true })).await;
+    server.user("ana").await;
+    let flow = Flow::new(&client).with("scope", "openid offline_access");
+    let tokens = Browser::new(&server).tokens(&client, &flow, "ana").await;
+    server.advance(14 * 24 * 3600 + 1);
+    server.refresh(&client, refresh_token(&tokens)).await.expect_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_disabled_person_has_nothing_left() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    let user = server.user("ana").await;
+    let tokens = signed_in(&server, &client).await;
+    assert!(server.app.storage.users.set_disabled(&user, true, server.app.clock.now(), &Server::operator()).await.expect("stored"));
+    server.refresh(&client, refresh_token(&tokens)).await.expect_error(400, "invalid_grant");
+    assert_eq!(server.introspect(&client, access_token(&tokens)).await, json!({ "active": false }));
+    assert_eq!(server.bearer("/oauth2/userinfo", access_token(&tokens)).await.status, 401);
+}
+
+#[tokio::test]
+async fn tokens_are_not_each_other() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let tokens = signed_in(&server, &client).await;
+    assert_eq!(server.bearer("/oauth2/userinfo", refresh_token(&tokens)).await.status, 401);
+    assert_eq!(server.bearer("/oauth2/userinfo", tokens["id_token"].as_str().expect("one")).await.status, 401);
+    server.refresh(&client, access_token(&tokens)).await.expect_error(400, "invalid_grant");
+    server.redeem(&client, refresh_token(&tokens)).await.expect_error(400, "invalid_grant");
+    server.refresh(&client, refresh_token(&tokens)).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_client_without_rotation_keeps_its_token() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "refresh_token_rotation": false })).await;
+    server.user("ana").await;
+    let first = signed_in(&server, &client).await;
+    for _ in 0..3 {
+        server.advance(60);
+        let next = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
+        assert_eq!(refresh_token(&next), refresh_token(&first));
+    }
+}

@@ -1,0 +1,148 @@
+//! OIDC Core §3.1.2: prompts, ages, hints; sessions and their end.
+
+use serde_json::json;
+
+use crate::harness::{Browser, Flow, PASSWORD, Server, claims};
+
+#[tokio::test]
+async fn prompt_none_answers_by_redirect_at_once() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let silent = Flow::new(&client).with("prompt", "none");
+    assert_eq!(browser.get(&silent.path()).await.redirected()["error"], "login_required");
+    browser.code(&Flow::new(&client), "ana").await;
+    assert!(browser.get(&silent.path()).await.redirected().contains_key("code"));
+    server.advance(100);
+    assert_eq!(browser.get(&silent.clone().with("max_age", "50").path()).await.redirected()["error"], "login_required");
+    assert!(browser.get(&silent.with("max_age", "150").path()).await.redirected().contains_key("code"));
+}
+
+#[tokio::test]
+async fn prompt_login_asks_once_and_only_once() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let first = browser.tokens(&client, &Flow::new(&client), "ana").await;
+    let before = browser.cookies.clone();
+    for flow in [Flow::new(&client).with("prompt", "login"), Flow::new(&client).with("max_age", "0")] {
+        server.advance(20);
+        let page = browser.authorize(&flow).await;
+        assert!(page.body.contains("id=\"sign-in-submit\""), "{}", page.body);
+        // The way back without signing in leads to the sign-in page again.
+        let resumed = browser.authorize(&flow).await;
+        assert!(resumed.body.contains("id=\"sign-in-submit\""));
+        let answer = browser.sign_in(&page, "ana").await;
+        let code = answer.redirected()["code"].clone();
+        let tokens = server.redeem(&client, &code).await.expect(200).json();
+        let (old, new) = (claims(first["id_token"].as_str().expect("one")), claims(tokens["id_token"].as_str().expect("one")));
+        assert_eq!(new["auth_time"], server.app.clock.now().timestamp());
+        assert_eq!(old["sid"], new["sid"], "the same person's session goes on");
+    }
+    // The cookie changed at sign-in, and the old one is dead.
+    let mut thief = Browser::new(&server);
+    thief.cookies = before;
+    assert_eq!(thief.get(&Flow::new(&client).with("prompt", "none").path()).await.redirected()["error"], "login_required");
+}
+
+#[tokio::test]
+async fn sessions_end_by_idleness_and_by_age() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let silent = Flow::new(&client).with("prompt", "none");
+    let mut browser = Browser::new(&server);
+    let tokens = browser.tokens(&client, &Flow::new(&client), "ana").await;
+    for _ in 0..13 {
+        server.advance(23 * 3600);
+        assert!(browser.get(&silent.path()).await.redirected().contains_key("code"));
+    }
+    server.advance(24 * 3600 + 1);
+    assert_eq!(browser.get(&silent.path()).await.redirected()["error"], "login_required");
+    server.refresh(&client, tokens["refresh_token"].as_str().expect("one")).await.expect_error(400, "invalid_grant");
+    browser.code(&Flow::new(&client), "ana").await;
+    for _ in 0..15 {
+        server.advance(23 * 3600);
+        browser.get(&silent.path()).await;
+    }
+    assert_eq!(browser.get(&silent.path()).await.redirected()["error"], "login_required", "14 days are the end");
+}
+
+#[tokio::test]
+async fn a_hint_is_for_its_person_alone() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    server.user("ben").await;
+    let (mut ana, mut ben) = (Browser::new(&server), Browser::new(&server));
+    let of_ana = ana.tokens(&client, &Flow::new(&client), "ana").await;
+    let of_ben = ben.tokens(&client, &Flow::new(&client), "ben").await;
+    let silent = Flow::new(&client).with("prompt", "none");
+    let hint = |tokens: &serde_json::Value| tokens["id_token"].as_str().expect("one").to_owned();
+    assert!(ana.get(&silent.clone().with("id_token_hint", &hint(&of_ana)).path()).await.redirected().contains_key("code"));
+    assert_eq!(ana.get(&silent.clone().with("id_token_hint", &hint(&of_ben)).path()).await.redirected()["error"], "login_required");
+    let access = of_ana["access_token"].as_str().expect("one");
+    assert_eq!(ana.get(&silent.with("id_token_hint", access).path()).await.redirected()["error"], "invalid_request");
+}
+
+#[tokio::test]
+async fn wrong_and_unknown_are_one_answer() {
+    let server = Server::start().await;
+    server.user("ana").await;
+    let mut bodies = Vec::new();
+    for name in ["ana", "nobody"] {
+        let mut browser = Browser::new(&server);
+        let page = browser.get("/sign-in").await;
+        let answer = browser.submit(&page, &[("username", name), ("password", "wrong")], Some("sign-in-submit")).await;
+        let normal: String = answer.body.split("name=\"csrf\"").map(|part| part.split_once('>').map_or(part, |(_, rest)| rest)).collect();
+        bodies.push((answer.status, normal.replace(name, "NAME").len()));
+    }
+    assert_eq!(bodies[0], bodies[1]);
+}
+
+#[tokio::test]
+async fn forms_from_elsewhere_do_nothing() {
+    use axum::body::Body;
+    use axum::http::{Request, header};
+    let server = Server::start().await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let page = browser.get("/sign-in").await;
+    let body = crate::harness::form_encode(&[("username", "ana"), ("password", PASSWORD)]);
+    for (origin, site) in [("https://evil.example", "cross-site"), ("null", "cross-site"), ("https://evil.example", "same-site")] {
+        let cookies = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+        let request = Request::post("/sign-in")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ORIGIN, origin)
+            .header("sec-fetch-site", site)
+            .header(header::COOKIE, cookies)
+            .body(Body::from(body.clone()))
+            .expect("a request");
+        let answer = server.send(request).await;
+        assert_eq!(answer.status, 403, "{}", answer.body);
+        assert!(!answer.headers.contains_key(header::SET_COOKIE) || answer.headers.get_all(header::SET_COOKIE).iter().all(|cookie| !cookie.to_str().unwrap_or("").contains("session=")));
+    }
+    let without = browser.submit(&page, &[("username", "ana"), ("password", PASSWORD), ("csrf", "")], Some("sign-in-submit")).await;
+    assert_eq!(without.status, 403);
+}
+
+#[tokio::test]
+async fn cookies_and_pages_are_hardened() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let start = browser.get(&Flow::new(&client).path()).await;
+    let page = browser.follow(start).await;
+    for name in ["content-security-policy", "x-frame-options", "x-content-type-options", "referrer-policy", "strict-transport-security", "cross-origin-opener-policy", "x-request-id"] {
+        assert!(page.headers.contains_key(name), "{name}");
+    }
+    let policy = page.headers["content-security-policy"].to_str().expect("ASCII").to_owned();
+    assert!(policy.contains("frame-ancestors 'none'") && policy.contains("base-uri 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert!(!policy.contains("form-action"), "a form-action would break the redirect to the client: {policy}");
+    assert_eq!(page.headers["cache-control"], "no-store");
+    browser.sign_in(&page, "ana").await;
+    assert!(browser.cookies.keys().all(|name| name.starts_with("__Host-")), "{:?}", browser.cookies.keys());
+}

@@ -1,0 +1,91 @@
+//! From a presented token to what it stands for now: used by userinfo, introspection, revocation.
+
+use axum::http::{HeaderMap, header};
+
+use super::{Tokens, opaque, refresh};
+use crate::clock::Time;
+use crate::protocol::access_token::{self, AccessClaims};
+use crate::storage::durable::{GrantId, Standing, TokenRef, User};
+use crate::storage::{Storage, StorageError};
+
+/// An access token that is genuine, in time, and not revoked.
+pub struct Access {
+    pub claims: AccessClaims,
+    /// Its person; none for a token of the client itself.
+    pub user: Option<Box<User>>,
+}
+
+/// `Authorization: Bearer …` (RFC 6750 §2.1), the scheme in any case (RFC 9110 §11.1).
+///
+/// # Errors
+/// `Err(())` for a header that is there and no bearer token, or more than one header.
+#[expect(clippy::result_unit_err, reason = "there is nothing more to say about a malformed header")]
+pub fn from_header(headers: &HeaderMap) -> Result<Option<&str>, ()> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = all.next() else { return Ok(None) };
+    if all.next().is_some() {
+        return Err(());
+    }
+    let value = value.to_str().map_err(|_| ())?;
+    let (scheme, token) = value.split_once(' ').ok_or(())?;
+    let token = token.trim_matches(' ');
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.contains(' ') {
+        return Err(());
+    }
+    Ok(Some(token))
+}
+
+impl Tokens {
+    /// Reads an access token that this issuer made and that has not expired. Says nothing about revocation.
+    #[must_use]
+    pub fn read(&self, token: &str, now: Time) -> Option<AccessClaims> {
+        let payload = if opaque::is_access_token(token) {
+            opaque::open_access_token(&self.seal, token)?
+        } else {
+            let verified = self.keys.verify(token, now).ok()?;
+            if !access_token::is_type(verified.typ.as_deref()) {
+                return None;
+            }
+            verified.payload
+        };
+        let claims: AccessClaims = serde_json::from_slice(&payload).ok()?;
+        claims.live(&self.issuer, now).then_some(claims)
+    }
+
+    /// The token with its standing in the store: `None` if it is not, or no longer, good.
+    ///
+    /// # Errors
+    /// A fault of the store, which says nothing about the token.
+    pub async fn access(&self, storage: &Storage, token: &str, now: Time) -> Result<Option<Access>, StorageError> {
+        let Some(claims) = self.read(token, now) else { return Ok(None) };
+        self.standing(storage, claims).await
+    }
+
+    /// The standing of claims that were read before.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn standing(&self, storage: &Storage, claims: AccessClaims) -> Result<Option<Access>, StorageError> {
+        let grant = match claims.gid.as_deref().map(GrantId::parse) {
+            Some(None) => return Ok(None),
+            Some(Some(id)) => Some(id),
+            None => None,
+        };
+        // RFC 9700 §2.2: what a disabled or deleted client holds is dead with it.
+        match storage.clients.find(&claims.client_id).await? {
+            Some(record) if record.disabled_at.is_none() => {}
+            _ => return Ok(None),
+        }
+        let token = TokenRef { jti: &claims.jti, grant: grant.as_ref(), sid: claims.sid.as_deref() };
+        Ok(match storage.grants.standing(token).await? {
+            Standing::Live(user) => Some(Access { claims, user }),
+            Standing::Dead => None,
+        })
+    }
+
+    /// The grant and generation of a refresh token of ours; `None` for anything else.
+    #[must_use]
+    pub fn read_refresh(&self, token: &str) -> Option<(GrantId, u32)> {
+        refresh::decode(&self.seal, token)
+    }
+}

@@ -1,0 +1,173 @@
+//! Opens, renews and ends grants. The token endpoint is a thin caller.
+
+use std::time::Duration;
+
+use super::{Lifetimes, Tokens, refresh};
+use crate::clock::{Random, Time};
+use crate::protocol::client::{Client, GrantType};
+use crate::protocol::error::OAuthError;
+use crate::protocol::{refresh_token, resource, scope};
+use crate::storage::durable::{Act, Grant, GrantId, Opened, Rotation, User};
+use crate::storage::records::AuthorizationCode;
+use crate::storage::{Digest, Storage, StorageError};
+
+/// Why a grant was not opened or renewed: the client's doing, or a fault.
+#[derive(Debug)]
+pub enum GrantError {
+    Refused(OAuthError),
+    Fault(StorageError),
+}
+
+impl From<StorageError> for GrantError {
+    fn from(fault: StorageError) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<OAuthError> for GrantError {
+    fn from(refusal: OAuthError) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A fresh id: 128 random bits.
+#[must_use]
+pub fn new_id(random: &Random) -> GrantId {
+    GrantId(random.bytes())
+}
+
+/// The grant that an authorization code opens.
+#[must_use]
+pub fn from_code(id: GrantId, code: &AuthorizationCode, lifetimes: &Lifetimes, now: Time) -> Grant {
+    Grant {
+        id,
+        client_id: code.request.reply_to.client_id.clone(),
+        user_id: code.user_id.clone(),
+        session_id: Some(code.session_id.clone()),
+        offline: code.scope.iter().any(|scope| scope == scope::OFFLINE_ACCESS),
+        scope: scope::join(&code.scope),
+        resource: code.request.resource.join(" "),
+        claims: code.request.claims.as_ref().and_then(|claims| serde_json::to_string(claims).ok()),
+        nonce: code.request.nonce.clone(),
+        auth_time: code.auth_time,
+        acr: code.acr.clone(),
+        amr: code.amr.clone(),
+        generation: 0,
+        rotated_at: now,
+        created_at: now,
+        expires_at: now + lifetimes.refresh_max,
+        revoked_at: None,
+    }
+}
+
+/// The grant that a password sign-in opens.
+#[must_use]
+pub fn from_password(
+    id: GrantId,
+    client: &Client,
+    user: &User,
+    scope: &[String],
+    resource: &[String],
+    amr: &str,
+    lifetimes: &Lifetimes,
+    now: Time,
+) -> Grant {
+    Grant {
+        id,
+        client_id: client.client_id.clone(),
+        user_id: user.id.clone(),
+        session_id: None,
+        offline: scope.iter().any(|scope| scope == scope::OFFLINE_ACCESS),
+        scope: scope::join(scope),
+        resource: resource.join(" "),
+        claims: None,
+        nonce: None,
+        auth_time: now,
+        acr: "1".to_owned(),
+        amr: amr.to_owned(),
+        generation: 0,
+        rotated_at: now,
+        created_at: now,
+        expires_at: now + lifetimes.refresh_max,
+        revoked_at: None,
+    }
+}
+
+/// Opens a grant; a replay of its code revokes what the code had opened before.
+///
+/// # Errors
+/// `invalid_grant` for a replay; faults of the store.
+pub async fn open(storage: &Storage, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<(), GrantError> {
+    match storage.grants.open(grant, code, by).await? {
+        Opened::Fresh => Ok(()),
+        // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and
+        // SHOULD revoke (when possible) all tokens previously issued based on that authorization code."
+        Opened::Replay => Err(OAuthError::invalid_grant("The authorization code was used before").into()),
+    }
+}
+
+/// A grant that was renewed, ready for the mint.
+pub struct Renewed {
+    pub grant: Grant,
+    pub user: User,
+    /// The generation of the refresh token to hand out.
+    pub generation: u32,
+    pub scope: Vec<String>,
+    pub resource: Vec<String>,
+}
+
+/// What a refresh request asks for.
+pub struct Renewal<'a> {
+    pub token: &'a str,
+    pub scope: Option<&'a str>,
+    pub resource: &'a [&'a str],
+}
+
+impl Tokens {
+    /// Renews the grant behind a refresh token: everything is checked before anything is written, then one conditional write.
+    ///
+    /// # Errors
+    /// `invalid_grant`, `invalid_scope`, `invalid_target`; faults of the store. A replay revokes the grant.
+    pub async fn renew(
+        &self,
+        storage: &Storage,
+        client: &Client,
+        asked: &Renewal<'_>,
+        now: Time,
+        by: &Act,
+    ) -> Result<Renewed, GrantError> {
+        let dead = || OAuthError::invalid_grant("The refresh token is not valid");
+        let (id, generation) = refresh::decode(&self.seal, asked.token).ok_or_else(dead)?;
+        let Some((grant, user)) = storage.grants.refreshable(&id, self.lifetimes.session_idle, now).await? else {
+            return Err(dead().into());
+        };
+        let granted: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
+        let resources: Vec<String> = grant.resource.split_whitespace().map(str::to_owned).collect();
+        let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked.scope)?;
+        refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;
+        let resource = resource::narrow(&resources, asked.resource)?;
+        let rotation = if client.refresh_token_rotation {
+            storage.grants.rotate(&id, generation, self.lifetimes.refresh_retry, now, by).await?
+        } else {
+            storage.grants.touch(&id, generation, now, by).await?
+        };
+        match rotation {
+            Rotation::Next(generation) | Rotation::Repeat(generation) => Ok(Renewed { grant, user, generation, scope, resource }),
+            Rotation::Reuse => {
+                crate::telemetry::metrics::refresh_reuse();
+                tracing::warn!(event = "refresh_reuse", client_id = %client.client_id, "a refresh token was replayed; its grant is revoked");
+                Err(OAuthError::invalid_grant("The refresh token was used before; its tokens are revoked").into())
+            }
+            Rotation::Gone => Err(dead().into()),
+        }
+    }
+}
+
+/// Does the grant's client get a refresh token with it?
+#[must_use]
+pub fn gives_refresh_token(client: &Client) -> bool {
+    client.allows(GrantType::RefreshToken)
+}
+
+/// How long a store waits before a retry is worth it, told to clients as `Retry-After`.
+pub const RETRY_AFTER: Duration = Duration::from_secs(2);

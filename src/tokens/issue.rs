@@ -1,0 +1,181 @@
+//! The single mint: whatever grant was redeemed, its tokens are made here.
+
+use openidconnect::{AccessToken, Nonce};
+use serde_json::{Map, Value};
+
+use super::{Tokens, opaque, refresh};
+use crate::clock::{Random, Time};
+use crate::keys::SigningKey;
+use crate::protocol::access_token::{self, AccessClaims, Audience};
+use crate::protocol::claims::{self, Person};
+use crate::protocol::client::{AccessTokenFormat, Client, SigningAlg};
+use crate::protocol::id_token::{self, IdTokenFacts};
+use crate::protocol::{introspection, scope};
+use crate::storage::durable::{Grant, User};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::sync::Arc;
+
+/// Why nothing was minted: a fault of ours, never the client's.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    #[error("no key signs with {0}")]
+    NoKey(&'static str),
+    #[error("a signature failed: {0}")]
+    Signature(String),
+}
+
+/// What a token request was granted.
+pub struct Authorization<'a> {
+    pub client: &'a Client,
+    /// The person and their grant; none where the client acts for itself.
+    pub person: Option<(&'a User, &'a Grant)>,
+    /// The scopes of this access token.
+    pub scope: &'a [String],
+    /// The resources of this access token; empty means the issuer.
+    pub resource: &'a [String],
+    /// The generation of the refresh token to give; none for no refresh token.
+    pub refresh: Option<u32>,
+    /// The session these tokens name. A grant that outlives its session names it only at first.
+    pub sid: Option<&'a str>,
+}
+
+/// A token response (RFC 6749 §5.1).
+#[derive(Debug, serde::Serialize)]
+pub struct TokenResponse {
+    pub access_token: String,
+    pub token_type: &'static str,
+    pub expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    pub scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+}
+
+/// The person behind a user record, as the rules about claims see them.
+#[must_use]
+pub fn person(user: &User) -> Person<'_> {
+    Person {
+        sub: &user.id,
+        email: &user.email,
+        email_verified: user.email_verified,
+        username: user.username.as_deref(),
+        name: user.name.as_deref(),
+        locale: user.locale.as_deref(),
+        claims: &user.claims,
+        updated_at: user.updated_at,
+        roles: &user.roles,
+    }
+}
+
+impl Tokens {
+    /// Makes the whole answer: access token, the refresh token due, and an ID token where `openid` was granted.
+    ///
+    /// # Errors
+    /// [`MintError`], a fault.
+    pub fn issue(&self, granted: &Authorization<'_>, random: &Random, now: Time) -> Result<TokenResponse, MintError> {
+        let access_token = self.access_token(granted, random, now)?;
+        let id_token = match granted.person {
+            Some((user, grant)) if granted.scope.iter().any(|scope| scope == scope::OPENID) => {
+                Some(self.id_token(granted, user, grant, &access_token, now)?)
+            }
+            _ => None,
+        };
+        let refresh_token = match (granted.person, granted.refresh) {
+            (Some((_, grant)), Some(generation)) => Some(refresh::encode(&self.seal, &grant.id, generation)),
+            _ => None,
+        };
+        Ok(TokenResponse {
+            access_token,
+            token_type: introspection::BEARER,
+            expires_in: self.lifetimes.access_token.as_secs(),
+            refresh_token,
+            scope: scope::join(granted.scope),
+            id_token,
+        })
+    }
+
+    fn access_token(&self, granted: &Authorization<'_>, random: &Random, now: Time) -> Result<String, MintError> {
+        let grant = granted.person.map(|(_, grant)| grant);
+        let claims = AccessClaims {
+            iss: self.issuer.clone(),
+            // RFC 9068 §2.2: "In cases of access tokens obtained through grants where no resource owner is involved, such as
+            // the client credentials grant, the value of 'sub' SHOULD correspond to an identifier the authorization server
+            // uses to indicate the client application."
+            sub: granted.person.map_or_else(|| granted.client.client_id.clone(), |(user, _)| user.id.clone()),
+            aud: if granted.resource.is_empty() {
+                Audience::one(self.issuer.clone())
+            } else {
+                Audience::many(granted.resource.to_vec())
+            },
+            exp: (now + self.lifetimes.access_token).timestamp(),
+            iat: now.timestamp(),
+            jti: URL_SAFE_NO_PAD.encode(random.bytes::<16>()),
+            client_id: granted.client.client_id.clone(),
+            scope: scope::join(granted.scope),
+            auth_time: grant.map(|grant| grant.auth_time.timestamp()),
+            acr: grant.map(|grant| grant.acr.clone()),
+            amr: grant.map(|grant| grant.amr.split_whitespace().map(str::to_owned).collect()),
+            sid: granted.sid.map(str::to_owned),
+            gid: grant.map(|grant| grant.id.hex()),
+        };
+        match granted.client.access_token_format {
+            AccessTokenFormat::Jwt => self
+                .signer(granted.client.access_token_signed_response_alg, now)?
+                .sign_jwt(access_token::TYPE, &claims)
+                .map_err(|error| MintError::Signature(error.to_string())),
+            AccessTokenFormat::Opaque => {
+                let plain = serde_json::to_vec(&claims).map_err(|error| MintError::Signature(error.to_string()))?;
+                opaque::seal_access_token(&self.seal, &plain, random.bytes())
+                    .ok_or_else(|| MintError::Signature("the claims are too long for a token".to_owned()))
+            }
+        }
+    }
+
+    fn id_token(
+        &self,
+        granted: &Authorization<'_>,
+        user: &User,
+        grant: &Grant,
+        access_token: &str,
+        now: Time,
+    ) -> Result<String, MintError> {
+        let requested = grant.claims.as_deref().and_then(|json| claims::ClaimsRequest::parse(json).ok()).unwrap_or_default();
+        let person = person(user);
+        let scopes: &[String] = if granted.client.claims_in_id_token { granted.scope } else { &[] };
+        let extra: Map<String, Value> = claims::for_scopes(scopes, Some(&requested.id_token), &person);
+        let amr: Vec<&str> = grant.amr.split_whitespace().collect();
+        let claims = id_token::claims(IdTokenFacts {
+            issuer: &self.issuer,
+            client_id: &granted.client.client_id,
+            sub: &user.id,
+            // OIDC Core §3.1.2.1: "The value is passed through unmodified from the Authentication Request to the ID Token."
+            nonce: grant.nonce.clone().map(Nonce::new),
+            auth_time: grant.auth_time,
+            acr: &grant.acr,
+            amr: &amr,
+            sid: granted.sid,
+            issued_at: now,
+            expires_at: now + self.lifetimes.id_token,
+            extra,
+        })
+        .map_err(|error| MintError::Signature(error.to_string()))?;
+        let alg = granted.client.id_token_signed_response_alg;
+        let signer = self.signer(alg, now)?;
+        let token = id_token::Token::new(
+            claims,
+            signer.as_ref(),
+            id_token::jws_algorithm(alg),
+            Some(&AccessToken::new(access_token.to_owned())),
+            None,
+        )
+        .map_err(|error| MintError::Signature(error.to_string()))?;
+        Ok(token.to_string())
+    }
+
+    fn signer(&self, alg: SigningAlg, now: Time) -> Result<Arc<SigningKey>, MintError> {
+        self.keys.signer(alg, now).ok_or(MintError::NoKey(alg.as_str()))
+    }
+}

@@ -1,0 +1,272 @@
+//! The sign-in page and the choice of an account.
+//!
+//! One answer for a wrong name and a wrong password. Whether the sign-in satisfies the app is the dispatcher's question.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{FromRequestParts as _, Request, State};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+
+use super::flow::{Open, open};
+use super::{Asked, person, until};
+use crate::accounts::authenticate::{self, Credentials, Fault, Outcome, Parts, Refusal};
+use crate::accounts::limits::Device;
+use crate::app::App;
+use crate::browser::error::{PageError, PageReason, minutes, seconds};
+use crate::browser::flow::FlowStep;
+use crate::browser::form::{Field, Form};
+use crate::browser::layout::{Page, html, initial, see_other, shown_name, with_cookies};
+use crate::browser::visit::{Visit, set_cookie};
+use crate::browser::{csrf, flow as browser_flow};
+use crate::storage::durable::{Actor, SignedIn, User};
+use crate::urls;
+
+/// The names of the two forms, for their tokens.
+const SIGN_IN: &str = "sign-in";
+const CHOOSE: &str = "choose-account";
+/// The cookie by which `accounts::limits` knows a browser again.
+const DEVICE: &str = "device";
+const DEVICE_LIVES: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// As long as a password may be.
+const LONGEST_PASSWORD: u32 = crate::accounts::password_rules::MAX as u32;
+
+pub async fn show(State(app): State<Arc<App>>, visit: Visit) -> Response {
+    let mut asked = Asked::new(&app, visit);
+    let outcome = page(&mut asked).await;
+    asked.finish(outcome)
+}
+
+async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
+    let open = open(asked, FlowStep::SignIn).await?;
+    let signed_in = asked.signed_in().await?;
+    let other = asked.visit.query("other").is_some();
+    match (&open, &signed_in) {
+        (None, Some(_)) => return Ok(see_other(&asked.app.urls, &asked.app.urls.path(urls::HOME))),
+        (Some(open), Some(signed_in)) if !other && offers_choice(open, signed_in) => return Ok(choose(asked, open, signed_in)),
+        _ => {}
+    }
+    let again = signed_in.as_ref().filter(|_| !other).map(|signed_in| &signed_in.user);
+    let typed = match (open.as_ref().and_then(Open::hint), again) {
+        (Some(hint), _) => hint,
+        (None, Some(user)) => user.username.as_deref().unwrap_or(&user.email),
+        (None, None) => "",
+    };
+    Ok(form(asked, open.as_ref(), again, typed, None))
+}
+
+/// A choice is asked for by the app; or the person signed in inside this flow and came back to this page.
+fn offers_choice(open: &Open, signed_in: &SignedIn) -> bool {
+    let here = open.interaction.signed_in.as_deref() == Some(&signed_in.session.id);
+    here || (open.wants_choice() && open.interaction.signed_in.is_none())
+}
+
+pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let Ok(visit) = Visit::from_request_parts(&mut parts, &()).await;
+    let mut asked = Asked::new(&app, visit);
+    let outcome = act(&mut asked, Request::from_parts(parts, body)).await;
+    asked.finish(outcome)
+}
+
+async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageError> {
+    let app = asked.app;
+    csrf::same_origin(&asked.visit, &app.urls)?;
+    let sent = Form::read(request).await?;
+    let open = open(asked, FlowStep::SignIn).await?;
+    let signed_in = asked.signed_in().await?;
+    let again = open.as_ref().map_or_else(|| app.urls.path(urls::SIGN_IN), |open| open.here.clone());
+    asked.here.get_or_insert_with(|| again.clone());
+    let id = open.as_ref().map_or("", |open| &open.id);
+    let choice = sent.get("account");
+    let name = if choice.is_some() { CHOOSE } else { SIGN_IN };
+    csrf::check(&asked.visit, &app.urls, &app.seal, name, id, sent.get(csrf::FIELD)).map_err(|error| error.with_again(again))?;
+    match (choice, open) {
+        (Some(choice), Some(open)) => chosen(open, asked, signed_in.as_ref(), choice).await,
+        (Some(_), None) => Err(PageError::new(PageReason::Request).with_detail("there is no flow to choose an account for")),
+        (None, open) => signing_in(asked, open, signed_in.as_ref(), &sent).await,
+    }
+}
+
+/// The person goes on with the account that is signed in.
+async fn chosen(mut open: Open, asked: &Asked<'_>, signed_in: Option<&SignedIn>, choice: &str) -> Result<Response, PageError> {
+    // The session may have ended since the page was shown: then the dispatcher asks for a sign-in.
+    if signed_in.is_some_and(|signed_in| signed_in.session.id == choice) {
+        open.interaction.chosen = Some(choice.to_owned());
+    }
+    Ok(open.go_on(asked).await?)
+}
+
+async fn signing_in(asked: &Asked<'_>, open: Option<Open>, before: Option<&SignedIn>, sent: &Form) -> Result<Response, PageError> {
+    let app = asked.app;
+    let (typed, password) = (sent.trimmed("username"), sent.get("password").unwrap_or_default());
+    if typed.is_empty() || password.is_empty() {
+        return Ok(form(
+            asked,
+            open.as_ref(),
+            None,
+            typed,
+            Some(Problem::Missing { identifier: typed.is_empty(), password: password.is_empty() }),
+        ));
+    }
+    let client = open.as_ref().map(|open| open.client.client_id.as_str());
+    let parts = Parts::of(&app.storage, &app.seal, &app.hasher, app.limits);
+    let credentials =
+        Credentials { identifier: typed, password, device: asked.visit.cookie(&app.urls, DEVICE), address: asked.visit.context.address };
+    let by = asked.act(Actor::Anonymous, client);
+    let refused = match authenticate::authenticate(&parts, &credentials, app.random.bytes(), asked.now, &by).await {
+        Ok(Outcome::SignedIn { user, amr, acr }) => return welcome(asked, open, before, &user, amr, acr).await,
+        Ok(Outcome::Refused(refused)) => refused,
+        Err(Fault::Busy(busy)) => {
+            return Err(PageError::new(PageReason::Unavailable(busy.retry_after)).with_detail("no room to hash a password"));
+        }
+        Err(Fault::Storage(fault)) => return Err(fault.into()),
+    };
+    let problem = match refused {
+        Refusal::WrongCredentials => Problem::Wrong,
+        Refusal::Locked { until: then } => Problem::TooMany(until(then, asked.now)),
+        Refusal::Throttled { retry_after } => Problem::TooMany(retry_after),
+    };
+    Ok(form(asked, open.as_ref(), None, typed, Some(problem)))
+}
+
+async fn welcome(
+    asked: &Asked<'_>,
+    open: Option<Open>,
+    before: Option<&SignedIn>,
+    user: &User,
+    amr: &[&str],
+    acr: &str,
+) -> Result<Response, PageError> {
+    let app = asked.app;
+    let by = asked.act(Actor::Person(user.id.clone()), open.as_ref().map(|open| open.client.client_id.as_str()));
+    let (session, cookie) = asked.start_session(user, amr, acr, before, &by).await?;
+    let response = match open {
+        Some(mut open) => {
+            open.interaction.signed_in = Some(session);
+            open.go_on(asked).await?
+        }
+        None => see_other(&app.urls, &app.urls.path(urls::HOME)),
+    };
+    let known = asked.visit.cookie(&app.urls, DEVICE).filter(|value| Device::known(&app.seal, &user.id, value).is_some());
+    let device = match known {
+        Some(_) => None,
+        None => Some(set_cookie(&app.urls, DEVICE, &Device::cookie(&app.seal, &user.id, app.random.bytes()), Some(DEVICE_LIVES))),
+    };
+    Ok(with_cookies(response, [cookie].into_iter().chain(device)))
+}
+
+/// What was wrong with a sign-in.
+#[derive(Clone, Copy)]
+enum Problem {
+    Missing { identifier: bool, password: bool },
+    Wrong,
+    TooMany(Duration),
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignIn<'a> {
+    page: &'a Page<'a>,
+    action: String,
+    csrf: String,
+    app: Option<String>,
+    client: Option<&'a crate::protocol::client::Client>,
+    /// Who is asked to prove again that it is them.
+    again: Option<&'a str>,
+    other: Option<String>,
+    problems: Vec<(&'static str, String)>,
+    wrong: bool,
+    too_many: Option<String>,
+    username: Field,
+    password: Field,
+}
+
+fn form(asked: &Asked<'_>, open: Option<&Open>, again: Option<&User>, typed: &str, problem: Option<Problem>) -> Response {
+    let app = asked.app;
+    let page = asked.page();
+    let browser = asked.browser();
+    let (missing_identifier, missing_password) = match problem {
+        Some(Problem::Missing { identifier, password }) => (identifier, password),
+        _ => (false, false),
+    };
+    let wrong = matches!(problem, Some(Problem::Wrong));
+    let focus = problem.is_none();
+    let username = Field::new("username", "text", page.l.t("sign-in-identifier"), "username")
+        .value(typed)
+        .wrong(missing_identifier.then(|| page.l.t("sign-in-identifier-missing")))
+        .invalid(wrong)
+        .focus(focus && typed.is_empty());
+    let password = Field::new("password", "password", page.l.t("password"), "current-password")
+        .longest(LONGEST_PASSWORD)
+        .wrong(missing_password.then(|| page.l.t("sign-in-password-missing")))
+        .invalid(wrong)
+        .focus(focus && !typed.is_empty());
+    let wait = match problem {
+        Some(Problem::TooMany(wait)) => Some(wait),
+        _ => None,
+    };
+    let template = SignIn {
+        action: open.map_or_else(|| app.urls.path(urls::SIGN_IN), |open| open.here.clone()),
+        csrf: csrf::token(&asked.visit, &app.urls, &app.seal, &browser, SIGN_IN, open.map_or("", |open| &open.id)),
+        app: open.map(Open::app),
+        client: open.map(|open| &*open.client),
+        again: again.map(person),
+        other: open.zip(again).map(|(open, _)| format!("{}&other=1", open.here)),
+        problems: [&username, &password].into_iter().filter_map(Field::problem).collect(),
+        wrong,
+        too_many: wait.map(|wait| page.l.count("sign-in-locked", "minutes", minutes(wait))),
+        username,
+        password,
+        page: &page,
+    };
+    // A wrong password is no 401: that status needs a challenge of HTTP authentication (RFC 9110 §15.5.2).
+    let status = match problem {
+        None => StatusCode::OK,
+        Some(Problem::Missing { .. } | Problem::Wrong) => StatusCode::BAD_REQUEST,
+        Some(Problem::TooMany(_)) => StatusCode::TOO_MANY_REQUESTS,
+    };
+    let mut response = with_cookies(html(&page, status, &template), browser.set);
+    if let Some(wait) = wait {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
+    }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "choose.html")]
+struct Choose<'a> {
+    page: &'a Page<'a>,
+    action: &'a str,
+    csrf: String,
+    app: String,
+    client: &'a crate::protocol::client::Client,
+    session: &'a str,
+    name: String,
+    email: &'a str,
+    initial: String,
+    other: String,
+}
+
+fn choose(asked: &Asked<'_>, open: &Open, signed_in: &SignedIn) -> Response {
+    let app = asked.app;
+    let page = asked.page();
+    let browser: browser_flow::Browser = asked.browser();
+    let name = shown_name(person(&signed_in.user), 60);
+    let template = Choose {
+        action: &open.here,
+        csrf: csrf::token(&asked.visit, &app.urls, &app.seal, &browser, CHOOSE, &open.id),
+        app: open.app(),
+        client: &open.client,
+        session: &signed_in.session.id,
+        initial: initial(&name),
+        name,
+        email: &signed_in.user.email,
+        other: format!("{}&other=1", open.here),
+        page: &page,
+    };
+    with_cookies(html(&page, StatusCode::OK, &template), browser.set)
+}

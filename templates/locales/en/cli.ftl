@@ -1,0 +1,20 @@
+# The boxed text a development server prints last when it starts.
+box-title = Portero is ready
+box-mode-development = Mode: DEVELOPMENT
+box-why = because { $reason }
+box-why-loopback = issuer and listen address are on this machine
+box-why-setting = PORTERO_ENV says so
+box-issuer = Issuer
+box-discovery = Discovery
+box-setup-link = Create the first administrator (one use, 60 minutes)
+box-setup-done = An administrator exists; the set-up link is closed
+box-confidential-client = Demo client with a secret
+box-public-client = Demo client without a secret
+box-user = Demo user
+box-password = Password
+box-try = Try it (each line works when pasted)
+box-demo = Watch a whole sign-in in the browser
+box-curl-client-credentials = A token for the client itself
+box-curl-password = Tokens for the demo user
+box-curl-refresh = New tokens from a refresh token
+box-curl-introspection = What the server says about a token

@@ -1,0 +1,27 @@
+# What every page has.
+skip-to-content = Skip to content
+language = Language
+theme = Theme
+theme-system = Same as the device
+theme-light = Light
+theme-dark = Dark
+request-id = Request id
+technical-details = For the developer of the app
+go-home = Go to the start page
+go-back-to = Go back to { $app }
+show-password = Show password
+copy = Copy
+copied = Copied
+optional = optional
+summary-title = Check what is marked below
+privacy-policy = Privacy policy
+terms = Terms of service
+email = E-mail
+username = Username
+password = Password
+password-too-short = Use at least 8 characters.
+password-too-long = Use at most 1024 characters.
+password-blank = Use something other than spaces.
+password-nul = This password holds a character that can't be used.
+password-common = This password is among the first that anybody would try. Choose another one.
+password-own-name = Your own name or e-mail is too easy to guess. Choose another one.

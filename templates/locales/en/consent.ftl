@@ -1,0 +1,20 @@
+# The consent page.
+consent-title = { $app } wants to
+consent-signed-in-as = Signed in as
+consent-not-you = Not you?
+consent-scope-openid = know who you are
+consent-scope-profile = see your name and picture
+consent-scope-email = see your e-mail address
+consent-scope-phone = see your phone number
+consent-scope-address = see your postal address
+consent-scope-offline = stay connected while you are away
+consent-scope-offline-hint = It can act for you until you disconnect it, also after you sign out.
+consent-scope-unknown-hint = Something only the app itself can explain.
+consent-nothing = know that you have an account here, and nothing more
+consent-allow = Allow
+consent-deny = Don't allow
+consent-goes-to = You will be taken to { $host }.
+consent-warn-device-title = Goes to a program on this device
+consent-warn-device = Your answer is handed to { $host }. We can't check which program listens there: go on only if you have just started it yourself.
+consent-warn-scheme-title = Opens a program on this device
+consent-warn-scheme = Your answer is handed to the program that opens { $host } links. We can't check which one that is: go on only if you have just started it yourself.

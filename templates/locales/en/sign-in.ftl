@@ -1,0 +1,19 @@
+# The sign-in page and the account chooser.
+sign-in = Sign in
+sign-in-title-app = Sign in to continue to { $app }
+sign-in-title-plain = Sign in
+sign-in-lead-plain = One account for everything behind { $brand }.
+sign-in-again = You are signed in as { $person }. Enter the password to confirm that it is you.
+sign-in-identifier = E-mail or username
+sign-in-wrong = Wrong e-mail or password.
+sign-in-wrong-title = That didn't work
+sign-in-locked-title = Too many attempts
+sign-in-locked = { $minutes ->
+    [one] Too many attempts. Try again in a minute.
+   *[other] Too many attempts. Try again in { $minutes } minutes.
+}
+sign-in-identifier-missing = Enter your e-mail or username.
+sign-in-password-missing = Enter your password.
+sign-in-other-account = Use another account
+choose-title-app = Choose an account to continue to { $app }
+choose-continue = Continue as { $person }

@@ -1,0 +1,20 @@
+# El texto enmarcado que un servidor de desarrollo muestra al final cuando arranca.
+box-title = Portero está listo
+box-mode-development = Modo: DESARROLLO
+box-why = porque { $reason }
+box-why-loopback = el emisor y la dirección de escucha están en esta máquina
+box-why-setting = lo dice PORTERO_ENV
+box-issuer = Emisor
+box-discovery = Descubrimiento
+box-setup-link = Crea la primera cuenta de administración (un solo uso, 60 minutos)
+box-setup-done = Ya hay quien administra; el enlace de configuración está cerrado
+box-confidential-client = Cliente de prueba con secreto
+box-public-client = Cliente de prueba sin secreto
+box-user = Usuario de prueba
+box-password = Contraseña
+box-try = Pruébalo (cada línea funciona al pegarla)
+box-demo = Mira un inicio de sesión completo en el navegador
+box-curl-client-credentials = Un token para el propio cliente
+box-curl-password = Tokens para el usuario de prueba
+box-curl-refresh = Tokens nuevos a partir de un token de renovación
+box-curl-introspection = Lo que el servidor dice de un token

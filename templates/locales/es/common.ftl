@@ -1,0 +1,27 @@
+# Lo que tiene cada página.
+skip-to-content = Ir al contenido
+language = Idioma
+theme = Tema
+theme-system = Como el dispositivo
+theme-light = Claro
+theme-dark = Oscuro
+request-id = Identificador de la solicitud
+technical-details = Para quien desarrolla la aplicación
+go-home = Ir a la página de inicio
+go-back-to = Volver a { $app }
+show-password = Mostrar la contraseña
+copy = Copiar
+copied = Copiado
+optional = opcional
+summary-title = Revisa lo que está marcado abajo
+privacy-policy = Política de privacidad
+terms = Condiciones del servicio
+email = Correo
+username = Nombre de usuario
+password = Contraseña
+password-too-short = Usa al menos 8 caracteres.
+password-too-long = Usa como máximo 1024 caracteres.
+password-blank = Usa algo más que espacios.
+password-nul = Esta contraseña tiene un carácter que no se puede usar.
+password-common = Esta contraseña es de las primeras que cualquiera probaría. Elige otra.
+password-own-name = Tu propio nombre o correo es demasiado fácil de adivinar. Elige otra.

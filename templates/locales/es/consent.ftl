@@ -1,0 +1,20 @@
+# La página de permisos.
+consent-title = { $app } quiere
+consent-signed-in-as = Sesión iniciada como
+consent-not-you = ¿No eres tú?
+consent-scope-openid = saber quién eres
+consent-scope-profile = ver tu nombre y tu foto
+consent-scope-email = ver tu correo
+consent-scope-phone = ver tu número de teléfono
+consent-scope-address = ver tu dirección postal
+consent-scope-offline = seguir conectada cuando no estés
+consent-scope-offline-hint = Puede actuar por ti hasta que la desconectes, incluso después de cerrar la sesión.
+consent-scope-unknown-hint = Algo que solo la propia aplicación puede explicar.
+consent-nothing = saber que tienes una cuenta aquí, y nada más
+consent-allow = Permitir
+consent-deny = No permitir
+consent-goes-to = Después irás a { $host }.
+consent-warn-device-title = Va a un programa de este dispositivo
+consent-warn-device = Tu respuesta se entrega a { $host }. No podemos comprobar qué programa escucha ahí: sigue solo si acabas de abrirlo tú.
+consent-warn-scheme-title = Abre un programa de este dispositivo
+consent-warn-scheme = Tu respuesta se entrega al programa que abre los enlaces { $host }. No podemos comprobar cuál es: sigue solo si acabas de abrirlo tú.

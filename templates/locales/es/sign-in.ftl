@@ -1,0 +1,19 @@
+# La página de inicio de sesión y la elección de cuenta.
+sign-in = Iniciar sesión
+sign-in-title-app = Inicia sesión para continuar en { $app }
+sign-in-title-plain = Inicia sesión
+sign-in-lead-plain = Una sola cuenta para todo lo que está detrás de { $brand }.
+sign-in-again = Ya hay una sesión de { $person }. Escribe la contraseña para confirmar que eres tú.
+sign-in-identifier = Correo o nombre de usuario
+sign-in-wrong = El correo o la contraseña no son correctos.
+sign-in-wrong-title = No pudimos iniciar la sesión
+sign-in-locked-title = Demasiados intentos
+sign-in-locked = { $minutes ->
+    [one] Demasiados intentos. Vuelve a probar en un minuto.
+   *[other] Demasiados intentos. Vuelve a probar en { $minutes } minutos.
+}
+sign-in-identifier-missing = Escribe tu correo o nombre de usuario.
+sign-in-password-missing = Escribe tu contraseña.
+sign-in-other-account = Usar otra cuenta
+choose-title-app = Elige una cuenta para continuar en { $app }
+choose-continue = Continuar como { $person }
