@@ -135,36 +135,40 @@ def CA_08(lab):
 
 
 def CA_22(lab):
-    """a deleted client can do nothing, and its tokens are dead"""
+    """a disabled or deleted client can do nothing, and its tokens are dead"""
     op = lab.op
-    rs = lab.client("rs")
-    client = lab.new_client(redirect_uri=CB, scope="openid offline_access api:read", first_party=True)
-    machine = lab.new_client(grant_type=["client_credentials"], scope="api:read")
-    browser = lab.browser()
-    pending = lab.code(browser, client)
-    tokens = lab.tokens(browser, client, scope="openid offline_access", resource=API)
-    plain = lab.tokens(browser, client, scope="openid")
-    own = op.token(machine, grant_type="client_credentials", scope="api:read", resource=API).json()
-    for token in (tokens["access_token"], own["access_token"]):
-        must(lab.active(rs, token), "the token was active before")
-    must(op.userinfo(plain["access_token"]).status == 200, "userinfo answered before")
-    for gone in (client, machine):
-        op.cli("client", "delete", gone["client_id"])
-    time.sleep(1.0)
-    for instance in lab.replicas():
-        for gone in (client, machine):
-            for path, form in (
-                (TOKEN, pending.form()),
-                (TOKEN, {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}),
-                (TOKEN, {"grant_type": "client_credentials"}),
-                (INTROSPECT, {"token": plain["access_token"]}),
-                (REVOKE, {"token": plain["access_token"]}),
-            ):
-                oauth_error(instance.as_client(gone, path, form), 401, "invalid_client")
+    rs, browser = lab.client("rs"), lab.browser()
+    for words in (("client", "update", "--disable"), ("client", "delete")):
+        client = lab.new_client(redirect_uri=CB, scope="openid offline_access api:read", first_party=True)
+        machine = lab.new_client(grant_type=["client_credentials"], scope="api:read")
+        public = lab.new_client(redirect_uri=CB, scope="openid offline_access", public=True, first_party=True)
+        pending = lab.code(browser, client)
+        tokens = lab.tokens(browser, client, scope="openid offline_access", resource=API)
+        plain = lab.tokens(browser, client, scope="openid")
+        theirs = lab.tokens(browser, public, scope="openid offline_access")
+        own = op.token(machine, grant_type="client_credentials", scope="api:read", resource=API).json()
         for token in (tokens["access_token"], own["access_token"]):
-            must(not lab.active(rs, token, instance), "a token of a deleted client is active")
-        must(instance.userinfo(plain["access_token"]).status == 401, "userinfo answers a deleted client's token")
-        error_page(lab.browser().request("GET", lab.request(client)))
+            must(lab.active(rs, token), "the token was active before")
+        must(op.userinfo(plain["access_token"]).status == 200, "userinfo answered before")
+        for gone in (client, machine, public):
+            op.cli(*words, gone["client_id"])
+        time.sleep(1.0)
+        for instance in lab.replicas():
+            for gone in (client, machine, public):
+                refresh = (theirs if gone is public else tokens)["refresh_token"]
+                for path, form in (
+                    (TOKEN, pending.form()),
+                    (TOKEN, {"grant_type": "refresh_token", "refresh_token": refresh}),
+                    (TOKEN, {"grant_type": "client_credentials"}),
+                    (INTROSPECT, {"token": plain["access_token"]}),
+                    (REVOKE, {"token": plain["access_token"]}),
+                ):
+                    oauth_error(instance.as_client(gone, path, form), 401, "invalid_client")
+            for token in (tokens["access_token"], own["access_token"]):
+                must(not lab.active(rs, token, instance), f"after {' '.join(words)}: a token is active")
+            for token in (plain["access_token"], theirs["access_token"]):
+                must(instance.userinfo(token).status == 401, f"after {' '.join(words)}: userinfo answers")
+            error_page(browser.request("GET", lab.request(client)))
 
 
 def CA_24(lab):

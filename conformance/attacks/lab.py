@@ -154,7 +154,8 @@ def fetch(*args, **kwargs) -> Response:
     """`rig.fetch`, watched."""
     began = time.monotonic()
     response = fetch_quietly(*args, **kwargs)
-    WATCH.see(response, time.monotonic() - began)
+    if urllib.parse.urlsplit(response.url).path != "/readyz":  # asked until it is ready
+        WATCH.see(response, time.monotonic() - began)
     return response
 
 

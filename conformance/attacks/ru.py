@@ -120,4 +120,3 @@ def RU_15(lab):
                 fields = {**form.fields, **{name: target for name in returning}, "lang": "es"}
                 answer = browser.request("POST", urllib.parse.urljoin(page.url, form.action), form=fields)
                 stays(browser, answer, f"the form at {form.action} with {target!r}")
-                must("evil.example" not in (answer.header("location") or "").split("?")[0], "the form leads away", answer)
