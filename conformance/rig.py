@@ -667,7 +667,7 @@ class Browser:
 
     def __init__(self, via: Portero, headers=None):
         self.via, self.issuer = via, via.issuer
-        self.headers = dict(headers or {"User-Agent": "rig", "Accept-Language": "en"})
+        self.headers = dict(headers or {"User-Agent": "rig", "Accept": "text/html,*/*;q=0.8", "Accept-Language": "en"})
         self.cookies: dict[tuple[str, str], str] = {}  # (name, path) → value
         self.set_cookies: list[str] = []  # every Set-Cookie header seen, as it was sent
         self._referrer_policy = None

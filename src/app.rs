@@ -88,7 +88,10 @@ impl App {
     /// [`AppError`], each naming what to change.
     pub async fn open(config: Config, seal: Seal, clock: Clock, random: Random) -> Result<Self, AppError> {
         let config = Arc::new(config);
-        let options = StorageOptions { redis_url: config.redis_url.as_ref().map(|url| url.expose().to_owned()), ..StorageOptions::new(config.database_url.expose()) };
+        let options = StorageOptions {
+            redis_url: config.redis_url.as_ref().map(|url| url.expose().to_owned()),
+            ..StorageOptions::new(config.database_url.expose())
+        };
         let storage = Storage::open(&options, seal.clone(), Schema::Migrate).await?;
         Self::on(config, storage, seal, clock, random).await
     }

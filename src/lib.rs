@@ -61,6 +61,7 @@
 pub mod accounts;
 pub mod app;
 pub mod browser;
+pub mod cli;
 pub mod clients;
 pub mod clock;
 pub mod config;

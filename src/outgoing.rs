@@ -43,6 +43,8 @@ pub struct Fetched {
     pub content_type: Option<String>,
     pub cache_control: Option<String>,
     pub etag: Option<String>,
+    /// What the other side's clock says (RFC 9110 §6.6.1).
+    pub date: Option<String>,
     /// Of a redirect, which was not followed.
     pub location: Option<String>,
     pub body: Vec<u8>,
@@ -108,6 +110,7 @@ async fn read(request: reqwest::RequestBuilder) -> Result<Fetched, FetchError> {
         content_type: header(reqwest::header::CONTENT_TYPE),
         cache_control: header(reqwest::header::CACHE_CONTROL),
         etag: header(reqwest::header::ETAG),
+        date: header(reqwest::header::DATE),
         location: header(reqwest::header::LOCATION),
         body: Vec::new(),
     };

@@ -181,16 +181,11 @@ async fn spend(app: &App, id: &str) -> Result<bool, StorageError> {
 }
 
 /// What must the person still do? Sends them there, or answers the client.
-async fn advance(
-    app: &App,
-    asked: &Asked,
-    client: &Client,
-    interaction: Interaction,
-    id: Option<&str>,
-) -> Result<Response, Refused> {
+async fn advance(app: &App, asked: &Asked, client: &Client, interaction: Interaction, id: Option<&str>) -> Result<Response, Refused> {
     let request = &interaction.request;
     let fault = || told(&request.reply_to);
-    let signed_in = session::current(&asked.visit, &app.urls, &app.seal, &app.storage, app.config.sessions.idle, asked.now).await.map_err(fault())?;
+    let signed_in =
+        session::current(&asked.visit, &app.urls, &app.seal, &app.storage, app.config.sessions.idle, asked.now).await.map_err(fault())?;
     let remembered: Option<Vec<String>> = match &signed_in {
         Some(SignedIn { user, .. }) if !client.first_party => {
             let consent = app.storage.consents.find(&user.id, &client.client_id).await.map_err(fault())?;
@@ -323,7 +318,12 @@ fn finish(app: &App, asked: &Asked, ui_locales: Option<&str>, outcome: Result<Re
 
 /// A refusal that no client hears of is written down for whoever runs the server.
 fn record(app: &App, asked: &Asked, act: &'static str, error: &PageError) {
-    tracing::info!(event = "authorization_refused", error = error.code.as_str(), reason = error.reason.key(), detail = error.detail.as_deref());
+    tracing::info!(
+        event = "authorization_refused",
+        error = error.code.as_str(),
+        reason = error.reason.key(),
+        detail = error.detail.as_deref()
+    );
     let refusal = Refusal { act, subject: None, reason: error.reason.key() };
     let by = super::act(&asked.visit.context, Actor::Anonymous, None);
     let (audit, now) = (Arc::clone(&app.storage.audit), asked.now);

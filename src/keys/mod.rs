@@ -23,8 +23,8 @@ use crate::storage::durable::keys::Only;
 use crate::storage::durable::{Act, SigningKeys, StoredKey};
 use crate::storage::{StorageError, Time};
 
-use jose::{BadKey, Compact, NotOurs, PrivateJwk, Verified};
 pub use jose::SigningKey;
+use jose::{BadKey, Compact, NotOurs, PrivateJwk, Verified};
 use rotation::{Policy, Stage};
 
 /// What can go wrong with keys beside a signature that does not verify.

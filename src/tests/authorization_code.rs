@@ -80,8 +80,12 @@ async fn another_client_neither_redeems_nor_burns_a_code() {
     server.token(&client, &fields).await.expect_error(400, "invalid_grant");
     let wrong = [&fields[..], &[("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXX")]].concat();
     server.token(&client, &wrong).await.expect_error(400, "invalid_grant");
-    let elsewhere =
-        [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", "https://app.example/other"), ("code_verifier", VERIFIER)];
+    let elsewhere = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", "https://app.example/other"),
+        ("code_verifier", VERIFIER),
+    ];
     server.token(&client, &elsewhere).await.expect_error(400, "invalid_grant");
     server.redeem(&client, &code).await.expect(200);
 }
@@ -92,7 +96,13 @@ async fn an_unsafe_redirect_is_a_page_and_everything_else_goes_to_the_client() {
     let client = server.client(json!({})).await;
     let mut browser = Browser::new(&server);
     let flow = Flow::new(&client);
-    for uri in ["https://evil.example/cb", "https://app.example/cb/", "https://app.example/CB", "https://app.example/cb?x=1", "https://app.example:443/cb"] {
+    for uri in [
+        "https://evil.example/cb",
+        "https://app.example/cb/",
+        "https://app.example/CB",
+        "https://app.example/cb?x=1",
+        "https://app.example:443/cb",
+    ] {
         browser.authorize(&flow.clone().with("redirect_uri", uri)).await.expect_page(400, "invalid_request");
     }
     browser.authorize(&flow.clone().without("client_id")).await.expect_page(400, "invalid_request");

@@ -27,7 +27,12 @@ fn read(folder: &Path, below: &str, files: &mut Vec<(String, String)>) {
             if name != "tests" {
                 read(&path, &format!("{name}/"), files);
             }
-        } else if name.ends_with(".rs") && !name.ends_with("/tests.rs") && !name.ends_with("_tests.rs") && name != "lib.rs" && name != "main.rs" {
+        } else if name.ends_with(".rs")
+            && !name.ends_with("/tests.rs")
+            && !name.ends_with("_tests.rs")
+            && name != "lib.rs"
+            && name != "main.rs"
+        {
             files.push((name, std::fs::read_to_string(&path).expect("a source file is readable")));
         }
     }

@@ -60,31 +60,33 @@ pub fn from_code(id: GrantId, code: &AuthorizationCode, lifetimes: &Lifetimes, n
     }
 }
 
+/// What a password sign-in was granted.
+pub struct SignedInByPassword<'a> {
+    pub client: &'a Client,
+    pub user: &'a User,
+    pub scope: &'a [String],
+    pub resource: &'a [String],
+    /// Space-separated (RFC 8176).
+    pub amr: String,
+    pub acr: &'a str,
+}
+
 /// The grant that a password sign-in opens.
 #[must_use]
-pub fn from_password(
-    id: GrantId,
-    client: &Client,
-    user: &User,
-    scope: &[String],
-    resource: &[String],
-    amr: &str,
-    lifetimes: &Lifetimes,
-    now: Time,
-) -> Grant {
+pub fn from_password(id: GrantId, granted: SignedInByPassword<'_>, lifetimes: &Lifetimes, now: Time) -> Grant {
     Grant {
         id,
-        client_id: client.client_id.clone(),
-        user_id: user.id.clone(),
+        client_id: granted.client.client_id.clone(),
+        user_id: granted.user.id.clone(),
         session_id: None,
-        offline: scope.iter().any(|scope| scope == scope::OFFLINE_ACCESS),
-        scope: scope::join(scope),
-        resource: resource.join(" "),
+        offline: granted.scope.iter().any(|scope| scope == scope::OFFLINE_ACCESS),
+        scope: scope::join(granted.scope),
+        resource: granted.resource.join(" "),
         claims: None,
         nonce: None,
         auth_time: now,
-        acr: "1".to_owned(),
-        amr: amr.to_owned(),
+        acr: granted.acr.to_owned(),
+        amr: granted.amr,
         generation: 0,
         rotated_at: now,
         created_at: now,
@@ -128,14 +130,7 @@ impl Tokens {
     ///
     /// # Errors
     /// `invalid_grant`, `invalid_scope`, `invalid_target`; faults of the store. A replay revokes the grant.
-    pub async fn renew(
-        &self,
-        storage: &Storage,
-        client: &Client,
-        asked: &Renewal<'_>,
-        now: Time,
-        by: &Act,
-    ) -> Result<Renewed, GrantError> {
+    pub async fn renew(&self, storage: &Storage, client: &Client, asked: &Renewal<'_>, now: Time, by: &Act) -> Result<Renewed, GrantError> {
         let dead = || OAuthError::invalid_grant("The refresh token is not valid");
         let (id, generation) = refresh::decode(&self.seal, asked.token).ok_or_else(dead)?;
         let Some((grant, user)) = storage.grants.refreshable(&id, self.lifetimes.session_idle, now).await? else {

@@ -27,12 +27,8 @@ use crate::telemetry::metrics;
 use crate::tokens::issue::Authorization;
 
 /// Every grant the server knows: what discovery lists, what a client may register, what `unsupported_grant_type` is decided from.
-pub static GRANTS: &[&dyn Grant] = &[
-    &authorization_code::AuthorizationCode,
-    &refresh_token::RefreshToken,
-    &client_credentials::ClientCredentials,
-    &password::Password,
-];
+pub static GRANTS: &[&dyn Grant] =
+    &[&authorization_code::AuthorizationCode, &refresh_token::RefreshToken, &client_credentials::ClientCredentials, &password::Password];
 
 /// What a grant proved.
 pub struct Redeemed {

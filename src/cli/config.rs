@@ -1,0 +1,66 @@
+//! `config check|print`.
+
+use serde_json::{Map, Value, json};
+
+use super::output::{hint, plain, table};
+use super::{Done, Failure, Global};
+use crate::config::{self, Loaded};
+
+#[derive(clap::Subcommand)]
+pub enum Config {
+    /// Say everything that is wrong with the configuration; exit code 1 where something is
+    Check,
+    /// Show the effective settings and where each comes from; secrets are masked
+    Print,
+}
+
+pub fn run(global: &Global, command: &Config) -> Done {
+    let loaded = config::Config::load(&global.inputs(Vec::new()));
+    match (command, loaded) {
+        (Config::Check, Ok(loaded)) => {
+            loaded.warnings.iter().for_each(|warning| hint(&format!("warning: {warning}")));
+            let json = json!({ "ok": true, "problems": [], "warnings": loaded.warnings });
+            let (mode, reason) = (loaded.config.mode.as_str(), loaded.config.mode_reason);
+            global.output().answer(&json, || format!("the configuration is good ({mode}: {reason})"));
+            Ok(())
+        }
+        (Config::Check, Err(problems)) if global.json => {
+            let told = problems.0.iter().map(|problem| {
+                let mut told = Map::new();
+                told.insert("setting".to_owned(), problem.setting.clone().into());
+                told.insert("reason".to_owned(), problem.reason.clone().into());
+                if let Some(example) = &problem.example {
+                    told.insert("example".to_owned(), example.clone().into());
+                }
+                Value::Object(told)
+            });
+            global.output().answer(&json!({ "ok": false, "problems": told.collect::<Vec<_>>(), "warnings": [] }), String::new);
+            Err(Failure::Told)
+        }
+        (Config::Print, Ok(loaded)) => {
+            print(global, &loaded);
+            Ok(())
+        }
+        (_, Err(problems)) => Err(problems.into()),
+    }
+}
+
+fn print(global: &Global, loaded: &Loaded) {
+    let settings: Map<String, Value> = loaded
+        .entries
+        .iter()
+        .map(|entry| {
+            let mut shown = Map::new();
+            if let Some(value) = &entry.value {
+                shown.insert("value".to_owned(), value.clone().into());
+            }
+            shown.insert("source".to_owned(), entry.source.to_string().into());
+            (entry.key.clone(), Value::Object(shown))
+        })
+        .collect();
+    global.output().answer(&Value::Object(settings), || {
+        let row =
+            |entry: &config::Entry| vec![entry.key.clone(), plain(entry.value.as_deref().unwrap_or("(not set)")), entry.source.to_string()];
+        table(&["SETTING", "VALUE", "SOURCE"], &loaded.entries.iter().map(row).collect::<Vec<_>>())
+    });
+}

@@ -1,0 +1,155 @@
+//! What commands work on: the configured stores, opened the way the server opens them.
+
+use std::path::PathBuf;
+
+use crate::accounts::password::{Cost, Hasher, Settings};
+use crate::clock::{Clock, Random, Time};
+use crate::config::{Config, Loaded, LogFormat, Source};
+use crate::keys::rotation::Policy;
+use crate::keys::{KeyError, KeyRing};
+use crate::seal::Seal;
+use crate::storage::durable::{Act, Actor};
+use crate::storage::{Schema, Storage, StorageOptions};
+use crate::telemetry::{self, Program, Style};
+use crate::urls::Urls;
+
+use super::output::hint;
+use super::{Failure, Global};
+
+/// Stores and secrets of the configured deployment.
+pub struct Host {
+    pub config: Config,
+    pub storage: Storage,
+    pub seal: Seal,
+    pub clock: Clock,
+    pub random: Random,
+}
+
+impl Host {
+    /// Opens the stores. In development a database that is not there yet is made, as the server would; in production its schema must be
+    /// there.
+    pub async fn open(global: &Global) -> Result<Self, Failure> {
+        let Loaded { config, .. } = Config::load(&global.inputs(Vec::new()))?;
+        start_log(&config, Program::Command);
+        let random = Random::System;
+        let Sealing { seal, created } = sealing(&config, &random)?;
+        let schema = if config.is_development() { Schema::Migrate } else { Schema::Require };
+        let storage = Storage::open(&storage_options(&config), seal.clone(), schema).await.map_err(Failure::refused)?;
+        // What is made under another key than the server's could never be opened by it.
+        let mine = seal.fingerprint();
+        let known = storage.keys.fingerprint(&mine).await.map_err(Failure::refused)?;
+        if known != mine {
+            return Err(other_master_key(&KeyError::OtherMasterKey { mine, known }, created));
+        }
+        Ok(Self { config, storage, seal, clock: Clock::System, random })
+    }
+
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Whoever can run a command on the host is its operator.
+    pub fn act(&self) -> Act {
+        let id = uuid::Builder::from_random_bytes(self.random.bytes()).into_uuid().simple();
+        Act { actor: Actor::Operator, client_id: None, address: None, request_id: format!("cli-{id}") }
+    }
+
+    pub fn urls(&self) -> Urls {
+        Urls::new(&self.config.issuer)
+    }
+
+    pub fn hasher(&self) -> Result<Hasher, Failure> {
+        let passwords = &self.config.passwords;
+        let cost = Cost { m: passwords.memory_kib, t: passwords.iterations, p: passwords.lanes };
+        Hasher::new(Settings { cost, ..Settings::default() }).map_err(Failure::refused)
+    }
+
+    pub async fn keys(&self) -> Result<KeyRing, Failure> {
+        let policy = key_policy(&self.config);
+        KeyRing::load(self.storage.keys.clone(), self.seal.clone(), policy, self.now()).await.map_err(Failure::refused)
+    }
+}
+
+/// The seal, and the file of a master key that was made just now.
+pub struct Sealing {
+    pub seal: Seal,
+    pub created: Option<PathBuf>,
+}
+
+/// Opens the master key; a development server without one gets one.
+pub fn sealing(config: &Config, random: &Random) -> Result<Sealing, Failure> {
+    let opened = config.master_key.open(|| random.bytes()).map_err(Failure::refused)?;
+    Ok(Sealing { seal: Seal::new(&opened.key), created: opened.created })
+}
+
+/// A new key over an old database is a mistake; the key is taken back, so that the old one can be put in its place.
+pub fn other_master_key(error: &KeyError, created: Option<PathBuf>) -> Failure {
+    match created {
+        Some(path) => {
+            let _ = std::fs::remove_file(&path);
+            Failure::Refused(format!(
+                "{} is missing, and the database was set up with a master key: put the file back from its backup, or remove the database to \
+                 start afresh",
+                path.display()
+            ))
+        }
+        None => Failure::refused(error),
+    }
+}
+
+pub fn storage_options(config: &Config) -> StorageOptions {
+    let redis_url = config.redis_url.as_ref().map(|url| url.expose().to_owned());
+    StorageOptions { redis_url, ..StorageOptions::new(config.database_url.expose()) }
+}
+
+/// The times of keys; what was signed last must stay verifiable until it is over.
+fn key_policy(config: &Config) -> Policy {
+    Policy {
+        rotate_after: config.keys.rotate_after,
+        publish_before: config.keys.publish_before,
+        jwks_max_age: config.keys.jwks_max_age,
+        keep: config.tokens.access_token.max(config.tokens.id_token) + std::time::Duration::from_secs(300),
+    }
+}
+
+pub fn start_log(config: &Config, program: Program) {
+    let style = match config.log.format {
+        LogFormat::Auto => None,
+        LogFormat::Json => Some(Style::Json),
+        LogFormat::Pretty => Some(Style::Pretty),
+    };
+    // A command speaks through its answer; its log is for what goes wrong.
+    let level = if program == Program::Command && config.log.level == "info" { "warn" } else { &config.log.level };
+    telemetry::start_log(program, style, level);
+}
+
+/// The key file of a development server, where that is where the key comes from.
+pub fn key_file(loaded: &Loaded) -> Option<PathBuf> {
+    loaded.entries.iter().find(|entry| entry.key == "master_key").and_then(|entry| match &entry.source {
+        Source::Secret(path, _) | Source::File(path) => Some(path.clone()),
+        _ => None,
+    })
+}
+
+/// The whole of standard input, without its last line end.
+pub fn read_stdin(what: &str) -> Result<zeroize::Zeroizing<String>, Failure> {
+    use std::io::{IsTerminal as _, Read as _};
+    if std::io::stdin().is_terminal() {
+        hint(&format!("{what} on standard input, then Ctrl-D:"));
+    }
+    let mut text = zeroize::Zeroizing::new(String::new());
+    std::io::stdin().read_to_string(&mut text).map_err(|error| Failure::Refused(format!("standard input: {error}")))?;
+    let length = text.strip_suffix('\n').map_or(text.len(), |text| text.strip_suffix('\r').unwrap_or(text).len());
+    text.truncate(length);
+    Ok(text)
+}
+
+/// A JSON object from a file, or from standard input for `-`.
+pub fn read_object(path: &std::path::Path) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
+    let text = if path == std::path::Path::new("-") {
+        read_stdin("JSON")?.to_string()
+    } else {
+        std::fs::read_to_string(path).map_err(|error| Failure::Refused(format!("{}: {error}", path.display())))?
+    };
+    serde_json::from_str(&text).map_err(|error| Failure::Refused(format!("{}: not a JSON object: {error}", path.display())))
+}
