@@ -272,16 +272,19 @@ def ST_08(lab):
     lab.must_be_dead(web, gone, "revoked before Redis was emptied")
     must(lab.refresh(web, second.json()["refresh_token"]).status == 200, "a refresh token after Redis was emptied")
     must(somebody(lab, victim, "the session after Redis was emptied")["sub"] == victim_sub, "the session")
-    # Flows: the victim's flow copied over the attacker's, and the attacker's over the victim's.
-    (page_a, keys_a) = made(lambda: consent_page(attacker.get(lab.request(third, prompt="consent"))))
-    (page_v, keys_v) = made(lambda: consent_page(victim.get(lab.request(third, prompt="consent"))))
-    for source, target in ((keys_v, keys_a), (keys_a, keys_v)):
-        for from_key, to_key in zip(source, target):
-            lab.redis("COPY", from_key, to_key, "REPLACE")
-    for browser, page in ((attacker, page_a), (victim, page_v)):
-        answer = browser.submit(page, "consent-allow")
-        done = browser.callback(answer)
-        must(done is None or "code" not in done.params or browser is victim and not keys_v, "a flow under another's name went on", answer)
+    # Flows: one person's flow under the name of another's, both ways.
+    for giver, taker in ((victim, attacker), (attacker, victim)):
+        given, given_keys = made(lambda: consent_page(giver.get(lab.request(third, prompt="consent"))))  # noqa: B023
+        page, taken_keys = made(lambda: consent_page(taker.get(lab.request(third, prompt="consent"))))  # noqa: B023
+        must(len(given_keys) == len(taken_keys) == 1, "a flow is one key", (given_keys, taken_keys))
+        lab.redis("COPY", given_keys[0], taken_keys[0], "REPLACE")
+        done = taker.callback(taker.submit(page, "consent-allow"))
+        must(done is None, "a flow under another's name went on", done)
+        must("code" in giver.callback(giver.submit(given, "consent-allow")).params, "the flow that was copied")
+        for forged in ("", "{}", "\0" * 100):
+            page, [key] = made(lambda: consent_page(taker.get(lab.request(third, prompt="consent"))))  # noqa: B023
+            lab.redis("SET", key, forged, "KEEPTTL")
+            must(taker.callback(taker.submit(page, "consent-allow")) is None, "a forged flow went on")
     # Counters: deleting them is what such an attacker can do; the account's own count is in SQL.
     limited = lab.instance("limited")
     import bf
