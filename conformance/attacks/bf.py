@@ -78,13 +78,13 @@ def BF_01(lab):
     seen = [outcome(door.knock(f"nobody{n}@example.org", WRONG, mine)) for n in range(max(GUESSES, 60))]
     must(20 <= seen.count("wrong") <= 30 + len(seen) // 10, f"{seen.count('wrong')} sign-ins from one address in a moment", seen[:40])
     must(seen[-1] == "limited", "the address is slowed down")
+    # A header that no trusted proxy wrote changes nothing: the last hop counts. (One more is allowed every two seconds.)
+    seen = [outcome(door.knock(f"no{n}@example.org", WRONG, f"{address(n)}, {mine}")) for n in range(6)]
+    must(seen.count("limited") >= 3, "a forged first hop of X-Forwarded-For was believed", seen)
     must(outcome(door.knock(lab.person(op), PASSWORD, fresh_address())) == "in", "somebody else, elsewhere, signs in")
     # A neighbour in the same IPv6 network is the same address.
     seen = [outcome(door.knock(f"no{n}@example.org", WRONG, f"2001:db8:1:2::{n:x}")) for n in range(40)]
     must("limited" in seen, "the addresses of one IPv6 network are counted together", seen)
-    # A header that no trusted proxy wrote changes nothing: the last hop counts.
-    seen = [outcome(door.knock(f"no{n}@example.org", WRONG, f"{address(n)}, {mine}")) for n in range(5)]
-    must(set(seen) == {"limited"}, "a forged first hop of X-Forwarded-For was believed", seen)
     must(lab.audited("sign_in", op=op), "refused sign-ins have no audit row")
 
 

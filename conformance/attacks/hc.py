@@ -75,7 +75,9 @@ def HC_02(lab):
             must(answer.header("x-content-type-options") == "nosniff", f"{kind}, {name}: nosniff", answer)
             must((answer.header("referrer-policy") or "") in ("no-referrer", "same-origin", "strict-origin"), f"{kind}, {name}: Referrer-Policy", answer.header("referrer-policy"))
             must(answer.header("content-security-policy"), f"{kind}, {name}: Content-Security-Policy")
-            must(answer.header("cross-origin-opener-policy") == "same-origin", f"{kind}, {name}: COOP", answer.header("cross-origin-opener-policy"))
+            # A redirect shows nothing, and one in a window that an app opened must not cut it off from the app: it states so.
+            opener = ("same-origin", "unsafe-none") if answer.status in (302, 303) else ("same-origin",)
+            must(answer.header("cross-origin-opener-policy") in opener, f"{kind}, {name}: COOP", answer.header("cross-origin-opener-policy"))
             must(not answer.header("server") and not answer.header("x-powered-by"), f"{kind}, {name}: a banner", answer.header("server"))
             must(answer.header("x-request-id"), f"{kind}, {name}: the request id")
             hsts = answer.header("strict-transport-security")
@@ -126,7 +128,8 @@ def HC_04(lab):
                 answers.append(fetch("POST", op.at(path), body=body, headers={"Content-Type": kind, "Authorization": basic(web["client_id"], web["client_secret"])}, connect=op.port))
     for answer in answers:
         must(answer.status < 500, "a 5xx", answer)
-        must(answer.header("x-request-id"), "the request id", answer)
+        # A head that is too large is refused before there is a request.
+        must(answer.header("x-request-id") or answer.status in (414, 431), "the request id", answer)
         inside = INTERNAL.search(answer.text) if answer.status >= 400 else None
         # What the person sent comes back in the words for the app's developer; what is ours does not.
         must(inside is None or "etc/passwd" in answer.url, f"{answer.method} {answer.url[:80]}: {inside and inside.group(0)}", answer)
@@ -139,7 +142,7 @@ def HC_05(lab):
     good = {INTROSPECT: ("POST", {"Authorization": basic(web["client_id"], web["client_secret"]), "Content-Type": "application/x-www-form-urlencoded"}, b"token=" + token.encode()), USERINFO: ("GET", {"Authorization": f"Bearer {token}"}, b""), "/setup": ("GET", {}, b""), "/consent": ("GET", {}, b""), "/oauth2/authorize/x": ("GET", {}, b""), "/metrics": ("GET", {}, b""), "/readyz": ("GET", {}, b"")}  # fmt: skip
     for path, (method, headers, body) in good.items():
         first, rest = path[1:2], path[2:]
-        tricks = ["/" + path, f"/.{path}", f"{path};x", f"{path};a=b", f"/%{ord(first):02x}{rest}", f"{path}/..;/", f"{path}%00", f"{path}/", f"{path}.", path.upper(), f"{path}/x.css", f"{path}%2f", f"{path}/.", f"{path}%20", f"/x/..{path}", f"/assets/..{path}", f"/assets/%2e%2e{path}", f"\\{path[1:]}", f"{path}.json", f"{path}#", f"/;{path}", f"{path}%0a", path.replace("/", "//"), path.replace("/", "/%2e/"), path.replace("/", "%2f")]
+        tricks = ["/" + path, f"/.{path}", f"{path};x", f"{path};a=b", f"/%{ord(first):02x}{rest}", f"{path}/..;/", f"{path}%00", f"{path}/", f"{path}.", path.upper(), f"{path}/x.css", f"{path}%2f", f"{path}/.", f"{path}%20", f"/x/..{path}", f"/assets/..{path}", f"/assets/%2e%2e{path}", f"\\{path[1:]}", f"{path}.json", f"/;{path}", f"{path}%0a", path.replace("/", "//"), path.replace("/", "/%2e/"), path.replace("/", "%2f")]
         for trick in tricks:
             lines = [f"{method} {trick} HTTP/1.1", f"Host: 127.0.0.1:{op.port}", "Connection: close", f"Content-Length: {len(body)}", *(f"{k}: {v}" for k, v in headers.items())]
             got = raw(op.port, "\r\n".join(lines).encode() + b"\r\n\r\n" + body)
@@ -156,7 +159,7 @@ def HC_05(lab):
 
 
 def _statuses(answer: bytes) -> list[int]:
-    return [int(code) for code in re.findall(rb"(?m)^HTTP/1\.[01] (\d{3})", answer)]
+    return [int(code) for code in re.findall(rb"HTTP/1\.[01] (\d{3})", answer)]
 
 
 def HC_07(lab):
@@ -199,13 +202,20 @@ def HC_07(lab):
         "a space in the target": b"GET /.well-known/jwks.json x HTTP/1.1\r\n" + host + b"\r\n" + hidden_one,
         "HTTP/9.9": b"GET /.well-known/jwks.json HTTP/9.9\r\n" + host + b"\r\n" + hidden_one,
     }
+    # Honest traffic on one connection goes through: without this the checks below would see nothing.
+    statuses = _statuses(raw(op.port, hidden_one + hidden_one, timeout=1.0))
+    must(statuses == [200, 200], "two honest requests on one connection", statuses)
     weak = []
     for name, data in attacks.items():
-        answer = raw(op.port, data, timeout=1.0)
+        answer, closed = said(op.port, data, timeout=1.0)
         statuses = _statuses(answer)
         # The smuggled request asks for the key set: its 200 would be the sign that it ran.
         if 200 in statuses or len(statuses) > 1:
             weak.append(f"{name}: the request behind it was answered {statuses}")
+        elif not closed:
+            weak.append(f"{name}: the connection stays open after {statuses}")
+        elif statuses == [401] and name in ("Content-Length and Transfer-Encoding", "Transfer-Encoding and Content-Length"):
+            pass  # RFC 9112 §6.1: read by Transfer-Encoding alone, and the connection closed after it
         elif statuses and statuses[0] not in (400, 411, 413, 414, 431, 501, 505):
             weak.append(f"{name}: {statuses[0]} instead of 400")
     must(not weak, "; ".join(weak))
@@ -213,8 +223,4 @@ def HC_07(lab):
     for name, data in {"line feeds alone": b"GET /.well-known/jwks.json HTTP/1.1\n" + host.replace(b"\r", b"") + b"\n"}.items():
         statuses = _statuses(raw(op.port, data + b"", timeout=1.0))
         must(statuses in ([], [200], [400]), f"{name}", statuses)
-    # Honest traffic on one connection goes on.
-    statuses = _statuses(raw(op.port, hidden_one + hidden_one, timeout=1.0))
-    must(statuses == [200, 200], "two honest requests on one connection", statuses)
-    with WATCH.faults_wanted():
-        must(lab.op.get(rig.DISCOVERY).status == 200, "the server is alive")
+    must(lab.op.get(rig.DISCOVERY).status == 200, "the server is alive")

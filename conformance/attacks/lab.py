@@ -239,6 +239,11 @@ class Volley:
 
 def raw(port: int, data: bytes, timeout=3.0) -> bytes:
     """Sends bytes as they are and reads until the server closes, or is silent for `timeout`."""
+    return said(port, data, timeout)[0]
+
+
+def said(port: int, data: bytes, timeout=3.0) -> tuple[bytes, bool]:
+    """The same, and whether the server closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as sock:
         try:
             sock.sendall(data)
@@ -248,9 +253,11 @@ def raw(port: int, data: bytes, timeout=3.0) -> bytes:
         try:
             while chunk := sock.recv(65536):
                 got += chunk
-        except (TimeoutError, ConnectionResetError):
-            pass
-        return got
+        except ConnectionResetError:
+            return got, True
+        except TimeoutError:
+            return got, False
+        return got, True
 
 
 # --- the lab ------------------------------------------------------------------------------------------------------

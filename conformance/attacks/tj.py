@@ -163,33 +163,35 @@ def TJ_09(lab):
     op = lab.op
     before = int(time.time())
     browser = lab.signed_in()
-    for kind in ("web", "spa", "post"):
-        client = lab.client(kind)
-        for alg in ("RS256",):
-            code = lab.code(browser, client, nonce="n-123", scope="openid offline_access")
-            tokens = code.redeem().json()
-            claims, header = rig.jwt_claims(tokens["id_token"]), rig.jwt_header(tokens["id_token"])
-            now = int(time.time())
-            must(header["alg"] == alg and header["kid"] in {key["kid"] for key in op.get(rig.JWKS).json()["keys"]}, "alg and kid", header)
-            must(claims["iss"] == op.issuer and claims["aud"] in (client["client_id"], [client["client_id"]]), "iss and aud", claims)
-            must(claims.get("azp", client["client_id"]) == client["client_id"], "azp", claims)
-            must(claims["nonce"] == "n-123", "nonce", claims)
-            must(before <= claims["auth_time"] <= now and abs(claims["iat"] - now) <= 5, "auth_time and iat", claims)
-            must(0 < claims["exp"] - claims["iat"] <= 24 * 3600, "exp", claims)
-            digest = rig.hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
-            must(claims.get("at_hash") == rig.b64url(digest), "at_hash", claims)
-            must(claims.get("amr") == ["pwd"] and claims.get("acr") == "1", "acr and amr say a password", claims)
-            # What was asked for and not done is not claimed; without a nonce there is none.
-            asked = rig.jwt_claims(lab.tokens(browser, client, nonce=None, acr_values="urn:mace:incommon:iap:silver 9")["id_token"])
-            must("nonce" not in asked and asked.get("acr") == "1", "an acr that was asked for and not reached", asked)
-            renewed = rig.jwt_claims(lab.refresh(client, tokens["refresh_token"]).json()["id_token"])
-            must(all(renewed[name] == claims[name] for name in ("iss", "sub", "aud", "auth_time")), "the refreshed ID token", renewed)
+    for kind, alg in (("web", "RS256"), ("spa", "RS256"), ("post", "RS256"), (None, "ES256"), (None, "EdDSA")):
+        signed = {"id_token_signed_response_alg": alg, "access_token_signed_response_alg": alg}
+        client = lab.client(kind) if kind else lab.new_client(**CLIENTS["web"], metadata=signed)
+        code = lab.code(browser, client, nonce="n-123", scope="openid offline_access")
+        answer = code.redeem()
+        must(answer.status == 200, f"a client that asked for {alg}", answer)
+        tokens = answer.json()
+        claims, header = rig.jwt_claims(tokens["id_token"]), rig.jwt_header(tokens["id_token"])
+        now = int(time.time())
+        must(header["alg"] == alg and header["kid"] in {key["kid"] for key in op.get(rig.JWKS).json()["keys"]}, "alg and kid", header)
+        must(claims["iss"] == op.issuer and claims["aud"] in (client["client_id"], [client["client_id"]]), "iss and aud", claims)
+        must(claims.get("azp", client["client_id"]) == client["client_id"], "azp", claims)
+        must(claims["nonce"] == "n-123", "nonce", claims)
+        must(before <= claims["auth_time"] <= now and abs(claims["iat"] - now) <= 5, "auth_time and iat", claims)
+        must(0 < claims["exp"] - claims["iat"] <= 24 * 3600, "exp", claims)
+        digest = rig.hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
+        must(claims.get("at_hash") == rig.b64url(digest), "at_hash", claims)
+        must(claims.get("amr") == ["pwd"] and claims.get("acr") == "1", "acr and amr say a password", claims)
+        # What was asked for and not done is not claimed; without a nonce there is none.
+        asked = rig.jwt_claims(lab.tokens(browser, client, nonce=None, acr_values="urn:mace:incommon:iap:silver 9")["id_token"])
+        must("nonce" not in asked and asked.get("acr") == "1", "an acr that was asked for and not reached", asked)
+        renewed = rig.jwt_claims(lab.refresh(client, tokens["refresh_token"]).json()["id_token"])
+        must(all(renewed[name] == claims[name] for name in ("iss", "sub", "aud", "auth_time")), "the refreshed ID token", renewed)
 
 
 def TJ_11(lab):
     """a claim of one's own cannot stand for a reserved one"""
     op = lab.op
-    reserved = {"iss": "https://evil.example", "sub": "usr_admin", "aud": "evil", "exp": 9999999999, "iat": 1, "nonce": "x", "acr": "9", "amr": ["hwk"], "azp": "evil", "sid": "evil", "at_hash": "x", "auth_time": 1, "scope": "admin", "client_id": "evil", "act": {"sub": "x"}, "cnf": {"jkt": "x"}, "roles": ["owner"], "email": "boss@example.org", "email_verified": True, "jti": "x"}
+    reserved = {"iss": "https://evil.example", "sub": "usr_admin", "aud": "evil", "exp": 9999999999, "iat": 1, "nonce": "x", "acr": "9", "amr": ["hwk"], "azp": "evil", "sid": "evil", "at_hash": "x", "auth_time": 1, "scope": "admin", "client_id": "evil", "act": {"sub": "x"}, "cnf": {"jkt": "x"}, "roles": ["owner"], "email": "boss@example.org", "jti": "x"}
     for names in ([name] for name in reserved):
         email = f"p{secrets.token_hex(5)}@example.org"
         try:
@@ -220,10 +222,12 @@ def TJ_16(lab):
     for kind in ("main", "https"):
         op = lab.instance(kind)
         for alg in ("ES256", "EdDSA"):
-            lab.new_client(op, redirect_uri=CB, metadata={"id_token_signed_response_alg": alg})
+            client = lab.new_client(op, **CLIENTS["web"], metadata={"id_token_signed_response_alg": alg})
+            lab.code(lab.browser(op), client).redeem()
         time.sleep(1.0)
         answer = op.get(rig.JWKS)
         keys = answer.json()["keys"]
+        must({key["alg"] for key in keys} >= {"RS256", "ES256", "EdDSA"}, "a key of each algorithm that a client asked for", [key["alg"] for key in keys])
         must(len({key["kid"] for key in keys}) == len(keys) and keys, "kid is unique", keys)
         for key in keys:
             must(not {"d", "p", "q", "dp", "dq", "qi", "k", "oth"} & set(key), "a private member is published", sorted(key))
