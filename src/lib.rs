@@ -40,7 +40,7 @@
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
 //! | web | app protocol accounts clients storage browser urls i18n seal clock |
 //! | jobs | app keys storage tokens clock |
-//! | demo | app browser clients accounts outgoing urls i18n seal |
+//! | demo | app storage browser clients accounts outgoing urls i18n seal |
 //! | layers | app config storage browser urls request telemetry::metrics |
 //! | management | app storage keys telemetry |
 //! | router cli | all |

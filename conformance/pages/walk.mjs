@@ -5,7 +5,7 @@
 //   PORTERO_URL           the issuer, such as http://127.0.0.1:8080
 //   PORTERO_USER          name or e-mail of a person, and PORTERO_PASSWORD
 //   PORTERO_CLIENT_ID     a public client that is not first-party, and its PORTERO_REDIRECT_URI (a host that need not exist)
-//   PORTERO_SETUP_LINK    the set-up link of a server without an owner (may be another server than PORTERO_URL); unset: not looked at
+//   PORTERO_SETUP_LINK    the set-up link of a server without an owner, another one than PORTERO_URL: in the end it is used; unset: not looked at
 //   PORTERO_DEMO          `off` where the server is not a development server
 //   CHROMIUM              the browser, /usr/bin/chromium by default
 //   OUT                   where screenshots go, ./screenshots by default
@@ -245,6 +245,35 @@ async function setup(look_) {
   await context.close();
 }
 
+// The first owner, and what the link is worth afterwards.
+async function setUp() {
+  const { context, page } = await open();
+  const origin = new URL(setupLink).origin;
+  await page.goto(setupLink);
+  await page.fill("#email", "ana@example.org");
+  await page.fill("#name", "Ana Ñandú");
+  await page.fill("#password", base64url(randomBytes(18)));
+  await page.click("#setup-submit");
+  await page.waitForSelector("#setup-done");
+  for (const lang of ["en", "es"]) {
+    await page.click(`button[name=lang][value=${lang}]`);
+    for (const theme of ["light", "dark"]) {
+      await page.click(`button[name=theme][value=${theme}]`);
+      for (const width of [1280, 320]) {
+        await page.setViewportSize({ width, height: 800 });
+        await look(page, "setup-done", { lang, theme, width });
+      }
+    }
+  }
+  for (const gone of [setupLink, `${origin}/setup`]) {
+    const response = await page.goto(gone);
+    expect(response.status() === 404, `${gone} answers ${response.status()} after set-up`);
+  }
+  await page.goto(`${origin}/`);
+  expect((await page.locator("#home-title").count()) === 1, "the start page does not greet the first owner");
+  await context.close();
+}
+
 // The whole way with scripts off: what the switches and buttons do is the server's work.
 async function withoutScript() {
   const { context, page } = await open({ script: false });
@@ -346,6 +375,7 @@ try {
   await withoutScript();
   await byKeyboard();
   await controls();
+  if (setupLink) await setUp();
 } catch (error) {
   expect(false, `the walk broke off: ${error.stack}`);
 } finally {

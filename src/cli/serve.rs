@@ -1,7 +1,7 @@
 //! `serve`: from a configuration to a server, and to its end.
 //!
-//! Starting: settings → log and metrics → both addresses bound (connections wait from here on) → stores, keys → what production refuses →
-//! ready. Stopping: not ready → wait for load balancers → accept no more → finish what is under way → close the stores.
+//! Starting: settings → log → both addresses bound (connections wait from here on) → stores, keys → what production refuses → serving →
+//! metrics → ready. Stopping: not ready → wait for load balancers → accept no more → finish what is under way → close the stores.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -56,7 +56,6 @@ pub fn run(global: &Global, serve: Serve) -> Done {
     let flags = flags.into_iter().filter_map(|(flag, key, value)| Some((flag, key, value?))).collect();
     let Loaded { config, warnings, .. } = Config::load(&global.inputs(flags))?;
     host::start_log(&config, Program::Server);
-    metrics::start();
     for warning in warnings {
         tracing::warn!(event = "configuration", "{warning}");
     }
@@ -91,6 +90,8 @@ async fn until_stopped(mut config: Config) -> Done {
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stopped.clone()));
     let upkeep = tokio::spawn(fold_metrics(stopped));
     let welcome = welcome(&app).await?;
+    // The recorder measures the processor's clock first, which takes up to 0.2 s: requests are answered meanwhile, readiness waits for it.
+    let _ = tokio::task::spawn_blocking(metrics::start).await;
     management.serving(checks(&app), {
         let app = Arc::clone(&app);
         move || measure(&app)
@@ -122,7 +123,11 @@ async fn until_stopped(mut config: Config) -> Done {
 }
 
 async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| Failure::Refused(format!("{setting}: {address} cannot be listened on: {error}")))
+    let refused = |error| {
+        let free = SocketAddr::new(address.ip(), address.port().wrapping_add(1).max(1024));
+        Failure::Refused(format!("{setting}: {address} cannot be listened on: {error}\n    example: {setting}={free}"))
+    };
+    TcpListener::bind(address).await.map_err(refused)
 }
 
 async fn open(config: Config) -> Result<App, Failure> {

@@ -147,6 +147,23 @@ async fn state_comes_back_byte_for_byte() {
     assert_eq!(refused.redirected()["state"], state);
 }
 
+/// OIDC Core §3.1.2.1
+#[tokio::test]
+async fn a_request_may_come_by_post_and_still_knows_the_session() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "first_party": true })).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    browser.code(&Flow::new(&client), "ana").await;
+    let flow = Flow::new(&client).with("prompt", "none");
+    let fields: Vec<(String, String)> = url::form_urlencoded::parse(flow.query().as_bytes()).into_owned().collect();
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let cookies = std::mem::take(&mut browser.cookies);
+    let first = browser.request(axum::http::Method::POST, "/oauth2/authorize", Some(&fields)).await;
+    browser.cookies = cookies;
+    assert!(browser.follow(first).await.redirected().contains_key("code"));
+}
+
 #[tokio::test]
 async fn deny_is_an_answer() {
     let server = Server::start().await;

@@ -108,6 +108,23 @@ pub async fn open(storage: &Storage, grant: &Grant, code: Option<&Digest>, by: &
     }
 }
 
+/// Revokes what a spent code opened. The one who spent it may be opening the grant at this very moment, here or on another replica: so a
+/// grant that is not there yet is waited for, as long as that step can reasonably take. Where none comes, its opener failed and
+/// there is nothing to revoke.
+///
+/// # Errors
+/// Faults of the store.
+pub async fn replay(storage: &Storage, code: &Digest, client_id: &str, now: Time, by: &Act) -> Result<(), StorageError> {
+    const PATIENCE: Duration = Duration::from_millis(1500);
+    const LOOK: Duration = Duration::from_millis(25);
+    let mut waited = Duration::ZERO;
+    while !storage.grants.replayed(code, client_id, now, by).await? && waited < PATIENCE {
+        tokio::time::sleep(LOOK).await;
+        waited += LOOK;
+    }
+    Ok(())
+}
+
 /// A grant that was renewed, ready for the mint.
 pub struct Renewed {
     pub grant: Grant,

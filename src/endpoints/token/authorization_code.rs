@@ -48,12 +48,12 @@ impl Grant for AuthorizationCode {
             // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and
             // SHOULD revoke (when possible) all tokens previously issued based on that authorization code."
             Spent::Again(_) => {
-                app.storage.grants.replayed(&digest, from.now, &by).await?;
+                grant::replay(&app.storage, &digest, client_id, from.now, &by).await?;
                 return Err(OAuthError::invalid_grant("The authorization code was used before").into());
             }
             // The short-lived store may have lost it; SQL still knows whether this client's grant came from it.
             Spent::Missing => {
-                app.storage.grants.replayed(&digest, from.now, &by).await?;
+                app.storage.grants.replayed(&digest, client_id, from.now, &by).await?;
                 return Err(OAuthError::invalid_grant("The authorization code is not valid").into());
             }
         };
