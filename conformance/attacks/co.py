@@ -91,6 +91,22 @@ def CO_05(lab):
     must(first.status == 200, "the owner's redemption after the thieves'", first)
     oauth_error(code.redeem(by=lab.client("other")), 400, "invalid_grant")
     must(lab.active(lab.client("web"), first.json()["access_token"]), "a stranger's replay revoked the owner's tokens")
+    # Nor when the short-lived store has forgotten the code, and only SQL knows what it opened.
+    with Portero(lab.store) as op:
+        owner, thief = (lab.new_client(op, **CLIENTS[kind]) for kind in ("web", "other"))
+        browser = Browser(op)
+        browser.email = lab.person(op)
+        code = lab.code(browser, owner)
+        first = code.redeem().json()
+        if lab.store == "embedded":
+            op.stop(keep=True)
+            op.start()
+        else:
+            lab.redis("FLUSHDB", op=op)
+        oauth_error(code.redeem(by=thief), 400, "invalid_grant")
+        must(lab.active(owner, first["access_token"], op), "a stranger's replay of a forgotten code revoked the owner's tokens")
+        oauth_error(code.redeem(), 400, "invalid_grant")
+        must(not lab.active(owner, first["access_token"], op), "the owner's own replay of a forgotten code revokes")
 
 
 def CO_06(lab):
