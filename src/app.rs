@@ -151,10 +151,7 @@ impl App {
     /// # Errors
     /// [`KeyError`].
     pub async fn ensure_keys(&self, client: &Client, by: &Act) -> Result<(), KeyError> {
-        for alg in [client.id_token_signed_response_alg, client.access_token_signed_response_alg] {
-            self.tokens.keys.ensure(alg, self.random.bytes(), self.clock.now(), by).await?;
-        }
-        Ok(())
+        self.tokens.keys.ensure_for(client, || self.random.bytes(), self.clock.now(), by).await
     }
 
     #[must_use]

@@ -11,7 +11,7 @@ use super::password::{Cost, Hasher, Settings};
 use super::sessions::{self, Lifetimes, NewSession};
 use super::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::seal::Seal;
-use crate::storage::durable::{Act, Actor, User};
+use crate::storage::durable::{Act, Actor, SessionCookie, User};
 use crate::storage::{Schema, Storage, StorageOptions, Time};
 
 const PASSWORD: &str = "tres tristes tigres";
@@ -56,8 +56,9 @@ impl Fixture {
     }
 
     async fn whose(&self, cookie: &str, now: Time) -> Option<String> {
-        let found = sessions::find(&*self.storage.sessions, &self.seal, cookie, Lifetimes::default(), now).await.expect("no fault");
-        found.map(|signed_in| signed_in.user.id)
+        let cookie = SessionCookie::parse(cookie)?;
+        let found = self.storage.sessions.find(&cookie.digest(&self.seal), Lifetimes::default().idle, now).await.expect("no fault");
+        found.filter(|signed_in| signed_in.session.id == cookie.id).map(|signed_in| signed_in.user.id)
     }
 }
 
@@ -111,8 +112,8 @@ async fn a_session_is_found_by_its_cookie_and_ends() {
     }
     let row = fixture.storage.sessions.by_id(&first.id, Lifetimes::default().idle, now()).await.expect("no fault").expect("live");
     assert_eq!((row.session.user_agent.as_deref(), row.session.address.as_deref()), (Some("Browser1.0"), Some("192.0.2.1")));
-    assert!(sessions::end(&*fixture.storage.sessions, &first.id, now(), &act()).await.expect("no fault"));
-    assert!(!sessions::end(&*fixture.storage.sessions, &first.id, now(), &act()).await.expect("no fault"));
+    assert!(fixture.storage.sessions.end(&first.id, now(), &act()).await.expect("no fault"));
+    assert!(!fixture.storage.sessions.end(&first.id, now(), &act()).await.expect("no fault"));
     assert_eq!(fixture.whose(&again.cookie, now()).await, None);
 }
 

@@ -156,6 +156,7 @@ async fn create(global: &Global, Create { members, id, preset }: Create) -> Done
     let id = id.or(id_in_file);
     let made = clients::create(&*host.storage.clients, &host.seal, id.as_deref(), metadata, fresh, host.now(), &host.act()).await;
     let changed = made.map_err(|error| refused(&error))?;
+    host.ensure_keys(&changed.record.client).await?;
     tell(global, &changed);
     if let Some(preset) = preset.filter(|_| !global.json) {
         super::output::print(&format!("\n{}", snippet(&host, preset, &changed)));
@@ -181,7 +182,9 @@ async fn update(global: &Global, update: Update) -> Done {
     let mut changed = None;
     if changes {
         let updated = clients::update(&*host.storage.clients, &host.seal, &client_id, metadata, host.random.bytes(), now, &by).await;
-        changed = Some(updated.map_err(|error| refused(&error))?);
+        let updated = updated.map_err(|error| refused(&error))?;
+        host.ensure_keys(&updated.record.client).await?;
+        changed = Some(updated);
     }
     if disable || enable {
         let record = clients::set_disabled(&*host.storage.clients, &client_id, disable, now, &by).await.map_err(|error| refused(&error))?;

@@ -74,6 +74,8 @@ async fn redeem_and_issue(app: &App, from: &FromClient) -> Result<Response, Fail
     if !from.client.allows(grant.name()) {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "The client is not registered for this grant type").into());
     }
+    // A key of the client's algorithm may be new, or not made yet: looked for before anything is spent.
+    app.ensure_keys(&from.client, &from.act()).await.map_err(|error| Failure::Fault(error.to_string()))?;
     let redeemed = grant.redeem(app, from).await?;
     let response = app.tokens.issue(
         &Authorization {
