@@ -119,6 +119,8 @@ def AZ_07(lab):
                 must(len(response.header_all("location")) == (mode != "form_post"), f"state {name} made a header", response)
                 if mode == "form_post":
                     must("<script>alert" not in response.text and "<!--&amp;" not in response.text, f"state {name} is not escaped")
+                    # A browser reads CR and CR LF of a document as LF: they must be written as references to arrive.
+                    must("\r" not in response.text, "a CR of state stands raw in the form")
     # The same through the pages.
     third, fresh = lab.client("third"), Browser(lab.op)
     callback = fresh.authorize(lab.request(third, state=STATES["markup"]), lab.person())
