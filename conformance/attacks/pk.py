@@ -11,7 +11,7 @@ def PK_01(lab):
         for challenge in (None, ""):
             for method in ("GET", "POST"):
                 url = lab.request(client, code_challenge=challenge, code_challenge_method="S256" if challenge == "" else None)
-                response = browser.request("GET", url) if method == "GET" else browser.request("POST", lab.op.at(AUTHORIZE), form=query(url))
+                response = browser.request("GET", url) if method == "GET" else browser.post(lab.op.at(AUTHORIZE), form=query(url))
                 redirected(lab, response, "invalid_request", state=query(url)["state"])
     native = lab.client("native")
     redirected(lab, browser.request("GET", lab.request(native, code_challenge=None)), "invalid_request", "http://127.0.0.1/cb")
