@@ -113,7 +113,8 @@ impl App {
         let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "start".to_owned() };
         keys.ensure(SigningAlg::RS256, random.bytes(), now, &by).await?;
         let cost = Cost { m: config.passwords.memory_kib, t: config.passwords.iterations, p: config.passwords.lanes };
-        let hasher = Hasher::new(Settings { cost, ..Settings::default() }).map_err(|reason| AppError::Configuration(reason.to_owned()))?;
+        let hasher = Hasher::new(Settings { cost, queue: config.passwords.queue as usize, ..Settings::default() })
+            .map_err(|reason| AppError::Configuration(reason.to_owned()))?;
         let tokens = Tokens {
             issuer: config.issuer.clone(),
             keys,

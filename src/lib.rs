@@ -32,7 +32,7 @@
 //! | outgoing | config |
 //! | storage | protocol seal |
 //! | keys | protocol storage seal outgoing |
-//! | accounts | storage seal request::network |
+//! | accounts | storage seal request::network telemetry::metrics |
 //! | clients | protocol storage seal outgoing request::network |
 //! | tokens | protocol keys storage seal clock::Random telemetry::metrics |
 //! | browser | storage seal i18n urls request protocol::error |
