@@ -2,6 +2,7 @@
 
 mod authorization_code;
 mod discovery;
+mod faults;
 mod harness;
 mod imports;
 mod logout;
