@@ -106,8 +106,13 @@ STATES = {
 def AZ_07(lab):
     """state comes back byte for byte, in success and error, and splits nothing"""
     browser, web = lab.browser(), lab.client("web")
-    # RFC 6749 appendix A.5 has no NUL in a state, and HTML no way to write one: the request is refused whole.
-    error_page(browser.request("GET", lab.request(web, state="a\0b")), "invalid_request")
+    # RFC 6749 appendix A.5 has no NUL in a state, and HTML no way to write one: it comes back as it was, or the request is refused whole.
+    for mode in ("query", "fragment", "form_post"):
+        response = browser.request("GET", lab.request(web, state="a\0b", response_mode=mode))
+        if response.status == 400:
+            error_page(response, "invalid_request")
+        else:
+            must("\0" not in response.text and (mode == "form_post" or answer_params(response)["state"] == "a\0b"), f"NUL in state by {mode}", response)
     for name, state in STATES.items():
         for mode in ("query", "fragment", "form_post"):
             for more, due in (({}, "code"), ({"prompt": "none login"}, "error")):
