@@ -106,8 +106,13 @@ STATES = {
 def AZ_07(lab):
     """state comes back byte for byte, in success and error, and splits nothing"""
     browser, web = lab.browser(), lab.client("web")
-    # RFC 6749 appendix A.5 has no NUL in a state, and HTML no way to write one: the request is refused whole.
-    error_page(browser.request("GET", lab.request(web, state="a\0b")), "invalid_request")
+    # RFC 6749 appendix A.5 has no NUL in a state, and HTML no way to write one: it comes back as it was, or the request is refused whole.
+    for mode in ("query", "fragment", "form_post"):
+        response = browser.request("GET", lab.request(web, state="a\0b", response_mode=mode))
+        if response.status == 400:
+            error_page(response, "invalid_request")
+        else:
+            must(mode == "form_post" or answer_params(response)["state"] == "a\0b", f"NUL in state by {mode}", response)
     for name, state in STATES.items():
         for mode in ("query", "fragment", "form_post"):
             for more, due in (({}, "code"), ({"prompt": "none login"}, "error")):
@@ -238,6 +243,20 @@ def AZ_20(lab):
             oauth_error(answer, 400, "invalid_scope")
 
 
+def AZ_21(lab):
+    """GET and POST ask for a code; HEAD gets none, other methods are not there"""
+    browser, op = lab.browser(), lab.op
+    url, cookies = lab.request(lab.client("web")), {"Cookie": browser.cookie_header("/oauth2")}
+    for method in ("PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"):
+        answer = fetch(method, url, headers={**cookies, "Origin": "https://app.example"}, connect=op.port)
+        must(answer.status == 405 and "GET" in (answer.header("allow") or ""), f"{method}: 405 with Allow", answer)
+        must(answer.header("access-control-allow-origin") is None and answer.header("location") is None, f"{method}: CORS or a redirect", answer)
+    answer = fetch("HEAD", url, headers=cookies, connect=op.port)
+    must("code=" not in (answer.header("location") or ""), "HEAD issues a code", answer)
+    must("code" in answer_params(browser.request("GET", url)), "GET")
+    must("code" in answer_params(browser.post(op.at(AUTHORIZE), form=query(url))), "POST")
+
+
 def AZ_22(lab):
     """a consent form works only in the browser it was made for"""
     third = lab.client("third")
@@ -281,6 +300,28 @@ def AZ_23(lab):
             must(browser.callback(response) is None, "the victim's browser answered the attacker's flow", response)
             error_page(response, status=(400, 403))
     must("code" in attacker.callback(attacker.follow(answer)).params, "the flow itself was disturbed")
+
+
+def AZ_24(lab):
+    """two tabs of one browser, two apps: each gets its own answer"""
+    browser, email = Browser(lab.op), lab.person()
+    third, stranger = lab.client("third"), lab.client("stranger")
+    one = sign_in_page(browser.get(lab.request(third, state="one", nonce="n1")))
+    two = sign_in_page(browser.get(lab.request(stranger, state="two", nonce="n2")))
+    first = consent_page(browser.sign_in(one, email, PASSWORD))
+    # The second tab's form is from before the sign-in: it goes on, or an error page leads to one that does.
+    second = browser.sign_in(two, email, PASSWORD)
+    if second.status == 403:
+        again = [link for link in second.page.links if "interaction=" in link]
+        must(again, "the page says no way on", second)
+        second = browser.get(urllib.parse.urljoin(second.url, again[0]))
+        if second.page.has("sign-in-submit"):
+            second = browser.sign_in(second, email, PASSWORD)
+    consent_page(second)
+    first = consent_page(browser.get(first.url))  # signing in again made new form tokens
+    for page, redirect, state in ((second, "https://spa.example/cb", "two"), (first, CB, "one")):
+        done = browser.callback(browser.submit(page, "consent-allow"))
+        must(done and done.url.startswith(redirect + "?") and done.params.get("state") == state and "code" in done.params, f"the answer of tab {state}", done)
 
 
 def AZ_26(lab):

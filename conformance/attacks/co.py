@@ -188,6 +188,50 @@ def CO_11(lab):
     must(live.redeem().status == 200, "the code that was looked for was live")
 
 
+def CO_14(lab):
+    """what the token endpoint is told by query, JSON or multipart does not count"""
+    op, web = lab.op, lab.client("web")
+    code = lab.code(lab.browser(), web)
+    auth = {"Authorization": basic(web["client_id"], web["client_secret"])}
+    where = TOKEN + "?" + urllib.parse.urlencode(code.form())
+    answer = op.get(where, headers=auth)
+    must(answer.status == 405 and "POST" in (answer.header("allow") or ""), "GET", answer)
+    oauth_error(op.post(where, {}, headers=auth), 400, "invalid_request")
+    for kind, body in (
+        ("application/json", json.dumps(code.form())),
+        ("multipart/form-data; boundary=x", "".join(f'--x\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in code.form().items()) + "--x--"),
+        ("text/plain", urllib.parse.urlencode(code.form())),
+    ):
+        answer = fetch("POST", op.at(TOKEN), body=body.encode(), headers={**auth, "Content-Type": kind}, connect=op.port)
+        oauth_error(answer, (400, 415), "invalid_request")
+    must(code.redeem().status == 200, "the code was consumed")
+
+
+def CO_17(lab):
+    """a sign-out after the code: no token of an ended session"""
+    for scope in ("openid", "openid offline_access"):
+        browser = lab.signed_in()
+        code = lab.code(browser, lab.client("web"), scope=scope)
+        browser.sign_out(lab.op.at(LOGOUT))
+        oauth_error(code.redeem(), 400, "invalid_grant")
+
+
+def CO_18(lab):
+    """a new password or a disabled account after the code: the code is dead"""
+    op, web = lab.op, lab.client("web")
+    for scope in ("openid", "openid offline_access"):
+        browser = lab.signed_in()
+        code = lab.code(browser, web, scope=scope)
+        WATCH.typed.add("another long passphrase")
+        op.cli("user", "set-password", browser.email, "--password-stdin", stdin="another long passphrase\n")
+        oauth_error(code.redeem(), 400, "invalid_grant")
+        browser = lab.signed_in()
+        code = lab.code(browser, web, scope=scope)
+        op.cli("user", "disable", browser.email)
+        op.cli("user", "enable", browser.email)
+        oauth_error(code.redeem(), 400, "invalid_grant")
+
+
 def _redis_dump(lab) -> bytes:
     out = b""
     for key in lab.redis("KEYS", "*"):

@@ -268,3 +268,14 @@ def TJ_17(lab):
     op.cli("user", "disable", second.email)
     for at in lab.replicas():
         must(at.userinfo(tokens["access_token"]).status == 401, "a disabled person's token")
+
+
+def TJ_18(lab):
+    """a token comes by header or by form, once, and never by query"""
+    op, token = lab.op, lab.tokens()["access_token"]
+    header = {"Authorization": f"Bearer {token}"}
+    must(op.get(f"{USERINFO}?access_token={token}").status in (400, 401), "a token in the query")
+    must(op.post(f"{USERINFO}?access_token={token}", {}).status in (400, 401), "a token in the query of a POST")
+    for answer in (op.post(USERINFO, {"access_token": token}, headers=header), op.get(USERINFO, headers=[*header.items(), *header.items()]), op.post(USERINFO, [("access_token", token), ("access_token", token)])):
+        oauth_error(answer, 400, "invalid_request")
+    must(op.get(USERINFO, headers=header).status == 200 and op.post(USERINFO, {"access_token": token}).status == 200, "once, by header or by form")
