@@ -1,10 +1,11 @@
 //! The limits that the benchmark holds Portero against, with the same crates and nothing of Portero: what cryptography costs on one
 //! core, and what the smallest useful answer of an axum server costs. Called by `conformance/bench/run`, pinned to the server's core.
 //!
-//! `bench-limits measure SECONDS` prints one JSON object: operations per CPU second, each measured for that long.
+//! `bench-limits measure SECONDS NAME…` prints one JSON object: operations per CPU second, each measured for that long.
 //! `bench-limits serve PORT` answers a form posted to `/` with JSON on the loopback address until it is ended.
 #![allow(clippy::disallowed_methods, reason = "a stand-alone measurement has no clock or randomness of its own to seed")]
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -26,49 +27,47 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 fn main() -> Outcome<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["measure", seconds] => measure(Duration::from_secs_f64(seconds.parse()?)),
+        ["measure", seconds, ref names @ ..] => measure(Duration::from_secs_f64(seconds.parse()?), names),
         ["serve", port] => {
             // As the server does: as many workers as there are cores for this process.
             tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(port.parse()?))
         }
-        _ => Err("bench-limits measure SECONDS | serve PORT".into()),
+        _ => Err("bench-limits measure SECONDS NAME… | serve PORT".into()),
     }
 }
 
 // --- cryptography -------------------------------------------------------------------------------------------------
 
-/// Operations per second of CPU time on this thread.
-#[derive(Serialize)]
-struct Limits {
-    argon2id: f64,
-    rs256_sign: f64,
-    rs256_verify: f64,
-    es256_sign: f64,
-    es256_verify: f64,
-    eddsa_sign: f64,
-    eddsa_verify: f64,
-}
-
-fn measure(each: Duration) -> Outcome<()> {
-    // As long as a JWT access token is before it is signed.
-    let message = [b'm'; 420];
-    let rsa = RsaKeyPair::generate(2048)?.to_jwk_key_pair();
-    let ec = EcKeyPair::generate(EcCurve::P256)?.to_jwk_key_pair();
-    let ed = EdKeyPair::generate(EdCurve::Ed25519)?.to_jwk_key_pair();
-    let (rs256_sign, rs256_verify) = signatures(&RS256.signer_from_jwk(&rsa)?, &RS256.verifier_from_jwk(&rsa)?, &message, each)?;
-    let (es256_sign, es256_verify) = signatures(&ES256.signer_from_jwk(&ec)?, &ES256.verifier_from_jwk(&ec)?, &message, each)?;
-    let (eddsa_sign, eddsa_verify) = signatures(&EdDSA.signer_from_jwk(&ed)?, &EdDSA.verifier_from_jwk(&ed)?, &message, each)?;
-    let limits = Limits { argon2id: hashes(each * 2)?, rs256_sign, rs256_verify, es256_sign, es256_verify, eddsa_sign, eddsa_verify };
-    println!("{}", serde_json::to_string(&limits)?);
+fn measure(each: Duration, names: &[&str]) -> Outcome<()> {
+    let mut rates = BTreeMap::new();
+    for name in names {
+        let rate = match *name {
+            "argon2id" => hashes(each)?,
+            "rs256_sign" | "rs256_verify" => {
+                let jwk = RsaKeyPair::generate(2048)?.to_jwk_key_pair();
+                signatures(&RS256.signer_from_jwk(&jwk)?, &RS256.verifier_from_jwk(&jwk)?, name.ends_with("sign"), each)?
+            }
+            "es256_sign" | "es256_verify" => {
+                let jwk = EcKeyPair::generate(EcCurve::P256)?.to_jwk_key_pair();
+                signatures(&ES256.signer_from_jwk(&jwk)?, &ES256.verifier_from_jwk(&jwk)?, name.ends_with("sign"), each)?
+            }
+            "eddsa_sign" | "eddsa_verify" => {
+                let jwk = EdKeyPair::generate(EdCurve::Ed25519)?.to_jwk_key_pair();
+                signatures(&EdDSA.signer_from_jwk(&jwk)?, &EdDSA.verifier_from_jwk(&jwk)?, name.ends_with("sign"), each)?
+            }
+            other => return Err(format!("nothing is called {other}").into()),
+        };
+        rates.insert(*name, rate);
+    }
+    println!("{}", serde_json::to_string(&rates)?);
     Ok(())
 }
 
-/// Signer and verifier kept, as a server keeps them.
-fn signatures(signer: &dyn JwsSigner, verifier: &dyn JwsVerifier, message: &[u8], each: Duration) -> Outcome<(f64, f64)> {
-    let signature = signer.sign(message)?;
-    let sign = rate(each, || signer.sign(message).is_ok())?;
-    let verify = rate(each / 2, || verifier.verify(message, &signature).is_ok())?;
-    Ok((sign, verify))
+/// Signer and verifier kept, as a server keeps them; a message as long as a JWT access token is before it is signed.
+fn signatures(signer: &dyn JwsSigner, verifier: &dyn JwsVerifier, sign: bool, each: Duration) -> Outcome<f64> {
+    let message = [b'm'; 420];
+    let signature = signer.sign(&message)?;
+    if sign { rate(each, || signer.sign(&message).is_ok()) } else { rate(each, || verifier.verify(&message, &signature).is_ok()) }
 }
 
 /// Argon2id at OWASP's first choice (m=19456, t=2, p=1), into memory that is kept from one hash to the next.
@@ -85,8 +84,7 @@ fn rate(each: Duration, mut operation: impl FnMut() -> bool) -> Outcome<f64> {
     for _ in 0..2 {
         operation();
     }
-    let (began, before) = (Instant::now(), cpu_seconds());
-    let mut done = 0_u32;
+    let (began, before, mut done) = (Instant::now(), cpu_seconds(), 0_u32);
     while began.elapsed() < each {
         if !operation() {
             return Err("an operation failed".into());
@@ -131,10 +129,7 @@ const TOKEN: &str = match std::str::from_utf8(&[b't'; 760]) {
 };
 
 async fn serve(port: u16) -> Outcome<()> {
-    let routes = Router::new()
-        .route("/", post(answer))
-        .layer(DefaultBodyLimit::max(64 * 1024))
-        .layer(middleware::from_fn(around));
+    let routes = Router::new().route("/", post(answer)).layer(DefaultBodyLimit::max(64 * 1024)).layer(middleware::from_fn(around));
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     axum::serve(listener, routes).await?;
     Ok(())

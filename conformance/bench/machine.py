@@ -167,10 +167,13 @@ def openssl_rsa(cores: Cores, seconds=2) -> dict:
     return {"sign": sign if sign > 1 else 1 / sign, "verify": verify if verify > 1 else 1 / verify}
 
 
-def cryptography(program: pathlib.Path, cores: Cores, seconds: float) -> dict:
+CRYPTOGRAPHY = ("argon2id", "rs256_sign", "rs256_verify", "es256_sign", "es256_verify", "eddsa_sign", "eddsa_verify")
+
+
+def cryptography(program: pathlib.Path, cores: Cores, seconds: float, names=CRYPTOGRAPHY) -> dict:
     """Operations per second of processor time, with the crates and the settings of the server."""
     with cores.for_server():
-        done = subprocess.run([program, "measure", str(seconds)], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([program, "measure", str(seconds), *names], capture_output=True, text=True, timeout=120)
     if done.returncode:
         raise BenchError(f"bench-limits: {done.stderr.strip()}")
     return json.loads(done.stdout)
