@@ -101,13 +101,15 @@ async fn a_known_device_comes_in_beside_a_lock() {
 async fn a_session_is_found_by_its_cookie_and_ends() {
     let (fixture, ana) = Fixture::with_ana().await;
     let first = fixture.start(&ana, None, 1).await;
-    assert!(first.id.starts_with("ses_") && first.cookie.len() == 43);
+    assert!(first.id.starts_with("ses_") && first.cookie.starts_with(&format!("{}.", first.id)));
     assert_eq!(fixture.whose(&first.cookie, now()).await.as_deref(), Some(&*ana.id));
     let again = fixture.start(&ana, Some(&first.id), 2).await;
     assert_eq!(again.id, first.id, "the same session, authenticated anew");
     assert_eq!(fixture.whose(&first.cookie, now()).await, None, "SE-01: the old value is dead");
     assert_eq!(fixture.whose(&again.cookie, now()).await.as_deref(), Some(&*ana.id));
-    for other in ["", "x", &again.cookie[1..], &again.cookie.to_lowercase(), &format!("{} ", again.cookie), &again.id] {
+    // ST-07: a value under another session's name opens nothing.
+    let moved = again.cookie.replace(&again.id, "ses_other");
+    for other in ["", "x", &moved, &again.cookie[1..], &again.cookie.to_lowercase(), &format!("{} ", again.cookie), &again.id] {
         assert_eq!(fixture.whose(other, now()).await, None, "{other}");
     }
     let row = fixture.storage.sessions.by_id(&first.id, Lifetimes::default().idle, now()).await.expect("no fault").expect("live");

@@ -220,3 +220,37 @@ async fn a_flow_belongs_to_the_browser_that_started_it() {
     let stolen = victim.submit(&page, &[("username", "ana"), ("password", PASSWORD)], Some("sign-in-submit")).await;
     assert!(stolen.status.is_client_error(), "{}", stolen.status);
 }
+
+#[tokio::test]
+async fn a_code_does_not_outlive_the_session_it_was_made_in() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    let user = server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    for scope in ["openid", "openid offline_access"] {
+        let flow = Flow::new(&client).with("scope", scope).with("prompt", "consent");
+        let code = browser.code(&flow, "ana").await;
+        let page = browser.get("/oauth2/logout").await;
+        browser.submit(&page, &[], Some("sign-out-submit")).await;
+        server.redeem(&client, &code).await.expect_error(400, "invalid_grant");
+    }
+    let code = browser.code(&Flow::new(&client), "ana").await;
+    let (users, now, by) = (&server.app.storage.users, server.app.clock.now(), Server::operator());
+    for disabled in [true, false] {
+        assert!(users.set_disabled(&user, disabled, now, &by).await.expect("stored"));
+    }
+    server.redeem(&client, &code).await.expect_error(400, "invalid_grant");
+}
+
+/// RFC 9110 §9.2.1
+#[tokio::test]
+async fn head_issues_nothing() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "first_party": true })).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    browser.code(&Flow::new(&client), "ana").await;
+    let answer = browser.request(axum::http::Method::HEAD, &Flow::new(&client).path(), None).await;
+    assert_eq!(answer.status, 405);
+    assert!(!answer.headers.contains_key("location"));
+}

@@ -153,7 +153,9 @@ impl Tokens {
         let Some((grant, user)) = storage.grants.refreshable(&id, self.lifetimes.session_idle, now).await? else {
             return Err(dead().into());
         };
-        let granted: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
+        // What an administrator has taken from the client since is not granted any more.
+        let registered: Vec<&str> = client.scope.split_whitespace().collect();
+        let granted: Vec<String> = grant.scope.split_whitespace().filter(|name| registered.contains(name)).map(str::to_owned).collect();
         let resources: Vec<String> = grant.resource.split_whitespace().map(str::to_owned).collect();
         let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked.scope)?;
         refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;

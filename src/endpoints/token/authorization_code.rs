@@ -10,7 +10,6 @@ use crate::protocol::authorization_code::{self, CodeBinding};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::OAuthError;
 use crate::protocol::resource;
-use crate::storage::durable::UserKey;
 use crate::storage::ephemeral::Redeemed as Spent;
 use crate::storage::records;
 use crate::tokens::grant;
@@ -61,13 +60,9 @@ impl Grant for AuthorizationCode {
         let resource = resource::narrow(&code.request.resource, &from.params.all("resource").collect::<Vec<_>>())?;
         let opened = grant::from_code(grant::new_id(&app.random), &code, &app.tokens.lifetimes, from.now);
         grant::open(&app.storage, &opened, Some(&digest), &by).await?;
-        let user = app
-            .storage
-            .users
-            .find(UserKey::Id(&code.user_id))
-            .await?
-            .filter(|user| user.disabled_at.is_none())
-            .ok_or_else(|| OAuthError::invalid_grant("The authorization code is not valid"))?;
+        // A sign-out, a new password or a disabled account since the code was made: the store opened the grant as revoked.
+        let standing = app.storage.grants.refreshable(&opened.id, app.tokens.lifetimes.session_idle, from.now).await?;
+        let (opened, user) = standing.ok_or_else(|| OAuthError::invalid_grant("The authorization code is not valid any more"))?;
         Ok(Redeemed {
             scope: code.scope,
             resource,
