@@ -346,16 +346,18 @@ async function controls() {
   const csrf = await page.inputValue("input[name=csrf]");
   const forms = [["/sign-in", { username: user, password, csrf }], ["/preferences", { lang: "es", return: "/" }]];
   for (const [path, fields] of forms) {
-    // A page without an origin of its own: whatever it sends is cross-site.
-    await page.goto("data:text/html,<title>elsewhere</title>");
-    const got = page.waitForResponse((response) => response.url() === `${base}${path}`);
-    await page.evaluate(([action, values]) => {
+    // A page without an origin of its own: whatever it sends is cross-site. One for each form, so that none is cut off by the next.
+    const elsewhere = await context.newPage();
+    await elsewhere.goto("data:text/html,<title>elsewhere</title>");
+    const got = elsewhere.waitForResponse((response) => response.url() === `${base}${path}`);
+    await elsewhere.evaluate(([action, values]) => {
       const form = Object.assign(document.createElement("form"), { method: "post", action });
       for (const [name, value] of Object.entries(values)) form.append(Object.assign(document.createElement("input"), { name, value }));
       document.body.append(form);
       form.submit();
     }, [`${base}${path}`, fields]);
     expect((await got).status() === 403, `${path} took a form from another site: ${(await got).status()}`);
+    await elsewhere.close();
   }
   await headers(page, `${base}/sign-in`);
   await headers(page, `${base}/setup?token=x`);
