@@ -213,8 +213,6 @@ class Portero:
         self.port, self.management_port = free_port(), free_port()
         if share and share.store == "embedded":
             raise RigError("a replica needs shared stores: use store='postgres'")
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix="portero-rig-"))
-        self.log_path = self.home / "portero.log"
         #: where this instance listens, with the issuer's path
         self.url = f"http://127.0.0.1:{self.port}{path}"
         #: where it answers /livez, /readyz and /metrics
@@ -223,6 +221,8 @@ class Portero:
         self.issuer = share.issuer if share else self.url
 
         settings = dict(share._settings) if share else self._own_settings(production)
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="portero-rig-"))
+        self.log_path = self.home / "portero.log"
         settings.update(PORTERO_LISTEN=f"127.0.0.1:{self.port}", PORTERO_MANAGEMENT_LISTEN=f"127.0.0.1:{self.management_port}")
         settings["PORTERO_ISSUER"] = self.issuer
         for name, value in (env or {}).items():
@@ -237,7 +237,9 @@ class Portero:
     def _own_settings(self, production):
         # Development's master key lies in ./keys of the folder it runs in; a replica has another folder, so the key is given.
         settings = {"PORTERO_ENV": "production" if production else "development", "PORTERO_MASTER_KEY": secrets.token_hex(32)}
-        if not production:
+        if production:
+            settings["PORTERO_SHUTDOWN__DRAIN"] = "0s"  # no load balancer has to notice
+        else:
             settings["PORTERO_LIMITS"] = "off"
         if self.store == "postgres":
             self._postgres, self._redis = _Postgres(), _Redis()
@@ -667,7 +669,7 @@ class Browser:
 
     def __init__(self, via: Portero, headers=None):
         self.via, self.issuer = via, via.issuer
-        self.headers = dict(headers or {"User-Agent": "rig", "Accept-Language": "en"})
+        self.headers = dict(headers or {"User-Agent": "rig", "Accept": "text/html,*/*;q=0.8", "Accept-Language": "en"})
         self.cookies: dict[tuple[str, str], str] = {}  # (name, path) → value
         self.set_cookies: list[str] = []  # every Set-Cookie header seen, as it was sent
         self._referrer_policy = None

@@ -88,7 +88,10 @@ impl App {
     /// [`AppError`], each naming what to change.
     pub async fn open(config: Config, seal: Seal, clock: Clock, random: Random) -> Result<Self, AppError> {
         let config = Arc::new(config);
-        let options = StorageOptions { redis_url: config.redis_url.as_ref().map(|url| url.expose().to_owned()), ..StorageOptions::new(config.database_url.expose()) };
+        let options = StorageOptions {
+            redis_url: config.redis_url.as_ref().map(|url| url.expose().to_owned()),
+            ..StorageOptions::new(config.database_url.expose())
+        };
         let storage = Storage::open(&options, seal.clone(), Schema::Migrate).await?;
         Self::on(config, storage, seal, clock, random).await
     }
@@ -110,7 +113,8 @@ impl App {
         let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "start".to_owned() };
         keys.ensure(SigningAlg::RS256, random.bytes(), now, &by).await?;
         let cost = Cost { m: config.passwords.memory_kib, t: config.passwords.iterations, p: config.passwords.lanes };
-        let hasher = Hasher::new(Settings { cost, ..Settings::default() }).map_err(|reason| AppError::Configuration(reason.to_owned()))?;
+        let hasher = Hasher::new(Settings { cost, queue: config.passwords.queue as usize, ..Settings::default() })
+            .map_err(|reason| AppError::Configuration(reason.to_owned()))?;
         let tokens = Tokens {
             issuer: config.issuer.clone(),
             keys,
@@ -148,10 +152,7 @@ impl App {
     /// # Errors
     /// [`KeyError`].
     pub async fn ensure_keys(&self, client: &Client, by: &Act) -> Result<(), KeyError> {
-        for alg in [client.id_token_signed_response_alg, client.access_token_signed_response_alg] {
-            self.tokens.keys.ensure(alg, self.random.bytes(), self.clock.now(), by).await?;
-        }
-        Ok(())
+        self.tokens.keys.ensure_for(client, || self.random.bytes(), self.clock.now(), by).await
     }
 
     #[must_use]

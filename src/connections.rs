@@ -22,6 +22,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::{Request, StatusCode, Version};
@@ -104,7 +105,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut sto
     // Answers are small and whole: waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new());
-    let io = TokioIo::new(Noted { stream, activity: Arc::clone(&activity) });
+    let io = TokioIo::new(Noted { stream, activity: Arc::clone(&activity), head: HeadScan::default() });
     let service = hyper::service::service_fn({
         let activity = Arc::clone(&activity);
         move |request| handle(router.clone(), request, peer, Arc::clone(&activity))
@@ -145,6 +146,14 @@ async fn handle(mut router: Router, request: Request<Incoming>, peer: SocketAddr
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
         return Ok(StatusCode::URI_TOO_LONG.into_response());
     }
+    // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host header
+    // field and to any request message that contains more than one Host header field line or a Host header field with an invalid
+    // field value."
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    let host_missing = request.version() == Version::HTTP_11 && hosts != 1;
+    if host_missing || hosts > 1 || activity.ambiguous.swap(false, Ordering::Relaxed) {
+        return Ok((StatusCode::BAD_REQUEST, [(header::CONNECTION, "close")]).into_response());
+    }
     let mut request = request.map(|body| if hyper::body::Body::is_end_stream(&body) { Body::empty() } else { Body::new(Timed::new(body)) });
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = router.call(request).await;
@@ -161,6 +170,8 @@ struct Activity {
     head_since: AtomicU64,
     idle_since: AtomicU64,
     http2: AtomicBool,
+    /// The head under way has both a length and a transfer coding.
+    ambiguous: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +191,7 @@ impl Activity {
             head_since: AtomicU64::new(1),
             idle_since: AtomicU64::new(0),
             http2: AtomicBool::new(false),
+            ambiguous: AtomicBool::new(false),
         }
     }
 
@@ -187,10 +199,13 @@ impl Activity {
         u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn byte_came(&self, now: u64) {
-        if self.requests.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0 {
+    /// True for the first byte of a head.
+    fn byte_came(&self, now: u64) -> bool {
+        let first = self.requests.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0;
+        if first {
             self.head_since.store(now + 1, Ordering::Relaxed);
         }
+        first
     }
 
     fn begin(self: &Arc<Self>, http2: bool) -> UnderWay {
@@ -230,10 +245,48 @@ impl Drop for UnderWay {
     }
 }
 
-/// A stream that notes when bytes come.
+/// A stream that notes when bytes come, and whether a head can be read in two ways.
 struct Noted {
     stream: TcpStream,
     activity: Arc<Activity>,
+    head: HeadScan,
+}
+
+/// Looks for Content-Length beside Transfer-Encoding in a head. RFC 9112 §6.3: "Such a message might indicate an attempt to perform request
+/// smuggling or response splitting and ought to be handled as an error." hyper settles it silently in favour of the coding, so it has to be seen
+/// before.
+#[derive(Default)]
+struct HeadScan {
+    /// The beginning of the line under way.
+    line: Vec<u8>,
+    length: bool,
+    coding: bool,
+    over: bool,
+}
+
+impl HeadScan {
+    const NAMES: usize = "transfer-encoding:".len();
+
+    /// Is the head, as far as it has come, one that can be read in two ways?
+    fn read(&mut self, bytes: &[u8]) -> bool {
+        for byte in bytes {
+            if self.over {
+                break;
+            }
+            match byte {
+                b'\n' if self.line.is_empty() => self.over = true,
+                b'\n' => {
+                    self.length |= self.line.starts_with(b"content-length:");
+                    self.coding |= self.line.starts_with(b"transfer-encoding:");
+                    self.line.clear();
+                }
+                b'\r' => {}
+                byte if self.line.len() < Self::NAMES => self.line.push(byte.to_ascii_lowercase()),
+                _ => {}
+            }
+        }
+        self.length && self.coding
+    }
 }
 
 impl AsyncRead for Noted {
@@ -242,7 +295,12 @@ impl AsyncRead for Noted {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             let now = self.activity.now();
-            self.activity.byte_came(now);
+            if self.activity.byte_came(now) {
+                self.head = HeadScan::default();
+            }
+            if !self.head.over && self.head.read(&buffer.filled()[before..]) {
+                self.activity.ambiguous.store(true, Ordering::Relaxed);
+            }
         }
         read
     }
@@ -400,5 +458,18 @@ mod tests {
         drop(under_way);
         assert_eq!(activity.judge(50_000), Verdict::Fine);
         assert_eq!(activity.judge(100_000), Verdict::Close, "HTTP/2 says goodbye");
+    }
+
+    #[test]
+    fn rfc9112_6_3_a_length_beside_a_coding_is_seen_however_it_is_cut() {
+        let both = b"POST / HTTP/1.1\r\nHost: a\r\ncOnTent-Length: 4\r\nTRANSFER-encoding: chunked\r\n\r\n";
+        assert!(HeadScan::default().read(both));
+        let mut drip = HeadScan::default();
+        assert!(both.iter().any(|byte| drip.read(&[*byte])));
+        let body = b"POST / HTTP/1.1\r\ncontent-length: 40\r\n\r\ntransfer-encoding: chunked\r\n";
+        assert!(!HeadScan::default().read(body), "a body is no head");
+        assert!(
+            !HeadScan::default().read(b"GET /?transfer-encoding: HTTP/1.1\r\nx-content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n")
+        );
     }
 }

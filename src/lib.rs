@@ -18,7 +18,7 @@
 //! | `jobs` `management` | what runs beside requests; health and metrics |
 //! | `config` `cli` `telemetry` | settings, commands, logs and metrics |
 //! | `demo` | the relying party inside a development server |
-//! | `clock` `seal` `urls` `i18n` `request` `connections` `outgoing` | leaves |
+//! | `clock` `colour` `seal` `urls` `i18n` `request` `connections` `outgoing` | leaves |
 //!
 //! # Who may import whom
 //!
@@ -28,19 +28,20 @@
 //! | room | imports |
 //! |---|---|
 //! | every | clock::Time |
-//! | clock config urls telemetry i18n seal request connections protocol | nothing |
+//! | clock colour urls telemetry i18n seal request connections protocol | nothing |
+//! | config | colour |
 //! | outgoing | config |
 //! | storage | protocol seal |
 //! | keys | protocol storage seal outgoing |
-//! | accounts | storage seal request::network |
+//! | accounts | storage seal request::network telemetry::metrics |
 //! | clients | protocol storage seal outgoing request::network |
 //! | tokens | protocol keys storage seal clock::Random telemetry::metrics |
-//! | browser | storage seal i18n urls request protocol::error |
+//! | browser | storage seal i18n urls request colour protocol::error |
 //! | app | config clock urls telemetry i18n seal outgoing request protocol storage keys accounts clients tokens browser |
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
 //! | web | app protocol accounts clients storage browser urls i18n seal clock |
 //! | jobs | app keys storage tokens clock |
-//! | demo | app browser clients accounts outgoing urls i18n seal |
+//! | demo | app storage browser clients accounts outgoing urls i18n seal |
 //! | layers | app config storage browser urls request telemetry::metrics |
 //! | management | app storage keys telemetry |
 //! | router cli | all |
@@ -64,6 +65,7 @@ pub mod browser;
 pub mod cli;
 pub mod clients;
 pub mod clock;
+pub mod colour;
 pub mod config;
 pub mod connections;
 pub mod demo;

@@ -20,13 +20,13 @@ use crate::{demo, web};
 /// The public address: protocol, pages, and in development the demo.
 pub fn public(app: &Arc<App>) -> Router {
     let protocol = Router::new()
-        .route(urls::AUTHORIZE, get(authorize::start).post(authorize::start))
-        .route(urls::RESUME, get(authorize::resume))
+        .route(urls::AUTHORIZE, get(authorize::start).post(authorize::start).head(no_head))
+        .route(urls::RESUME, get(authorize::resume).head(no_head))
         .route(urls::TOKEN, post(token::exchange))
         .route(urls::USERINFO, get(userinfo::userinfo).post(userinfo::userinfo))
         .route(urls::INTROSPECT, post(introspect::introspect))
         .route(urls::REVOKE, post(revoke::revoke))
-        .route(urls::LOGOUT, get(end_session::start).post(end_session::start))
+        .route(urls::LOGOUT, get(end_session::start).post(end_session::start).head(no_head))
         .route(urls::JWKS, get(jwks::jwks))
         .route(urls::OPENID_CONFIGURATION, get(discovery::discovery))
         .route(urls::OAUTH_AUTHORIZATION_SERVER, get(discovery::discovery));
@@ -51,6 +51,11 @@ pub fn public(app: &Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(middleware::from_fn_with_state(Arc::clone(app), layers::around))
         .with_state(Arc::clone(app))
+}
+
+/// RFC 9110 §9.2.1: HEAD is safe. Where GET issues a code or ends a session, it would not be.
+async fn no_head() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, POST")]).into_response()
 }
 
 async fn not_found(state: State<Arc<App>>, visit: Visit) -> Response {

@@ -34,7 +34,7 @@ postgres_bin() {
 }
 
 need_rust() {
-    command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+    command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
     command -v cargo >/dev/null || stop "no Rust toolchain (cargo) found: https://rustup.rs installs one"
 }
 

@@ -16,6 +16,7 @@ use crate::seal::{Digest, Seal};
 use crate::storage::durable::{Act, Admission, Attempts, Audit, Refusal as Refused, User, UserKey, Users};
 use crate::storage::ephemeral::Ephemeral;
 use crate::storage::{Storage, StorageError, Time};
+use crate::telemetry::metrics;
 
 /// What authentication works with.
 #[derive(Clone, Copy)]
@@ -90,6 +91,7 @@ pub enum Fault {
 }
 
 const ACT: &str = "sign_in";
+const METHOD: &str = "password";
 
 /// How often an account may change under our hands before we give up: each time its password is judged anew.
 const CHANGES: usize = 3;
@@ -172,6 +174,7 @@ async fn judge(
             }
             upgrade(parts, &user.id, password, stored, salt, now, by).await;
             let (user, _) = current.expect("it stands, so it is there");
+            metrics::login(METHOD, "ok", "");
             return Ok(Outcome::SignedIn { user: Box::new(user), amr: &["pwd"], acr: "1" });
         }
         account = current;
@@ -210,6 +213,10 @@ async fn refuse(
 ) -> Result<Outcome, Fault> {
     // What was typed as a name is not written down: people type passwords there.
     let subject = user.map(|user| format!("user:{}", user.id));
+    metrics::login(METHOD, "refused", reason);
+    if let Refusal::Locked { .. } | Refusal::Throttled { .. } = refusal {
+        metrics::rate_limited(reason);
+    }
     parts.audit.refuse(&Refused { act: ACT, subject, reason }, now, by).await?;
     Ok(Outcome::Refused(refusal))
 }

@@ -11,7 +11,7 @@ use super::password::{Cost, Hasher, Settings};
 use super::sessions::{self, Lifetimes, NewSession};
 use super::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::seal::Seal;
-use crate::storage::durable::{Act, Actor, User};
+use crate::storage::durable::{Act, Actor, SessionCookie, User};
 use crate::storage::{Schema, Storage, StorageOptions, Time};
 
 const PASSWORD: &str = "tres tristes tigres";
@@ -56,8 +56,9 @@ impl Fixture {
     }
 
     async fn whose(&self, cookie: &str, now: Time) -> Option<String> {
-        let found = sessions::find(&*self.storage.sessions, &self.seal, cookie, Lifetimes::default(), now).await.expect("no fault");
-        found.map(|signed_in| signed_in.user.id)
+        let cookie = SessionCookie::parse(cookie)?;
+        let found = self.storage.sessions.find(&cookie.digest(&self.seal), Lifetimes::default().idle, now).await.expect("no fault");
+        found.filter(|signed_in| signed_in.session.id == cookie.id).map(|signed_in| signed_in.user.id)
     }
 }
 
@@ -100,19 +101,21 @@ async fn a_known_device_comes_in_beside_a_lock() {
 async fn a_session_is_found_by_its_cookie_and_ends() {
     let (fixture, ana) = Fixture::with_ana().await;
     let first = fixture.start(&ana, None, 1).await;
-    assert!(first.id.starts_with("ses_") && first.cookie.len() == 43);
+    assert!(first.id.starts_with("ses_") && first.cookie.starts_with(&format!("{}.", first.id)));
     assert_eq!(fixture.whose(&first.cookie, now()).await.as_deref(), Some(&*ana.id));
     let again = fixture.start(&ana, Some(&first.id), 2).await;
     assert_eq!(again.id, first.id, "the same session, authenticated anew");
     assert_eq!(fixture.whose(&first.cookie, now()).await, None, "SE-01: the old value is dead");
     assert_eq!(fixture.whose(&again.cookie, now()).await.as_deref(), Some(&*ana.id));
-    for other in ["", "x", &again.cookie[1..], &again.cookie.to_lowercase(), &format!("{} ", again.cookie), &again.id] {
+    // ST-07: a value under another session's name opens nothing.
+    let moved = again.cookie.replace(&again.id, "ses_other");
+    for other in ["", "x", &moved, &again.cookie[1..], &again.cookie.to_lowercase(), &format!("{} ", again.cookie), &again.id] {
         assert_eq!(fixture.whose(other, now()).await, None, "{other}");
     }
     let row = fixture.storage.sessions.by_id(&first.id, Lifetimes::default().idle, now()).await.expect("no fault").expect("live");
     assert_eq!((row.session.user_agent.as_deref(), row.session.address.as_deref()), (Some("Browser1.0"), Some("192.0.2.1")));
-    assert!(sessions::end(&*fixture.storage.sessions, &first.id, now(), &act()).await.expect("no fault"));
-    assert!(!sessions::end(&*fixture.storage.sessions, &first.id, now(), &act()).await.expect("no fault"));
+    assert!(fixture.storage.sessions.end(&first.id, now(), &act()).await.expect("no fault"));
+    assert!(!fixture.storage.sessions.end(&first.id, now(), &act()).await.expect("no fault"));
     assert_eq!(fixture.whose(&again.cookie, now()).await, None);
 }
 

@@ -18,6 +18,8 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+use crate::telemetry::metrics;
+
 /// What one hash costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cost {
@@ -359,7 +361,7 @@ impl Shared {
     /// Notes how long a hash took, and answers how much that is short of the dearest that is in use. Where all hashes cost the same,
     /// nothing is: their times vary alike.
     fn took(&self, cost: Cost, took: Duration) -> Duration {
-        metrics::histogram!("portero_password_hash_seconds", "scheme" => "argon2id").record(took.as_secs_f64());
+        metrics::password_hash("argon2id", took);
         let mut state = self.lock();
         let current = self.settings.cost;
         if state.seconds.len() < 16 || state.seconds.contains_key(&cost) {
@@ -387,7 +389,7 @@ impl Drop for Panic<'_> {
 }
 
 fn depth(state: &State) {
-    metrics::gauge!("portero_password_queue_depth").set(state.queue.len() as f64);
+    metrics::password_queue(state.queue.len());
 }
 
 fn compute(job: &Job, memory: &mut Vec<Block>) -> Option<Vec<u8>> {

@@ -1,7 +1,7 @@
-//! Sessions of people in browsers: starting one, finding it again by its cookie, ending it.
+//! Sessions of people in browsers: starting one.
 //!
-//! Owns: the cookie's value and its digest, ids, lifetimes. Leaves to others: the row (`storage.sessions`), the cookie's attributes
-//! (`browser::session`). The value of the cookie is random and is nowhere at rest: the row has its keyed digest.
+//! Owns: the cookie's value, ids, lifetimes. Leaves to others: the row and its end (`storage.sessions`), the cookie's form
+//! (`storage::durable::SessionCookie`), its attributes and finding the session again (`browser::session`). The value of the cookie is random and is nowhere at rest: the row has its keyed digest.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::new_id;
-use crate::seal::{Digest, Purpose, Seal};
-use crate::storage::durable::{Act, Session, Sessions, SignedIn};
+use crate::seal::Seal;
+use crate::storage::durable::{Act, Session, SessionCookie, Sessions};
 use crate::storage::{Result, Time};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -88,34 +88,7 @@ pub async fn start(
         address: by.address.map(|address| address.to_string()),
         user_agent: new.user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(USER_AGENT).collect()),
     };
-    let cookie = URL_SAFE_NO_PAD.encode(fresh.cookie);
-    let id = sessions.start(&session, &digest(seal, &cookie), new.replaces, by).await?;
-    Ok(Started { id, cookie })
-}
-
-/// The live session behind a cookie. What does not look like a value of ours is nobody's, without asking the store.
-///
-/// # Errors
-/// Those of the store: they are no sign-out.
-pub async fn find(sessions: &dyn Sessions, seal: &Seal, cookie: &str, lifetimes: Lifetimes, now: Time) -> Result<Option<SignedIn>> {
-    if !is_value(cookie) {
-        return Ok(None);
-    }
-    sessions.find(&digest(seal, cookie), lifetimes.idle, now).await
-}
-
-/// Ends a session with its grants that are not offline; false if it was over already.
-///
-/// # Errors
-/// Those of the store: the session may still be there then.
-pub async fn end(sessions: &dyn Sessions, id: &str, now: Time, by: &Act) -> Result<bool> {
-    sessions.end(id, now, by).await
-}
-
-fn digest(seal: &Seal, cookie: &str) -> Digest {
-    seal.mac(Purpose::Token, &[b"session", cookie.as_bytes()])
-}
-
-fn is_value(cookie: &str) -> bool {
-    cookie.len() == 43 && cookie.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    let value = URL_SAFE_NO_PAD.encode(fresh.cookie);
+    let id = sessions.start(&session, &SessionCookie::digest_of(seal, &value), new.replaces, by).await?;
+    Ok(Started { cookie: SessionCookie::compose(&id, &value), id })
 }

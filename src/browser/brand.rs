@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::colour::Rgb;
 use crate::seal::sha256;
 
 const STYLESHEET: &str = include_str!("../../templates/assets/portero.css");
@@ -12,8 +13,6 @@ const STYLESHEET: &str = include_str!("../../templates/assets/portero.css");
 const SURFACES: [Rgb; 2] = [Rgb(0xff, 0xff, 0xff), Rgb(0x1b, 0x21, 0x20)];
 /// What text on the accent may be.
 const ON_ACCENT: [&str; 2] = ["#ffffff", "#000000"];
-/// WCAG 2.2, 1.4.3: "The visual presentation of text and images of text has a contrast ratio of at least 4.5:1".
-const LEAST_CONTRAST: f64 = 4.5;
 
 /// An image that is served from our own origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +59,7 @@ impl Brand {
         let mut stylesheet = STYLESHEET.to_owned();
         if let Some(accent) = accent.and_then(Rgb::parse) {
             let [light, dark] = SURFACES.map(|surface| accent.readable_on(surface));
-            let rule = |c: Rgb| format!("--accent: {0}; --on-accent: {1}; --glow: {0}12;", c.hex(), c.best_text());
+            let rule = |c: Rgb| format!("--accent: {c}; --on-accent: {}; --glow: {c}12;", text_on(c));
             let (light, dark) = (rule(light), rule(dark));
             let _ = writeln!(
                 stylesheet,
@@ -84,60 +83,16 @@ impl Brand {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rgb(u8, u8, u8);
-
-impl Rgb {
-    fn parse(hex: &str) -> Option<Self> {
-        let digits = hex.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii())?;
-        let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).ok();
-        Some(Self(byte(0)?, byte(2)?, byte(4)?))
-    }
-
-    fn hex(self) -> String {
-        format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
-    }
-
-    /// Relative luminance (WCAG 2.2).
-    fn luminance(self) -> f64 {
-        let linear = |c: u8| {
-            let c = f64::from(c) / 255.0;
-            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
-        };
-        0.2126 * linear(self.0) + 0.7152 * linear(self.1) + 0.0722 * linear(self.2)
-    }
-
-    fn contrast(self, other: Self) -> f64 {
-        let (a, b) = (self.luminance(), other.luminance());
-        (a.max(b) + 0.05) / (a.min(b) + 0.05)
-    }
-
-    /// The nearest mixture with black or white, whichever is away from the surface, that can be read on it.
-    fn readable_on(self, surface: Self) -> Self {
-        let toward = if surface.luminance() > 0.5 { 0.0 } else { 255.0 };
-        (0..=100u8)
-            .map(|percent| {
-                let mix = |c: u8| {
-                    let share = f64::from(percent) / 100.0;
-                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mixture of two bytes is a byte")]
-                    let mixed = (f64::from(c) * (1.0 - share) + toward * share).round() as u8;
-                    mixed
-                };
-                Self(mix(self.0), mix(self.1), mix(self.2))
-            })
-            .find(|mixed| mixed.contrast(surface) >= LEAST_CONTRAST)
-            .unwrap_or(self)
-    }
-
-    fn best_text(self) -> &'static str {
-        let contrast = |text: &str| Self::parse(text).map_or(0.0, |text| self.contrast(text));
-        if contrast(ON_ACCENT[0]) >= contrast(ON_ACCENT[1]) { ON_ACCENT[0] } else { ON_ACCENT[1] }
-    }
+/// What is written on a colour: whichever of the two stands out more.
+fn text_on(colour: Rgb) -> &'static str {
+    let contrast = |text: &str| Rgb::parse(text).map_or(0.0, |text| colour.contrast(text));
+    if contrast(ON_ACCENT[0]) >= contrast(ON_ACCENT[1]) { ON_ACCENT[0] } else { ON_ACCENT[1] }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::colour::LEAST_CONTRAST;
 
     #[test]
     fn the_stylesheet_is_small_and_its_two_dark_blocks_agree() {
@@ -184,7 +139,7 @@ mod tests {
             for surface in SURFACES {
                 let readable = accent.readable_on(surface);
                 assert!(readable.contrast(surface) >= LEAST_CONTRAST);
-                assert!(Rgb::parse(readable.best_text()).expect("a colour").contrast(readable) >= LEAST_CONTRAST);
+                assert!(Rgb::parse(text_on(readable)).expect("a colour").contrast(readable) >= LEAST_CONTRAST);
             }
         }
         let brand = Brand::new("Casa", None, Some("#3b5bdb"));

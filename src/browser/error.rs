@@ -101,27 +101,25 @@ impl PageReason {
 pub struct PageError {
     pub reason: PageReason,
     /// The OAuth error code alone, or a word of that form where OAuth has none.
-    pub code: Cow<'static, str>,
+    pub code: &'static str,
     /// What was wrong, for the developer of the app: the key of a text, and the name of the parameter where the text speaks of one.
     pub cause: Option<(&'static str, &'static str)>,
     /// What was got, for the developer of the app, in English; never a secret and never a value that the person did not send.
     pub detail: Option<Cow<'static, str>>,
     /// Where trying again begins, if anywhere: a path of ours.
     pub again: Option<String>,
-    /// The app to go back to, if it is known and has a page: name and address.
-    pub back: Option<(String, String)>,
 }
 
 impl PageError {
     #[must_use]
     pub fn new(reason: PageReason) -> Self {
-        Self { reason, code: Cow::Borrowed(reason.code()), cause: None, detail: None, again: None, back: None }
+        Self { reason, code: reason.code(), cause: None, detail: None, again: None }
     }
 
     /// An OAuth error that may not be sent to the app: the code, and what was wrong, for its developer.
     #[must_use]
     pub fn oauth(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: Cow::Borrowed(code), ..Self::new(PageReason::App) }.with_detail(detail)
+        Self { code, ..Self::new(PageReason::App) }.with_detail(detail)
     }
 
     #[must_use]
@@ -136,17 +134,11 @@ impl PageError {
         self
     }
 
-    #[must_use]
-    pub fn with_back(mut self, name: String, url: String) -> Self {
-        self.back = Some((name, url));
-        self
-    }
-
     /// The page, logged once if the fault is ours.
     #[must_use]
     pub fn into_response(self, page: &Page<'_>) -> Response {
         if let PageReason::Unavailable(_) | PageReason::Broken = self.reason {
-            tracing::error!(event = "page_fault", code = %self.code, detail = self.detail.as_deref(), request_id = %page.request_id);
+            tracing::error!(event = "page_fault", code = self.code, detail = self.detail.as_deref(), request_id = %page.request_id);
         }
         let status = self.reason.status();
         // What a fault of ours was is for the log alone.
@@ -165,8 +157,7 @@ impl PageError {
         });
         let title = page.l.t(self.reason.title());
         let tone = if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS { "warn" } else { "danger" };
-        let (back, again) = (self.back.as_ref(), self.again.as_deref());
-        let template = ErrorPage { page, title, lead, tone, code: &self.code, cause, detail, again, back };
+        let template = ErrorPage { page, title, lead, tone, code: self.code, cause, detail, again: self.again.as_deref() };
         let mut response = html(page, status, &template);
         if let Some(after) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(after)));
@@ -198,7 +189,7 @@ impl From<protocol::PageError> for PageError {
             Rule::UnregisteredPostLogoutRedirectUri => (PageReason::App, "cause-unregistered-post-logout-redirect-uri"),
         };
         Self {
-            code: Cow::Borrowed(refused.code.as_str()),
+            code: refused.code.as_str(),
             cause: Some((cause, refused.reason.parameter().unwrap_or_default())),
             detail: refused.detail.map(Cow::Owned),
             ..Self::new(reason)
@@ -239,7 +230,6 @@ struct ErrorPage<'a> {
     cause: Option<String>,
     detail: Option<&'a str>,
     again: Option<&'a str>,
-    back: Option<&'a (String, String)>,
 }
 
 #[cfg(test)]

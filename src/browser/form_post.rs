@@ -1,6 +1,7 @@
 //! Form Post Response Mode: the answer travels to the app in a form that sends itself, and by a button where scripts do not run.
 
 use askama::Template;
+use askama::filters::Safe;
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -12,7 +13,7 @@ struct FormPost<'a> {
     page: &'a Page<'a>,
     app: &'a str,
     action: &'a str,
-    fields: &'a [(String, String)],
+    fields: &'a [(&'a str, Safe<String>)],
 }
 
 /// OAuth 2.0 Form Post Response Mode §2: "the Authorization Response parameters are encoded as HTML form values that are auto-submitted
@@ -20,5 +21,34 @@ struct FormPost<'a> {
 /// checked against the client's registration; `fields` are the parameters in their order.
 #[must_use]
 pub fn form_post(page: &Page<'_>, app: &str, action: &str, fields: &[(String, String)]) -> Response {
-    html(page, StatusCode::OK, &FormPost { page, app, action, fields })
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), Safe(attribute(value)))).collect();
+    html(page, StatusCode::OK, &FormPost { page, app, action, fields: &fields })
+}
+
+/// A value that comes out of the parsed page as it went in: a bare CR would be read as LF (HTML, "Normalize newlines").
+fn attribute(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in value.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\r' => out.push_str("&#13;"),
+            '\n' => out.push_str("&#10;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc6749_10_14_a_value_is_escaped_and_keeps_its_line_ends() {
+        assert_eq!(attribute("a\"><b>&'\r\nñ"), "a&quot;&gt;&lt;b&gt;&amp;&#39;&#13;&#10;ñ");
+    }
 }

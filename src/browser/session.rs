@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::visit::{Visit, clear_cookie, set_cookie};
-use crate::seal::{Digest, Purpose, Seal};
-use crate::storage::durable::SignedIn;
+use crate::seal::Seal;
+use crate::storage::durable::{SessionCookie, SignedIn};
 use crate::storage::{Result, Storage, Time};
 use crate::urls::Urls;
 use axum::http::HeaderValue;
@@ -31,13 +31,7 @@ pub fn clear(urls: &Urls) -> HeaderValue {
 
 /// Who is signed in in this browser. A cookie that means nothing is nobody; a store that does not answer is a fault.
 pub async fn current(visit: &Visit, urls: &Urls, seal: &Seal, storage: &Storage, idle: Duration, now: Time) -> Result<Option<SignedIn>> {
-    match value(visit, urls) {
-        Some(value) => storage.sessions.find(&digest(seal, value), idle, now).await,
-        None => Ok(None),
-    }
-}
-
-/// The digest that `accounts::sessions` stores in place of the value.
-fn digest(seal: &Seal, value: &str) -> Digest {
-    seal.mac(Purpose::Token, &[b"session", value.as_bytes()])
+    let Some(cookie) = value(visit, urls).and_then(SessionCookie::parse) else { return Ok(None) };
+    let found = storage.sessions.find(&cookie.digest(seal), idle, now).await?;
+    Ok(found.filter(|signed_in| signed_in.session.id == cookie.id))
 }

@@ -17,7 +17,8 @@ pub async fn run(global: &Global, Admin::SetupLink: &Admin) -> Done {
     let host = Host::open(global).await?;
     if host.storage.users.any_owner().await.map_err(Failure::refused)? {
         return Err(Failure::Refused(
-            "there is an administrator already, so that set-up is closed; another one is made by: portero user create --role owner …".to_owned(),
+            "there is an administrator already, so that set-up is closed; another one is made by: portero user create --role owner …"
+                .to_owned(),
         ));
     }
     let link = setup::link(&host.urls(), &host.seal, host.now());

@@ -156,6 +156,7 @@ async fn create(global: &Global, Create { members, id, preset }: Create) -> Done
     let id = id.or(id_in_file);
     let made = clients::create(&*host.storage.clients, &host.seal, id.as_deref(), metadata, fresh, host.now(), &host.act()).await;
     let changed = made.map_err(|error| refused(&error))?;
+    host.ensure_keys(&changed.record.client).await?;
     tell(global, &changed);
     if let Some(preset) = preset.filter(|_| !global.json) {
         super::output::print(&format!("\n{}", snippet(&host, preset, &changed)));
@@ -181,7 +182,9 @@ async fn update(global: &Global, update: Update) -> Done {
     let mut changed = None;
     if changes {
         let updated = clients::update(&*host.storage.clients, &host.seal, &client_id, metadata, host.random.bytes(), now, &by).await;
-        changed = Some(updated.map_err(|error| refused(&error))?);
+        let updated = updated.map_err(|error| refused(&error))?;
+        host.ensure_keys(&updated.record.client).await?;
+        changed = Some(updated);
     }
     if disable || enable {
         let record = clients::set_disabled(&*host.storage.clients, &client_id, disable, now, &by).await.map_err(|error| refused(&error))?;
@@ -285,22 +288,18 @@ fn tell(global: &Global, changed: &Changed) {
 
 /// A member a line, the ids first.
 fn lines(record: &ClientRecord, secret: Option<&str>) -> String {
-    let Value::Object(mut members) = shown(record, secret) else { return String::new() };
-    let mut first = Map::new();
-    for member in ["client_id", "client_secret"] {
-        if let Some(value) = members.remove(member) {
-            first.insert(member.to_owned(), value);
-        }
-    }
-    members.remove("client_secret_expires_at");
-    first.extend(members);
+    let Value::Object(members) = shown(record, secret) else { return String::new() };
+    let is_id = |member: &str| matches!(member, "client_id" | "client_secret");
+    let (first, rest): (Vec<_>, Vec<_>) =
+        members.iter().filter(|(member, _)| *member != "client_secret_expires_at").partition(|(member, _)| is_id(member));
     let text = |value: &Value| match value {
         Value::String(text) => plain(text),
         Value::Array(items) => items.iter().map(|item| plain(item.as_str().unwrap_or_default())).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     };
-    let width = first.keys().map(String::len).max().unwrap_or_default();
-    first.iter().map(|(member, value)| format!("{member:width$}  {}", text(value)).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    let width = members.keys().map(String::len).max().unwrap_or_default();
+    let line = |(member, value): (&String, &Value)| format!("{member:width$}  {}", text(value)).trim_end().to_owned();
+    first.into_iter().chain(rest).map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn snippet(host: &Host, preset: Preset, changed: &Changed) -> String {
@@ -329,7 +328,8 @@ mod tests {
     #[test]
     fn flags_win_over_the_file() {
         let path = std::env::temp_dir().join(format!("portero-metadata-{}.json", std::process::id()));
-        std::fs::write(&path, r#"{"client_id":"notes","client_secret":"x","client_name":"File","scope":"openid","jwks_uri":null}"#).expect("written");
+        std::fs::write(&path, r#"{"client_id":"notes","client_secret":"x","client_name":"File","scope":"openid","jwks_uri":null}"#)
+            .expect("written");
         let members = Members {
             name: Some("Flag".to_owned()),
             redirect_uri: vec!["https://a.example/callback".to_owned()],

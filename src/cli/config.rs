@@ -59,9 +59,8 @@ fn print(global: &Global, loaded: &Loaded) {
         })
         .collect();
     global.output().answer(&Value::Object(settings), || {
-        let row = |entry: &config::Entry| {
-            vec![entry.key.clone(), plain(entry.value.as_deref().unwrap_or("(not set)")), entry.source.to_string()]
-        };
+        let row =
+            |entry: &config::Entry| vec![entry.key.clone(), plain(entry.value.as_deref().unwrap_or("(not set)")), entry.source.to_string()];
         table(&["SETTING", "VALUE", "SOURCE"], &loaded.entries.iter().map(row).collect::<Vec<_>>())
     });
 }

@@ -116,7 +116,11 @@ async fn stores(config: &Config, now: Time) -> Vec<Finding> {
     };
     let mut findings = vec![ok("database", format!("{url} answers"))];
     if !pending.is_empty() {
-        findings.push(warn("migrations", format!("missing: {}", pending.join(", ")), "portero migrate (the server does it, too, when it starts)"));
+        findings.push(warn(
+            "migrations",
+            format!("missing: {}", pending.join(", ")),
+            "portero migrate (the server does it, too, when it starts)",
+        ));
         // What follows reads tables that are not there yet; the short-lived store needs none.
         return findings;
     }
@@ -238,7 +242,11 @@ fn judge_discovery(config: &Config, url: &Url, fetched: &Fetched) -> Finding {
     match named {
         // OIDC Discovery §4.3: "The issuer value returned MUST be identical to the Issuer URL that was used as the prefix"
         Some(named) if named == config.issuer => ok(CHECK, format!("{url} answers and names {named}")),
-        Some(named) => fail(CHECK, format!("{url} names {}, this configuration {}", plain(&named), config.issuer), "set the same PORTERO_ISSUER everywhere"),
+        Some(named) => fail(
+            CHECK,
+            format!("{url} names {}, this configuration {}", plain(&named), config.issuer),
+            "set the same PORTERO_ISSUER everywhere",
+        ),
         None => fail(CHECK, format!("{url} answers with something else than a discovery document"), "see what else listens there"),
     }
 }
@@ -250,7 +258,8 @@ fn proxy(config: &Config) -> Finding {
         let trusted: Vec<String> = config.trusted_proxies.iter().map(ToString::to_string).collect();
         ok(CHECK, format!("X-Forwarded-For counts from {}", trusted.join(", ")))
     } else if https_elsewhere {
-        let detail = "the issuer is reached through a proxy, and none is trusted: every visitor seems to come from it, and shares its limits";
+        let detail =
+            "the issuer is reached through a proxy, and none is trusted: every visitor seems to come from it, and shares its limits";
         warn(CHECK, detail, "set PORTERO_TRUSTED_PROXIES to the address that the proxy calls from")
     } else {
         ok(CHECK, "no proxy is trusted, and none is needed")

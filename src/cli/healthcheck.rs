@@ -26,7 +26,9 @@ pub fn run(global: &Global, healthcheck: &Healthcheck) -> Done {
     let address = Config::management_listen(&global.inputs(flags.collect()))?;
     let path = if healthcheck.live { "/livez" } else { "/readyz" };
     let status = ask(address, path).map_err(|error| Failure::Refused(format!("{address} does not answer: {error}")))?;
-    global.output().answer(&json!({ "ok": status == 200, "status": status }), || (if status == 200 { "ok" } else { "not ready" }).to_owned());
+    global
+        .output()
+        .answer(&json!({ "ok": status == 200, "status": status }), || (if status == 200 { "ok" } else { "not ready" }).to_owned());
     if status == 200 { Ok(()) } else { Err(Failure::Told) }
 }
 

@@ -7,6 +7,7 @@ use crate::clock::{Clock, Random, Time};
 use crate::config::{Config, Loaded, LogFormat, Source};
 use crate::keys::rotation::Policy;
 use crate::keys::{KeyError, KeyRing};
+use crate::protocol::client::Client;
 use crate::seal::Seal;
 use crate::storage::durable::{Act, Actor};
 use crate::storage::{Schema, Storage, StorageOptions};
@@ -67,6 +68,12 @@ impl Host {
     pub async fn keys(&self) -> Result<KeyRing, Failure> {
         let policy = key_policy(&self.config);
         KeyRing::load(self.storage.keys.clone(), self.seal.clone(), policy, self.now()).await.map_err(Failure::refused)
+    }
+
+    /// Makes the keys that a client's tokens are signed with, so that they are published before the first of them.
+    pub async fn ensure_keys(&self, client: &Client) -> Result<(), Failure> {
+        let (ring, by) = (self.keys().await?, self.act());
+        ring.ensure_for(client, || self.random.bytes(), self.now(), &by).await.map_err(Failure::refused)
     }
 }
 

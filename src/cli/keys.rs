@@ -86,4 +86,3 @@ fn tell_when(host: &Host, at_once: bool) {
 fn moment(at: Time) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
-

@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn scripts_may_put_json_last() {
-        let words = ["portero", "client", "create", "--name", "x", "--redirect-uri", "https://a/b", "--redirect-uri", "https://a/c", "--json"];
+        let words =
+            ["portero", "client", "create", "--name", "x", "--redirect-uri", "https://a/b", "--redirect-uri", "https://a/c", "--json"];
         let cli = Cli::try_parse_from(words).expect("valid");
         assert!(cli.global.json);
         assert!(Cli::try_parse_from(["portero"]).expect("valid").command.is_none());

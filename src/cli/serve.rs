@@ -1,8 +1,10 @@
 //! `serve`: from a configuration to a server, and to its end.
 //!
-//! Starting: settings → log and metrics → both addresses bound (connections wait from here on) → stores, keys → what production refuses →
-//! ready. Stopping: not ready → wait for load balancers → accept no more → finish what is under way → close the stores.
+//! Starting: settings → log → both addresses bound (connections wait from here on) → stores, keys → what production refuses → serving →
+//! metrics → ready. Stopping: not ready → wait for load balancers → accept no more → finish what is under way → close the stores.
 
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +15,9 @@ use tokio::sync::watch;
 use super::host::{self, Sealing};
 use super::welcome::{self, Facts};
 use super::{Done, Failure, Global};
-use crate::accounts::users::{self, DemoUser, Fresh};
+use crate::accounts::users::{self, Fresh};
 use crate::app::{App, AppError};
-use crate::clients::demo::{self, Addresses, DemoClients};
+use crate::clients::demo::{self, Addresses};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, Loaded};
 use crate::connections;
@@ -54,7 +56,6 @@ pub fn run(global: &Global, serve: Serve) -> Done {
     let flags = flags.into_iter().filter_map(|(flag, key, value)| Some((flag, key, value?))).collect();
     let Loaded { config, warnings, .. } = Config::load(&global.inputs(flags))?;
     host::start_log(&config, Program::Server);
-    metrics::start();
     for warning in warnings {
         tracing::warn!(event = "configuration", "{warning}");
     }
@@ -88,11 +89,14 @@ async fn until_stopped(mut config: Config) -> Done {
     let mut served = tokio::spawn(connections::serve(public, router::public(&app), connections::most_connections(), stopped.clone()));
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stopped.clone()));
     let upkeep = tokio::spawn(fold_metrics(stopped));
+    let welcome = welcome(&app).await?;
+    // The recorder measures the processor's clock first, which takes up to 0.2 s: requests are answered meanwhile, readiness waits for it.
+    let _ = tokio::task::spawn_blocking(metrics::start).await;
     management.serving(checks(&app), {
         let app = Arc::clone(&app);
-        move || measure_keys(&app)
+        move || measure(&app)
     });
-    announce(&app, management_listen).await?;
+    announce(&app, management_listen, &welcome);
 
     signals.next().await;
     management.draining();
@@ -118,8 +122,12 @@ async fn until_stopped(mut config: Config) -> Done {
     Ok(())
 }
 
-async fn bind(setting: &str, address: std::net::SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| Failure::Refused(format!("{setting}: {address} cannot be listened on: {error}")))
+async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let refused = |error| {
+        let free = SocketAddr::new(address.ip(), address.port().wrapping_add(1).max(1024));
+        Failure::Refused(format!("{setting}: {address} cannot be listened on: {error}\n    example: {setting}={free}"))
+    };
+    TcpListener::bind(address).await.map_err(refused)
 }
 
 async fn open(config: Config) -> Result<App, Failure> {
@@ -155,9 +163,12 @@ async fn refuse_demo(app: &App) -> Done {
     )))
 }
 
+/// A look at one of the things that readiness is made of.
+type Look = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
 /// What readiness is made of.
 fn checks(app: &Arc<App>) -> Vec<Check> {
-    let with = |name, run: fn(Arc<App>) -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>>| {
+    let with = |name, run: fn(Arc<App>) -> Look| {
         let app = Arc::clone(app);
         Check::new(name, move || run(Arc::clone(&app)))
     };
@@ -165,7 +176,9 @@ fn checks(app: &Arc<App>) -> Vec<Check> {
         with("database", |app| Box::pin(async move { app.storage.revisions.ping().await.map_err(|fault| fault.to_string()) })),
         // Opening the stores ran what was missing, or refused. A newer replica may add to the schema while this one runs; that is no reason to stop.
         with("migrations", |_| Box::pin(async { Ok(()) })),
-        with("short-lived store", |app| Box::pin(async move { app.storage.ephemeral.store.ping().await.map_err(|fault| fault.to_string()) })),
+        with("short-lived store", |app| {
+            Box::pin(async move { app.storage.ephemeral.store.ping().await.map_err(|fault| fault.to_string()) })
+        }),
         with("keys", |app| {
             Box::pin(async move {
                 let signer = app.tokens.keys.signer(SigningAlg::RS256, app.clock.now());
@@ -185,7 +198,8 @@ async fn fold_metrics(mut stopped: watch::Receiver<bool>) {
     }
 }
 
-fn measure_keys(app: &App) {
+/// Gauges that follow from the moment.
+fn measure(app: &App) {
     let now = app.clock.now();
     for key in app.tokens.keys.list(now).iter().filter(|key| key.signs) {
         if let (Some(alg), Ok(age)) = (SigningAlg::parse(&key.alg), (now - key.signs_from).to_std()) {
@@ -195,61 +209,73 @@ fn measure_keys(app: &App) {
     metrics::password_queue(app.hasher.queue_depth());
 }
 
-/// The log line that says it serves; in development the box, last; elsewhere the set-up link as long as nobody used it.
-async fn announce(app: &App, management_listen: std::net::SocketAddr) -> Done {
+/// What is said once the server serves.
+enum Welcome {
+    /// In development: the box.
+    Box(String),
+    /// The set-up link, as long as nobody used it.
+    Setup(Option<String>),
+}
+
+/// Makes what a development server offers, and the words about it.
+async fn welcome(app: &App) -> Result<Welcome, Failure> {
     let now = app.clock.now();
-    let link = match app.storage.users.any_owner().await.map_err(Failure::refused)? {
-        true => None,
-        false => Some(setup::link(&app.urls, &app.seal, now)),
+    let has_owner = app.storage.users.any_owner().await.map_err(Failure::refused)?;
+    let link = (!has_owner).then(|| setup::link(&app.urls, &app.seal, now));
+    if !app.is_development() {
+        return Ok(Welcome::Setup(link));
+    }
+    let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "demo".to_owned() };
+    let addresses =
+        Addresses { redirect_uri: &app.urls.absolute(urls::DEMO_CALLBACK), post_logout_redirect_uri: &app.urls.absolute(urls::DEMO) };
+    let clients = demo::ensure(&*app.storage.clients, &app.seal, addresses, now, &by).await.map_err(Failure::refused)?;
+    let fresh = Fresh { id: app.random.bytes(), salt: app.random.bytes() };
+    let user = users::demo(&*app.storage.users, &app.hasher, &app.seal, fresh, now, &by).await.map_err(Failure::refused)?;
+    let facts = Facts {
+        reason: app.config.mode_reason,
+        issuer: app.urls.issuer(),
+        discovery: &app.urls.absolute(urls::OPENID_CONFIGURATION),
+        token_endpoint: &app.urls.absolute(urls::TOKEN),
+        introspection_endpoint: &app.urls.absolute(urls::INTROSPECT),
+        setup_link: link.as_deref(),
+        confidential: clients.confidential.as_ref().map(|(id, secret)| (*id, secret.reveal())),
+        public: clients.public,
+        user: user.as_ref().map(|user| (user.username, user.password.as_str())),
+        demo: &app.urls.absolute(urls::DEMO),
     };
+    Ok(Welcome::Box(welcome::text(&facts, Lang::from_posix(&locale()))))
+}
+
+fn announce(app: &App, management_listen: SocketAddr, welcome: &Welcome) {
     tracing::info!(
         event = "serving",
         mode = app.config.mode.as_str(),
         listen = %app.config.listen,
         management = %management_listen,
-        issuer = app.urls.issuer(),
         "portero {} serves {}",
         env!("CARGO_PKG_VERSION"),
         app.urls.issuer()
     );
-    if !app.is_development() {
-        if let Some(link) = link {
-            tracing::warn!(event = "setup_link", link, "nobody administers this server yet; the link makes the first administrator, within 60 minutes");
+    match welcome {
+        Welcome::Box(text) => super::output::print(text.trim_end_matches('\n')),
+        Welcome::Setup(Some(link)) => {
+            tracing::warn!(
+                event = "setup_link",
+                link,
+                "nobody administers this server yet; the link makes the first administrator, within 60 minutes"
+            );
         }
-        return Ok(());
+        Welcome::Setup(None) => {}
     }
-    let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "demo".to_owned() };
-    let addresses = Addresses {
-        redirect_uri: &app.urls.absolute(urls::DEMO_CALLBACK),
-        post_logout_redirect_uri: &app.urls.absolute(urls::DEMO),
-    };
-    let DemoClients { confidential, public } =
-        demo::ensure(&*app.storage.clients, &app.seal, addresses, now, &by).await.map_err(Failure::refused)?;
-    let fresh = Fresh { id: app.random.bytes(), salt: app.random.bytes() };
-    let user: Option<DemoUser> =
-        users::demo(&*app.storage.users, &app.hasher, &app.seal, fresh, now, &by).await.map_err(Failure::refused)?;
-    let text = welcome::text(
-        &Facts {
-            reason: app.config.mode_reason,
-            issuer: app.urls.issuer(),
-            discovery: &app.urls.absolute(urls::OPENID_CONFIGURATION),
-            token_endpoint: &app.urls.absolute(urls::TOKEN),
-            introspection_endpoint: &app.urls.absolute(urls::INTROSPECT),
-            setup_link: link.as_deref(),
-            confidential: confidential.as_ref().map(|(id, secret)| (*id, secret.reveal())),
-            public,
-            user: user.as_ref().map(|user| (user.username, user.password.as_str())),
-            demo: &app.urls.absolute(urls::DEMO),
-        },
-        Lang::from_posix(&locale()),
-    );
-    super::output::print(text.trim_end_matches('\n'));
-    Ok(())
 }
 
 /// The locale for messages, in the order that POSIX gives.
 fn locale() -> String {
-    ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty()).unwrap_or_default()
+    ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty())
+        .unwrap_or_default()
 }
 
 /// What asks the process to stop.

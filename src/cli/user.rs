@@ -124,7 +124,8 @@ async fn set_disabled(global: &Global, user: &str, disabled: bool) -> Done {
     let account = find(&host, user).await?;
     if disabled && account.roles.iter().any(|role| role == OWNER) && account.disabled_at.is_none() {
         let others = all(&host).await?;
-        let another = |other: &Account| other.id != account.id && other.disabled_at.is_none() && other.roles.iter().any(|role| role == OWNER);
+        let another =
+            |other: &Account| other.id != account.id && other.disabled_at.is_none() && other.roles.iter().any(|role| role == OWNER);
         if !others.iter().any(another) {
             return Err(Failure::Refused("this is the last owner; make another one first (portero user create --role owner …)".to_owned()));
         }

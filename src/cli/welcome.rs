@@ -38,7 +38,11 @@ pub fn text(facts: &Facts<'_>, lang: Lang) -> String {
         ModeReason::Elsewhere => facts.reason.to_string(),
     };
     let why = i18n::text(lang, "box-why", &[("reason", reason.as_str().into())]);
-    let mut rows = vec![Row::Text(format!("{}, {why}", t("box-mode-development"))), Row::Gap];
+    let mode = t("box-mode-development");
+    let together = format!("{mode}, {why}");
+    let mut rows =
+        if together.chars().count() <= WIDTH { vec![Row::Text(together)] } else { vec![Row::Text(mode), Row::Text(format!("  {why}"))] };
+    rows.push(Row::Gap);
     rows.push(Row::Fact(t("box-issuer"), facts.issuer.to_owned()));
     rows.push(Row::Fact(t("box-discovery"), facts.discovery.to_owned()));
     if let Some((id, secret)) = facts.confidential {

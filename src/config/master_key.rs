@@ -14,8 +14,6 @@ use super::source::Source;
 
 /// Where a development server keeps its key.
 pub const DEVELOPMENT_FILE: &str = "keys/master.key";
-/// Says how to make one.
-pub const EXAMPLE_FILE: &str = "/run/secrets/portero_master_key";
 
 /// The master key, or where it is to be found.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,12 +68,11 @@ impl MasterKey {
             }
             None => {
                 reader.note("master_key", None, Source::Default);
-                let reason = format!(
+                reader.refuse(missing(
                     "is not set: in production the key that everything at rest is sealed under comes from you, the same for every replica. Make \
-                     one with: openssl rand -hex 32, and keep it in a file that only the server may read ({})",
-                    variable("master_key_file")
-                );
-                reader.problem("master_key", reason, None);
+                     one with: openssl rand -hex 32, and keep it in a file that only the server may read"
+                        .to_owned(),
+                ));
                 Self::Missing
             }
         }
@@ -89,13 +86,9 @@ impl MasterKey {
         match self {
             Self::Given(key) => Ok(Opened { key: key.clone(), created: None }),
             Self::Development(path) => {
-                let problem = |reason: String| Problem {
-                    setting: variable("master_key"),
-                    reason: format!("{}: {reason}", path.display()),
-                    example: Some(format!("{}={EXAMPLE_FILE}", variable("master_key_file"))),
-                };
-                let missing = !path.exists();
-                if missing {
+                let problem = |reason: String| missing(format!("{}: {reason}", path.display()));
+                let absent = !path.exists();
+                if absent {
                     create(path, &Zeroizing::new(fresh())).map_err(|error| problem(format!("cannot be made: {error}")))?;
                 }
                 let text = std::fs::read_to_string(path).map_err(|error| problem(format!("cannot be read: {error}")))?;
@@ -103,15 +96,17 @@ impl MasterKey {
                 let key = decode(text.trim()).ok_or_else(|| {
                     problem("does not hold a master key; restore it, or remove it together with the database to start afresh".to_owned())
                 })?;
-                Ok(Opened { key, created: missing.then(|| path.clone()) })
+                Ok(Opened { key, created: absent.then(|| path.clone()) })
             }
-            Self::Missing => Err(Problem {
-                setting: variable("master_key"),
-                reason: "is not set".to_owned(),
-                example: Some(format!("{}={EXAMPLE_FILE}", variable("master_key_file"))),
-            }),
+            Self::Missing => Err(missing("is not set".to_owned())),
         }
     }
+}
+
+/// The key is best given in a file: the environment is read by more than one program.
+fn missing(reason: String) -> Problem {
+    let example = format!("{}=/run/secrets/portero_master_key", variable("master_key_file"));
+    Problem { setting: variable("master_key"), reason, example: Some(example) }
 }
 
 /// Written whole under another name and then linked: of two that try, one file stays, and nobody sees half of it.

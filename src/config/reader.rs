@@ -189,6 +189,11 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem { setting, reason, example });
     }
 
+    /// Notes a problem whose example is about another setting.
+    pub fn refuse(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
     /// Notes something that does not keep the server from starting.
     pub fn warn(&mut self, warning: String) {
         self.warnings.push(warning);

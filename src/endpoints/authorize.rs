@@ -10,11 +10,11 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, Method};
 use axum::response::Response;
 
-use super::{Failure, MAX_FORM, form_body};
+use super::{Failure, MAX_FORM, form_text};
 use crate::app::App;
 use crate::browser::flow::{self, FlowStep};
 use crate::browser::form_post::form_post;
-use crate::browser::layout::{see_other, with_cookies};
+use crate::browser::layout::{Page, see_other, with_cookies};
 use crate::browser::visit::Visit;
 use crate::browser::{self, session};
 use crate::clock::Time;
@@ -29,6 +29,7 @@ use crate::storage::durable::{Actor, Refusal, SignedIn};
 use crate::storage::ephemeral::Redeemed;
 use crate::storage::records::{AuthorizationCode, Interaction};
 use crate::tokens::opaque;
+use crate::urls;
 
 /// Why a request did not get its answer at the client: until the redirect is known to be safe, an error is a page.
 enum Refused {
@@ -58,6 +59,9 @@ fn told(reply_to: &ReplyTo) -> impl FnOnce(StorageError) -> Refused {
     move |fault| Refused::Fault(Some(reply_to), fault)
 }
 
+/// A form no longer than this is asked again as a query: below what servers and browsers take for an address.
+const MAX_REPEATED: usize = 8 * 1024;
+
 /// One request of a browser, and when it came.
 struct Asked {
     visit: Visit,
@@ -68,31 +72,39 @@ struct Asked {
 pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let asked = Asked { visit: Visit::of(&parts), now: app.clock.now() };
-    match read(&asked.visit, body).await {
+    let text = match read(&asked.visit, body).await {
+        Ok(text) => text,
+        Err(refused) => return finish(&app, &asked, None, Err(refused)),
+    };
+    // A form from the app's page comes without our cookies (SameSite=Lax); asked again by GET, the browser sends them.
+    if asked.visit.method == Method::POST && text.len() <= MAX_REPEATED {
+        return see_other(&app.urls, &format!("{}?{text}", app.urls.path(urls::AUTHORIZE)));
+    }
+    match Params::parse(&text) {
         Ok(params) => {
             let outcome = begin(&app, &asked, &params).await;
-            finish(&app, &asked, params.get("ui_locales"), outcome)
+            finish(&app, &asked, Some(&params), outcome)
         }
-        Err(refused) => finish(&app, &asked, None, Err(refused)),
+        Err(error) => {
+            let malformed = PageError::new(PageReason::MalformedRequest).with_detail(error.to_string());
+            finish(&app, &asked, None, Err(malformed.into()))
+        }
     }
 }
 
-async fn read(visit: &Visit, body: Body) -> Result<Params, Refused> {
-    let malformed = |detail: &str| Refused::Page(PageError::new(PageReason::MalformedRequest).with_detail(detail));
+/// The parameters, still encoded.
+async fn read(visit: &Visit, body: Body) -> Result<String, Refused> {
     // OIDC Core §3.1.2.1: "Authorization Servers MUST support the use of the HTTP GET and POST methods defined in RFC 2616 at the
     // Authorization Endpoint."
     if visit.method == Method::POST {
-        return form_body(&visit.headers, body).await.map_err(|failure| match failure {
+        return form_text(&visit.headers, body).await.map_err(|failure| match failure {
             Failure::TooLarge => Refused::TooLarge,
-            Failure::OAuth(error) => malformed(&error.description),
-            _ => malformed("The request cannot be read"),
+            Failure::OAuth(error) => PageError::new(PageReason::MalformedRequest).with_detail(error.description.into_owned()).into(),
+            _ => PageError::new(PageReason::MalformedRequest).into(),
         });
     }
     let query = visit.uri.query().unwrap_or("");
-    if query.len() > MAX_FORM {
-        return Err(Refused::TooLarge);
-    }
-    Params::parse(query).map_err(|error| malformed(&error.to_string()))
+    if query.len() > MAX_FORM { Err(Refused::TooLarge) } else { Ok(query.to_owned()) }
 }
 
 async fn begin(app: &App, asked: &Asked, params: &Params) -> Result<Response, Refused> {
@@ -136,11 +148,13 @@ async fn find_client(app: &App, client_id: &str) -> Result<Arc<Client>, Refused>
 /// The handler where pages come back to.
 pub async fn resume(State(app): State<Arc<App>>, Path(id): Path<String>, visit: Visit) -> Response {
     let asked = Asked { visit, now: app.clock.now() };
-    let (locales, outcome) = proceed(&app, &asked, &id).await;
-    finish(&app, &asked, locales.as_deref(), outcome)
+    let (request, outcome) = proceed(&app, &asked, &id).await;
+    let locales = request.as_ref().map(|request| request.ui_locales.join(" "));
+    let look = Look { ui_locales: locales.as_deref(), display: request.as_ref().and_then(|request| request.display.as_deref()) };
+    answer(&app, &asked, look, outcome)
 }
 
-async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<String>, Result<Response, Refused>) {
+async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationRequest>, Result<Response, Refused>) {
     let page = |reason| Refused::Page(PageError::new(reason));
     let mac = asked.visit.query("mac").unwrap_or_default();
     let Some(browser) = flow::check(&asked.visit, &app.urls, &app.seal, FlowStep::Resume, id, &mac) else {
@@ -151,9 +165,9 @@ async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<String>, Result<
         Ok(None) => return (None, Err(page(PageReason::ExpiredFlow))),
         Err(fault) => return (None, Err(fault.into())),
     };
-    let locales = Some(interaction.request.ui_locales.join(" "));
+    let request = Some(interaction.request.clone());
     if interaction.browser != browser {
-        return (locales, Err(page(PageReason::OtherBrowser)));
+        return (request, Err(page(PageReason::OtherBrowser)));
     }
     let reply_to = interaction.request.reply_to.clone();
     if interaction.denied {
@@ -164,14 +178,14 @@ async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<String>, Result<
             Ok(false) => Err(page(PageReason::ExpiredFlow)),
             Err(fault) => Err(told(&reply_to)(fault)),
         };
-        return (locales, outcome);
+        return (request, outcome);
     }
     let outcome = match find_client(app, &reply_to.client_id).await {
         Ok(client) => advance(app, asked, &client, interaction, Some(id)).await,
         Err(Refused::Fault(_, fault)) => Err(told(&reply_to)(fault)),
         Err(refused) => Err(refused),
     };
-    (locales, outcome)
+    (request, outcome)
 }
 
 /// Ends a flow once: true for the one caller that may answer it.
@@ -181,16 +195,11 @@ async fn spend(app: &App, id: &str) -> Result<bool, StorageError> {
 }
 
 /// What must the person still do? Sends them there, or answers the client.
-async fn advance(
-    app: &App,
-    asked: &Asked,
-    client: &Client,
-    interaction: Interaction,
-    id: Option<&str>,
-) -> Result<Response, Refused> {
+async fn advance(app: &App, asked: &Asked, client: &Client, interaction: Interaction, id: Option<&str>) -> Result<Response, Refused> {
     let request = &interaction.request;
     let fault = || told(&request.reply_to);
-    let signed_in = session::current(&asked.visit, &app.urls, &app.seal, &app.storage, app.config.sessions.idle, asked.now).await.map_err(fault())?;
+    let signed_in =
+        session::current(&asked.visit, &app.urls, &app.seal, &app.storage, app.config.sessions.idle, asked.now).await.map_err(fault())?;
     let remembered: Option<Vec<String>> = match &signed_in {
         Some(SignedIn { user, .. }) if !client.first_party => {
             let consent = app.storage.consents.find(&user.id, &client.client_id).await.map_err(fault())?;
@@ -281,14 +290,15 @@ async fn respond(
     };
     let reply_to = &code.request.reply_to;
     app.storage.ephemeral.put(&value, &code, app.random.bytes()).await.map_err(told(reply_to))?;
-    Ok(send(app, asked, Some(&code.request.ui_locales.join(" ")), reply_to, Ok(&value)))
+    let look = Look { ui_locales: Some(&code.request.ui_locales.join(" ")), display: code.request.display.as_deref() };
+    Ok(send(app, asked, look, reply_to, Ok(&value)))
 }
 
 /// An answer on its way to the client through the browser.
-fn send(app: &App, asked: &Asked, ui_locales: Option<&str>, reply_to: &ReplyTo, outcome: Result<&str, &OAuthError>) -> Response {
+fn send(app: &App, asked: &Asked, look: Look<'_>, reply_to: &ReplyTo, outcome: Result<&str, &OAuthError>) -> Response {
     match response_mode::answer(reply_to, app.urls.issuer(), outcome) {
         Answer::Redirect(url) => see_other(&app.urls, &url),
-        Answer::FormPost { action, fields } => form_post(&app.page(&asked.visit, ui_locales), host(&action), &action, &fields),
+        Answer::FormPost { action, fields } => form_post(&page(app, asked, look), host(&action), &action, &fields),
     }
 }
 
@@ -299,31 +309,55 @@ fn host(url: &str) -> &str {
 }
 
 /// Turns an outcome into what the browser gets.
-fn finish(app: &App, asked: &Asked, ui_locales: Option<&str>, outcome: Result<Response, Refused>) -> Response {
-    let page = |error: browser::error::PageError| error.into_response(&app.page(&asked.visit, ui_locales));
+fn finish(app: &App, asked: &Asked, params: Option<&Params>, outcome: Result<Response, Refused>) -> Response {
+    let look =
+        Look { ui_locales: params.and_then(|params| params.get("ui_locales")), display: params.and_then(|params| params.get("display")) };
+    answer(app, asked, look, outcome)
+}
+
+/// What a request says of how pages should look (OIDC Core §3.1.2.1).
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    ui_locales: Option<&'a str>,
+    display: Option<&'a str>,
+}
+
+fn page<'a>(app: &'a App, asked: &Asked, look: Look<'_>) -> Page<'a> {
+    let mut page = app.page(&asked.visit, look.ui_locales);
+    page.popup = look.display == Some("popup");
+    page
+}
+
+fn answer(app: &App, asked: &Asked, look: Look<'_>, outcome: Result<Response, Refused>) -> Response {
+    let show = |error: browser::error::PageError| error.into_response(&page(app, asked, look));
     match outcome {
         Ok(response) => response,
         Err(Refused::Page(error)) => {
             record(app, asked, "authorize", &error);
-            page(error.into())
+            show(error.into())
         }
         Err(Refused::Client(reply_to, error)) => {
             tracing::info!(event = "authorization_refused", client_id = %reply_to.client_id, error = error.code.as_str(), detail = %error.description);
-            send(app, asked, ui_locales, &reply_to, Err(&error))
+            send(app, asked, look, &reply_to, Err(&error))
         }
         Err(Refused::Fault(Some(reply_to), fault)) => {
             tracing::error!(event = "fault", detail = %fault, "an authorization request failed through no fault of its client");
             let error = OAuthError::temporarily_unavailable("Try again in a moment");
-            send(app, asked, ui_locales, &reply_to, Err(&error))
+            send(app, asked, look, &reply_to, Err(&error))
         }
-        Err(Refused::Fault(None, fault)) => page(fault.into()),
-        Err(Refused::TooLarge) => page(browser::error::PageError::new(browser::error::PageReason::TooLarge)),
+        Err(Refused::Fault(None, fault)) => show(fault.into()),
+        Err(Refused::TooLarge) => show(browser::error::PageError::new(browser::error::PageReason::TooLarge)),
     }
 }
 
 /// A refusal that no client hears of is written down for whoever runs the server.
 fn record(app: &App, asked: &Asked, act: &'static str, error: &PageError) {
-    tracing::info!(event = "authorization_refused", error = error.code.as_str(), reason = error.reason.key(), detail = error.detail.as_deref());
+    tracing::info!(
+        event = "authorization_refused",
+        error = error.code.as_str(),
+        reason = error.reason.key(),
+        detail = error.detail.as_deref()
+    );
     let refusal = Refusal { act, subject: None, reason: error.reason.key() };
     let by = super::act(&asked.visit.context, Actor::Anonymous, None);
     let (audit, now) = (Arc::clone(&app.storage.audit), asked.now);

@@ -31,7 +31,12 @@ pub async fn discovery(State(app): State<Arc<App>>, headers: HeaderMap) -> Respo
             document
         }
     };
-    cached(&headers, Bytes::from_owner(Arc::clone(&document.bytes)), &document.etag, Duration::from_secs(3600).min(app.config.keys.jwks_max_age))
+    cached(
+        &headers,
+        Bytes::from_owner(Arc::clone(&document.bytes)),
+        &document.etag,
+        Duration::from_secs(3600).min(app.config.keys.jwks_max_age),
+    )
 }
 
 fn make(app: &App, algs: Vec<SigningAlg>) -> Document {
@@ -47,7 +52,7 @@ fn make(app: &App, algs: Vec<SigningAlg>) -> Document {
         grant_types: &GRANTS.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
         auth_methods: &METHODS.iter().map(|method| method.name()).collect::<Vec<_>>(),
         id_token_algs: &algs,
-        scopes: &scope::STANDARD,
+        scopes: scope::STANDARD,
         acr_values: app::ACR_VALUES,
         ui_locales: &crate::i18n::Lang::ALL.map(crate::i18n::Lang::tag),
     };
@@ -59,9 +64,11 @@ fn make(app: &App, algs: Vec<SigningAlg>) -> Document {
 
 /// A public JSON document with ETag and lifetime; 304 where the caller has it already (RFC 9110 §13.1.2).
 pub fn cached(headers: &HeaderMap, bytes: Bytes, etag: &str, max_age: Duration) -> Response {
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
-    });
+    let known = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*"));
     let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { bytes.into_response() };
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

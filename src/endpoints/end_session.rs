@@ -99,8 +99,7 @@ fn ask(app: &App, visit: &Visit, page: &Page<'_>, request: &LogoutRequest, clien
         ("post_logout_redirect_uri", &request.post_logout_redirect_uri),
         ("state", &request.state),
     ];
-    let mut fields: Vec<(String, String)> =
-        sent.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect();
+    let mut fields: Vec<(String, String)> = sent.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect();
     if !request.ui_locales.is_empty() {
         fields.push(("ui_locales".to_owned(), request.ui_locales.join(" ")));
     }

@@ -51,12 +51,7 @@ async fn access(app: &App, from: &FromClient, token: &str) -> Result<Option<Valu
 }
 
 /// A refresh token is for the client that holds it alone.
-async fn refresh(
-    app: &App,
-    from: &FromClient,
-    id: &crate::storage::durable::GrantId,
-    generation: u32,
-) -> Result<Option<Value>, Failure> {
+async fn refresh(app: &App, from: &FromClient, id: &crate::storage::durable::GrantId, generation: u32) -> Result<Option<Value>, Failure> {
     let lifetimes = &app.tokens.lifetimes;
     let Some((grant, user)) = app.storage.grants.refreshable(id, lifetimes.session_idle, from.now).await? else { return Ok(None) };
     let current = grant.client_id == from.client.client_id && grant.generation == generation;

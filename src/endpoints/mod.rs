@@ -148,6 +148,11 @@ pub fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
 
 /// Reads a form body whole, up to [`MAX_FORM`].
 async fn form_body(headers: &HeaderMap, body: Body) -> Result<Params, Failure> {
+    parse_form(&form_text(headers, body).await?)
+}
+
+/// The same, still encoded.
+async fn form_text(headers: &HeaderMap, body: Body) -> Result<String, Failure> {
     // RFC 6749 §4.1.3 and on: "using the "application/x-www-form-urlencoded" format"
     if !is_form(headers) {
         return Err(OAuthError::invalid_request("The body must be application/x-www-form-urlencoded").into());
@@ -156,7 +161,10 @@ async fn form_body(headers: &HeaderMap, body: Body) -> Result<Params, Failure> {
         return Err(OAuthError::invalid_request("A compressed body is not accepted").into());
     }
     let bytes = axum::body::to_bytes(body, MAX_FORM).await.map_err(|_| Failure::TooLarge)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| OAuthError::invalid_request("The body is not valid UTF-8"))?;
+    Ok(String::from_utf8(bytes.into()).map_err(|_| OAuthError::invalid_request("The body is not valid UTF-8"))?)
+}
+
+fn parse_form(text: &str) -> Result<Params, Failure> {
     Ok(Params::parse(text).map_err(|_| OAuthError::invalid_request("The body is not a well-formed form"))?)
 }
 

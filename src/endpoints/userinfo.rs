@@ -54,12 +54,18 @@ async fn presented(request: Request) -> Result<String, Refused> {
     let in_header = bearer::from_header(request.headers()).map(|token| token.map(str::to_owned));
     let (parts, body) = request.into_parts();
     let in_body = if parts.method == Method::POST && super::is_form(&parts.headers) {
-        form_body(&parts.headers, body).await.map_err(Refused::Other)?.get("access_token").map(str::to_owned)
+        let params = form_body(&parts.headers, body).await.map_err(Refused::Other)?;
+        // RFC 6749 §3.1, RFC 6750 §3.1: "invalid_request: The request […] repeats the same parameter"
+        if params.repeats("access_token") {
+            return Err(malformed);
+        }
+        params.get("access_token").map(str::to_owned)
     } else {
         None
     };
     match (in_header, in_body) {
         (Ok(Some(token)), None) | (Ok(None), Some(token)) => Ok(token),
+        // Another scheme is no bearer token (RFC 6750 §3: the challenge says which one is meant).
         (Ok(None), None) => Err(Refused::Missing),
         // RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token in each request."
         _ => Err(malformed),

@@ -17,14 +17,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openidconnect::core::CoreJsonWebKeySet;
 
-use crate::protocol::client::SigningAlg;
+use crate::protocol::client::{Client, SigningAlg};
 use crate::seal::{Purpose, Seal, sha256};
 use crate::storage::durable::keys::Only;
 use crate::storage::durable::{Act, SigningKeys, StoredKey};
 use crate::storage::{StorageError, Time};
 
-use jose::{BadKey, Compact, NotOurs, PrivateJwk, Verified};
 pub use jose::SigningKey;
+use jose::{BadKey, Compact, NotOurs, PrivateJwk, Verified};
 use rotation::{Policy, Stage};
 
 /// What can go wrong with keys beside a signature that does not verify.
@@ -250,6 +250,19 @@ impl KeyRing {
         let private = generate(alg).await?;
         self.add(&private, now, nonce, Only::IfNone, now, by).await?;
         self.signer(alg, now).ok_or(KeyError::Overtaken(alg.as_str()))
+    }
+
+    /// The same for both algorithms of a client.
+    ///
+    /// # Errors
+    /// As [`KeyRing::ensure`].
+    pub async fn ensure_for(&self, client: &Client, nonce: impl Fn() -> [u8; 24], now: Time, by: &Act) -> Result<(), KeyError> {
+        for alg in [client.id_token_signed_response_alg, client.access_token_signed_response_alg] {
+            if self.signer(alg, now).is_none() {
+                self.ensure(alg, nonce(), now, by).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Publishes a successor for each algorithm that is meant; with `at_once` it signs at once, too. Answers the new kids.

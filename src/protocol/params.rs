@@ -45,6 +45,10 @@ impl Params {
             }
             let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
             let (name, value) = (decode(name)?, decode(value)?);
+            // A state is the client's own, of any bytes, and is only handed back (RFC 6749 §4.1.1); what else holds a NUL is no text of ours.
+            if name.contains('\0') || (value.contains('\0') && name != "state") {
+                return Err(Malformed::Nul);
+            }
             // RFC 6749 §3.1: "Parameters sent without a value MUST be treated as if they were omitted from the request."
             if !value.is_empty() {
                 pairs.push((name, value));
@@ -108,9 +112,6 @@ fn decode(text: &str) -> Result<String, Malformed> {
             plain => bytes.push(*plain),
         }
     }
-    if bytes.contains(&0) {
-        return Err(Malformed::Nul);
-    }
     String::from_utf8(bytes).map_err(|_| Malformed::NotUtf8)
 }
 
@@ -169,6 +170,7 @@ mod tests {
             ("code=%ff", Malformed::NotUtf8),
             ("code=%ed%a0%80", Malformed::NotUtf8),
             ("code=a%00b", Malformed::Nul),
+            ("state=a&nonce=%00", Malformed::Nul),
             ("%00=b", Malformed::Nul),
         ];
         for (raw, expected) in cases {
@@ -183,5 +185,10 @@ mod tests {
     fn debug_output_holds_no_value() {
         let params = Params::parse("client_secret=s3cret&code=c0de").expect("well-formed");
         assert_eq!(format!("{params:?}"), r#"["client_secret", "code"]"#);
+    }
+
+    #[test]
+    fn az_07_rfc6749_4_1_1_a_state_is_of_any_characters() {
+        assert_eq!(Params::parse("state=a%00%0D%0Ab").expect("carried").get("state"), Some("a\0\r\nb"));
     }
 }

@@ -377,7 +377,13 @@ mod tests {
 
     #[test]
     fn rfc6454_6_origins_are_scheme_host_and_port() {
-        let registered = ["https://spa.example/cb", "https://spa.example/other", "https://spa.example:8443/cb", "com.example.app:/cb", "http://127.0.0.1/cb"];
+        let registered = [
+            "https://spa.example/cb",
+            "https://spa.example/other",
+            "https://spa.example:8443/cb",
+            "com.example.app:/cb",
+            "http://127.0.0.1/cb",
+        ];
         let registered: Vec<String> = registered.map(str::to_owned).to_vec();
         assert_eq!(origins(&registered), ["http://127.0.0.1", "https://spa.example", "https://spa.example:8443"]);
     }

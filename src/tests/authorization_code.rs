@@ -80,8 +80,12 @@ async fn another_client_neither_redeems_nor_burns_a_code() {
     server.token(&client, &fields).await.expect_error(400, "invalid_grant");
     let wrong = [&fields[..], &[("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXX")]].concat();
     server.token(&client, &wrong).await.expect_error(400, "invalid_grant");
-    let elsewhere =
-        [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", "https://app.example/other"), ("code_verifier", VERIFIER)];
+    let elsewhere = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", "https://app.example/other"),
+        ("code_verifier", VERIFIER),
+    ];
     server.token(&client, &elsewhere).await.expect_error(400, "invalid_grant");
     server.redeem(&client, &code).await.expect(200);
 }
@@ -92,7 +96,13 @@ async fn an_unsafe_redirect_is_a_page_and_everything_else_goes_to_the_client() {
     let client = server.client(json!({})).await;
     let mut browser = Browser::new(&server);
     let flow = Flow::new(&client);
-    for uri in ["https://evil.example/cb", "https://app.example/cb/", "https://app.example/CB", "https://app.example/cb?x=1", "https://app.example:443/cb"] {
+    for uri in [
+        "https://evil.example/cb",
+        "https://app.example/cb/",
+        "https://app.example/CB",
+        "https://app.example/cb?x=1",
+        "https://app.example:443/cb",
+    ] {
         browser.authorize(&flow.clone().with("redirect_uri", uri)).await.expect_page(400, "invalid_request");
     }
     browser.authorize(&flow.clone().without("client_id")).await.expect_page(400, "invalid_request");
@@ -135,6 +145,23 @@ async fn state_comes_back_byte_for_byte() {
     assert_eq!(answer.redirected()["state"], state);
     let refused = browser.authorize(&Flow::new(&client).with("state", &state).with("response_type", "token")).await;
     assert_eq!(refused.redirected()["state"], state);
+}
+
+/// OIDC Core §3.1.2.1
+#[tokio::test]
+async fn a_request_may_come_by_post_and_still_knows_the_session() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "first_party": true })).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    browser.code(&Flow::new(&client), "ana").await;
+    let flow = Flow::new(&client).with("prompt", "none");
+    let fields: Vec<(String, String)> = url::form_urlencoded::parse(flow.query().as_bytes()).into_owned().collect();
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let cookies = std::mem::take(&mut browser.cookies);
+    let first = browser.request(axum::http::Method::POST, "/oauth2/authorize", Some(&fields)).await;
+    browser.cookies = cookies;
+    assert!(browser.follow(first).await.redirected().contains_key("code"));
 }
 
 #[tokio::test]
@@ -192,4 +219,38 @@ async fn a_flow_belongs_to_the_browser_that_started_it() {
     assert_eq!(victim.get(&path).await.status, 400);
     let stolen = victim.submit(&page, &[("username", "ana"), ("password", PASSWORD)], Some("sign-in-submit")).await;
     assert!(stolen.status.is_client_error(), "{}", stolen.status);
+}
+
+#[tokio::test]
+async fn a_code_does_not_outlive_the_session_it_was_made_in() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    let user = server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    for scope in ["openid", "openid offline_access"] {
+        let flow = Flow::new(&client).with("scope", scope).with("prompt", "consent");
+        let code = browser.code(&flow, "ana").await;
+        let page = browser.get("/oauth2/logout").await;
+        browser.submit(&page, &[], Some("sign-out-submit")).await;
+        server.redeem(&client, &code).await.expect_error(400, "invalid_grant");
+    }
+    let code = browser.code(&Flow::new(&client), "ana").await;
+    let (users, now, by) = (&server.app.storage.users, server.app.clock.now(), Server::operator());
+    for disabled in [true, false] {
+        assert!(users.set_disabled(&user, disabled, now, &by).await.expect("stored"));
+    }
+    server.redeem(&client, &code).await.expect_error(400, "invalid_grant");
+}
+
+/// RFC 9110 §9.2.1
+#[tokio::test]
+async fn head_issues_nothing() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "first_party": true })).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    browser.code(&Flow::new(&client), "ana").await;
+    let answer = browser.request(axum::http::Method::HEAD, &Flow::new(&client).path(), None).await;
+    assert_eq!(answer.status, 405);
+    assert!(!answer.headers.contains_key("location"));
 }

@@ -41,7 +41,15 @@ async fn both_documents_are_one() {
     ] {
         assert_eq!(document[name], value, "{name}");
     }
-    for name in ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "introspection_endpoint", "revocation_endpoint", "end_session_endpoint"] {
+    for name in [
+        "authorization_endpoint",
+        "token_endpoint",
+        "userinfo_endpoint",
+        "jwks_uri",
+        "introspection_endpoint",
+        "revocation_endpoint",
+        "end_session_endpoint",
+    ] {
         let url = document[name].as_str().unwrap_or_else(|| panic!("{name}"));
         let path = url.strip_prefix("https://id.example").expect("on the issuer");
         assert_ne!(server.get(path).await.status, 404, "{name}");

@@ -197,8 +197,7 @@ impl Server {
 
     /// Redeems a code with the verifier of [`Flow`].
     pub async fn redeem(&self, client: &TestClient, code: &str) -> Answer {
-        let fields =
-            [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+        let fields = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
         self.token(client, &fields).await
     }
 
@@ -406,7 +405,16 @@ fn form_of(html: &str, button: Option<&str>) -> (String, Vec<(String, String)>) 
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let rest = tag.split(&format!(" {name}=\"")).nth(1)?;
     let value = rest.split('"').next()?;
-    Some(value.replace("&#38;", "&").replace("&amp;", "&").replace("&#34;", "\"").replace("&quot;", "\"").replace("&#39;", "'").replace("&#60;", "<").replace("&#62;", ">"))
+    Some(
+        value
+            .replace("&#38;", "&")
+            .replace("&amp;", "&")
+            .replace("&#34;", "\"")
+            .replace("&quot;", "\"")
+            .replace("&#39;", "'")
+            .replace("&#60;", "<")
+            .replace("&#62;", ">"),
+    )
 }
 
 /// An authorization request.

@@ -27,7 +27,12 @@ fn read(folder: &Path, below: &str, files: &mut Vec<(String, String)>) {
             if name != "tests" {
                 read(&path, &format!("{name}/"), files);
             }
-        } else if name.ends_with(".rs") && !name.ends_with("/tests.rs") && !name.ends_with("_tests.rs") && name != "lib.rs" && name != "main.rs" {
+        } else if name.ends_with(".rs")
+            && !name.ends_with("/tests.rs")
+            && !name.ends_with("_tests.rs")
+            && name != "lib.rs"
+            && name != "main.rs"
+        {
             files.push((name, std::fs::read_to_string(&path).expect("a source file is readable")));
         }
     }
@@ -52,8 +57,9 @@ fn violations(map: &str, files: &[(String, String)]) -> Vec<String> {
                 found.push(format!("{file}: crate::{path}"));
             }
         }
-        // `super` that leaves the room would hide from the search above.
-        let depth = file.trim_end_matches("/mod.rs").split('/').count();
+        // `super` that leaves the room would hide from the search above. A module written inside the file is a step deeper.
+        let inner = code.lines().any(|line| line.trim_start().trim_start_matches("pub ").starts_with("mod ") && line.ends_with('{'));
+        let depth = file.trim_end_matches("/mod.rs").split('/').count() + usize::from(inner);
         if code.contains(&"super::".repeat(depth)) {
             found.push(format!("{file}: `super::` leaves the room: write crate::"));
         }

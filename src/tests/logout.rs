@@ -58,10 +58,13 @@ async fn without_a_hint_a_person_confirms() {
     let client = server.client(json!({ "post_logout_redirect_uris": [AFTER] })).await;
     server.user("ana").await;
     let (mut browser, _) = signed_in(&server, &client, "openid").await;
-    for path in ["/oauth2/logout".to_owned(), format!("/oauth2/logout?client_id={}&post_logout_redirect_uri={}", client.id, encode(AFTER))] {
+    for path in ["/oauth2/logout".to_owned(), format!("/oauth2/logout?client_id={}&post_logout_redirect_uri={}", client.id, encode(AFTER))]
+    {
         let page = browser.get(&path).await;
         assert!(page.body.contains("id=\"sign-out-submit\""), "{}", page.body);
-        assert!(browser.get(&Flow::new(&client).with("prompt", "none").with("scope", "openid").path()).await.redirected().contains_key("code"));
+        assert!(
+            browser.get(&Flow::new(&client).with("prompt", "none").with("scope", "openid").path()).await.redirected().contains_key("code")
+        );
     }
     let page = browser.get("/oauth2/logout").await;
     let done = browser.submit(&page, &[], Some("sign-out-submit")).await;
@@ -90,6 +93,9 @@ async fn nobody_is_sent_where_the_client_is_not_registered() {
         let answer = browser.get(&format!("/oauth2/logout?{query}")).await;
         assert_eq!(answer.status, 400, "{query}: {}", answer.body);
         assert!(answer.body.contains("id=\"error-code\""));
-        assert!(browser.get(&Flow::new(&client).with("prompt", "none").with("scope", "openid").path()).await.redirected().contains_key("code"), "{query}");
+        assert!(
+            browser.get(&Flow::new(&client).with("prompt", "none").with("scope", "openid").path()).await.redirected().contains_key("code"),
+            "{query}"
+        );
     }
 }

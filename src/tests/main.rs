@@ -1,7 +1,9 @@
 //! Whole flows over HTTP through the real router, named after what they hold to.
 
 mod authorization_code;
+mod claims;
 mod discovery;
+mod faults;
 mod harness;
 mod imports;
 mod logout;

@@ -4,12 +4,12 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use axum::http::Request;
+use openidconnect::core::CoreGenderClaim;
 use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata, CoreUserInfoClaims};
 use openidconnect::{
     AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EmptyAdditionalClaims, HttpRequest, HttpResponse, IssuerUrl,
     Nonce, OAuth2TokenResponse, PkceCodeChallenge, RedirectUrl, RefreshToken, Scope, TokenResponse, UserInfoClaims,
 };
-use openidconnect::core::CoreGenderClaim;
 use serde_json::json;
 
 use crate::harness::{Browser, CALLBACK, Server};

@@ -170,3 +170,17 @@ async fn a_client_without_rotation_keeps_its_token() {
         assert_eq!(refresh_token(&next), refresh_token(&first));
     }
 }
+
+#[tokio::test]
+async fn a_scope_taken_from_the_client_is_gone_with_the_next_refresh() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let first = signed_in(&server, &client).await;
+    let mut record = (*server.app.storage.clients.find(&client.id).await.expect("store").expect("there")).clone();
+    let narrower = portero::protocol::client::Client { scope: "openid profile".to_owned(), ..(*record.client).clone() };
+    record.client = std::sync::Arc::new(narrower);
+    assert!(server.app.storage.clients.update(&record, &Server::operator()).await.expect("stored"));
+    let second = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
+    assert_eq!(second["scope"], "openid profile");
+}

@@ -119,8 +119,7 @@ async fn a_revocation_beside_a_refresh_wins() {
         let tokens = browser.tokens(&client, &Flow::new(&client), "ana").await;
         let token = tokens["refresh_token"].as_str().expect("one");
         let fields = [("token", token)];
-        let (refreshed, revoked) =
-            tokio::join!(servers[0].refresh(&client, token), servers[1].form("/oauth2/revoke", &client, &fields));
+        let (refreshed, revoked) = tokio::join!(servers[0].refresh(&client, token), servers[1].form("/oauth2/revoke", &client, &fields));
         revoked.expect(200);
         let newest: Vec<Value> = if refreshed.status == 200 { vec![refreshed.json()] } else { Vec::new() };
         for tokens in newest.iter().chain([&tokens]) {

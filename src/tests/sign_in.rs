@@ -122,7 +122,10 @@ async fn forms_from_elsewhere_do_nothing() {
             .expect("a request");
         let answer = server.send(request).await;
         assert_eq!(answer.status, 403, "{}", answer.body);
-        assert!(!answer.headers.contains_key(header::SET_COOKIE) || answer.headers.get_all(header::SET_COOKIE).iter().all(|cookie| !cookie.to_str().unwrap_or("").contains("session=")));
+        assert!(
+            !answer.headers.contains_key(header::SET_COOKIE)
+                || answer.headers.get_all(header::SET_COOKIE).iter().all(|cookie| !cookie.to_str().unwrap_or("").contains("session="))
+        );
     }
     let without = browser.submit(&page, &[("username", "ana"), ("password", PASSWORD), ("csrf", "")], Some("sign-in-submit")).await;
     assert_eq!(without.status, 403);
@@ -136,7 +139,15 @@ async fn cookies_and_pages_are_hardened() {
     let mut browser = Browser::new(&server);
     let start = browser.get(&Flow::new(&client).path()).await;
     let page = browser.follow(start).await;
-    for name in ["content-security-policy", "x-frame-options", "x-content-type-options", "referrer-policy", "strict-transport-security", "cross-origin-opener-policy", "x-request-id"] {
+    for name in [
+        "content-security-policy",
+        "x-frame-options",
+        "x-content-type-options",
+        "referrer-policy",
+        "strict-transport-security",
+        "cross-origin-opener-policy",
+        "x-request-id",
+    ] {
         assert!(page.headers.contains_key(name), "{name}");
     }
     let policy = page.headers["content-security-policy"].to_str().expect("ASCII").to_owned();

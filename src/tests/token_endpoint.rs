@@ -24,7 +24,10 @@ async fn a_machine_acts_for_itself() {
     let narrower = server.token(&client, &[("grant_type", "client_credentials"), ("scope", "read")]).await.expect(200).json();
     assert_eq!(narrower["scope"], "read");
     server.token(&client, &[("grant_type", "client_credentials"), ("scope", "admin")]).await.expect_error(400, "invalid_scope");
-    server.token(&client, &[("grant_type", "client_credentials"), ("resource", "https://api.example")]).await.expect_error(400, "invalid_target");
+    server
+        .token(&client, &[("grant_type", "client_credentials"), ("resource", "https://api.example")])
+        .await
+        .expect_error(400, "invalid_target");
     let answer = server.bearer("/oauth2/userinfo", tokens["access_token"].as_str().expect("a token")).await;
     assert_eq!(answer.status, 403);
     assert!(answer.headers[header::WWW_AUTHENTICATE].to_str().expect("ASCII").contains("insufficient_scope"));
@@ -40,7 +43,8 @@ async fn every_error_of_the_token_endpoint() {
     server.token(&client, &[("grant_type", "password")]).await.expect_error(400, "unauthorized_client");
     let twice = [("grant_type", "client_credentials"), ("grant_type", "client_credentials")];
     server.token(&client, &twice).await.expect_error(400, "invalid_request");
-    let request = Request::post("/oauth2/token").header(header::CONTENT_TYPE, "application/json").body(Body::from("{}")).expect("a request");
+    let request =
+        Request::post("/oauth2/token").header(header::CONTENT_TYPE, "application/json").body(Body::from("{}")).expect("a request");
     server.send(request).await.expect_error(400, "invalid_request");
     let answer = server.get("/oauth2/token").await;
     assert_eq!(answer.status, 405);
@@ -91,7 +95,10 @@ async fn guesses_at_a_secret_are_throttled_and_the_client_elsewhere_is_not() {
     assert_eq!(refused, 5);
     let mut elsewhere = Request::post("/oauth2/token")
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .header(header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{}:{}", client.id, client.secret.clone().expect("one")))))
+        .header(
+            header::AUTHORIZATION,
+            format!("Basic {}", STANDARD.encode(format!("{}:{}", client.id, client.secret.clone().expect("one")))),
+        )
         .body(Body::from(form_encode(&[("grant_type", "client_credentials")])))
         .expect("a request");
     elsewhere.extensions_mut().insert(portero::request::RequestContext { id: "x".into(), address: None });
@@ -159,7 +166,10 @@ async fn introspection_answers_those_a_token_is_for() {
     assert_eq!(server.introspect(&stranger, access).await, json!({ "active": false }));
     let public = server.client(json!({ "token_endpoint_auth_method": "none" })).await;
     server.form("/oauth2/introspect", &public, &[("token", access)]).await.expect_error(401, "invalid_client");
-    server.form("/oauth2/introspect", &TestClient { secret: Some("x".into()), ..api.clone() }, &[("token", access)]).await.expect_error(401, "invalid_client");
+    server
+        .form("/oauth2/introspect", &TestClient { secret: Some("x".into()), ..api.clone() }, &[("token", access)])
+        .await
+        .expect_error(401, "invalid_client");
     server.advance(600);
     assert_eq!(server.introspect(&owner, access).await, json!({ "active": false }));
 }

@@ -29,7 +29,10 @@ pub fn from_header(headers: &HeaderMap) -> Result<Option<&str>, ()> {
     let value = value.to_str().map_err(|_| ())?;
     let (scheme, token) = value.split_once(' ').ok_or(())?;
     let token = token.trim_matches(' ');
-    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.contains(' ') {
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(None);
+    }
+    if token.is_empty() || token.contains(' ') {
         return Err(());
     }
     Ok(Some(token))

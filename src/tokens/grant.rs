@@ -60,31 +60,33 @@ pub fn from_code(id: GrantId, code: &AuthorizationCode, lifetimes: &Lifetimes, n
     }
 }
 
+/// What a password sign-in was granted.
+pub struct SignedInByPassword<'a> {
+    pub client: &'a Client,
+    pub user: &'a User,
+    pub scope: &'a [String],
+    pub resource: &'a [String],
+    /// Space-separated (RFC 8176).
+    pub amr: String,
+    pub acr: &'a str,
+}
+
 /// The grant that a password sign-in opens.
 #[must_use]
-pub fn from_password(
-    id: GrantId,
-    client: &Client,
-    user: &User,
-    scope: &[String],
-    resource: &[String],
-    amr: &str,
-    lifetimes: &Lifetimes,
-    now: Time,
-) -> Grant {
+pub fn from_password(id: GrantId, granted: SignedInByPassword<'_>, lifetimes: &Lifetimes, now: Time) -> Grant {
     Grant {
         id,
-        client_id: client.client_id.clone(),
-        user_id: user.id.clone(),
+        client_id: granted.client.client_id.clone(),
+        user_id: granted.user.id.clone(),
         session_id: None,
-        offline: scope.iter().any(|scope| scope == scope::OFFLINE_ACCESS),
-        scope: scope::join(scope),
-        resource: resource.join(" "),
+        offline: granted.scope.iter().any(|scope| scope == scope::OFFLINE_ACCESS),
+        scope: scope::join(granted.scope),
+        resource: granted.resource.join(" "),
         claims: None,
         nonce: None,
         auth_time: now,
-        acr: "1".to_owned(),
-        amr: amr.to_owned(),
+        acr: granted.acr.to_owned(),
+        amr: granted.amr,
         generation: 0,
         rotated_at: now,
         created_at: now,
@@ -104,6 +106,23 @@ pub async fn open(storage: &Storage, grant: &Grant, code: Option<&Digest>, by: &
         // SHOULD revoke (when possible) all tokens previously issued based on that authorization code."
         Opened::Replay => Err(OAuthError::invalid_grant("The authorization code was used before").into()),
     }
+}
+
+/// Revokes what a spent code opened. The one who spent it may be opening the grant at this very moment, here or on another replica: so a
+/// grant that is not there yet is waited for, as long as that step can reasonably take. Where none comes, its opener failed and
+/// there is nothing to revoke.
+///
+/// # Errors
+/// Faults of the store.
+pub async fn replay(storage: &Storage, code: &Digest, client_id: &str, now: Time, by: &Act) -> Result<(), StorageError> {
+    const PATIENCE: Duration = Duration::from_millis(1500);
+    const LOOK: Duration = Duration::from_millis(25);
+    let mut waited = Duration::ZERO;
+    while !storage.grants.replayed(code, client_id, now, by).await? && waited < PATIENCE {
+        tokio::time::sleep(LOOK).await;
+        waited += LOOK;
+    }
+    Ok(())
 }
 
 /// A grant that was renewed, ready for the mint.
@@ -128,20 +147,15 @@ impl Tokens {
     ///
     /// # Errors
     /// `invalid_grant`, `invalid_scope`, `invalid_target`; faults of the store. A replay revokes the grant.
-    pub async fn renew(
-        &self,
-        storage: &Storage,
-        client: &Client,
-        asked: &Renewal<'_>,
-        now: Time,
-        by: &Act,
-    ) -> Result<Renewed, GrantError> {
+    pub async fn renew(&self, storage: &Storage, client: &Client, asked: &Renewal<'_>, now: Time, by: &Act) -> Result<Renewed, GrantError> {
         let dead = || OAuthError::invalid_grant("The refresh token is not valid");
         let (id, generation) = refresh::decode(&self.seal, asked.token).ok_or_else(dead)?;
         let Some((grant, user)) = storage.grants.refreshable(&id, self.lifetimes.session_idle, now).await? else {
             return Err(dead().into());
         };
-        let granted: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
+        // What an administrator has taken from the client since is not granted any more.
+        let registered: Vec<&str> = client.scope.split_whitespace().collect();
+        let granted: Vec<String> = grant.scope.split_whitespace().filter(|name| registered.contains(name)).map(str::to_owned).collect();
         let resources: Vec<String> = grant.resource.split_whitespace().map(str::to_owned).collect();
         let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked.scope)?;
         refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;

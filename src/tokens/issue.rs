@@ -105,11 +105,7 @@ impl Tokens {
             // the client credentials grant, the value of 'sub' SHOULD correspond to an identifier the authorization server
             // uses to indicate the client application."
             sub: granted.person.map_or_else(|| granted.client.client_id.clone(), |(user, _)| user.id.clone()),
-            aud: if granted.resource.is_empty() {
-                Audience::one(self.issuer.clone())
-            } else {
-                Audience::many(granted.resource.to_vec())
-            },
+            aud: if granted.resource.is_empty() { Audience::one(self.issuer.clone()) } else { Audience::many(granted.resource.to_vec()) },
             exp: (now + self.lifetimes.access_token).timestamp(),
             iat: now.timestamp(),
             jti: URL_SAFE_NO_PAD.encode(random.bytes::<16>()),

@@ -17,7 +17,7 @@ use crate::browser::form::Form;
 use crate::browser::layout::{Page, html, initial, shown_name, with_cookies};
 use crate::browser::visit::Visit;
 use crate::protocol::client::Client;
-use crate::protocol::interaction::granted_scope;
+use crate::protocol::interaction::consent_scope;
 use crate::storage::StorageError;
 use crate::storage::durable::{Actor, SignedIn};
 
@@ -81,7 +81,7 @@ async fn required(asked: &mut Asked<'_>) -> Result<(Open, Option<SignedIn>), Pag
 async fn scope(asked: &Asked<'_>, open: &Open, signed_in: &SignedIn) -> Result<Vec<String>, StorageError> {
     let consent = asked.app.storage.consents.find(&signed_in.user.id, &open.client.client_id).await?;
     let remembered: Option<Vec<String>> = consent.map(|consent| consent.scope.split_whitespace().map(str::to_owned).collect());
-    Ok(granted_scope(&open.interaction.request, &open.client, remembered.as_deref(), true))
+    Ok(consent_scope(&open.interaction.request, &open.client, remembered.as_deref()))
 }
 
 /// A line of the list: a scope in words, or as it is.

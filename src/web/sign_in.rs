@@ -13,7 +13,7 @@ use axum::response::Response;
 
 use super::flow::{Open, open};
 use super::{Asked, person, until};
-use crate::accounts::authenticate::{self, Credentials, Fault, Outcome, Parts, Refusal};
+use crate::accounts::authenticate::{self, Credentials, Fault, Outcome, Refusal};
 use crate::accounts::limits::Device;
 use crate::app::App;
 use crate::browser::error::{PageError, PageReason, minutes, seconds};
@@ -113,11 +113,10 @@ async fn signing_in(asked: &Asked<'_>, open: Option<Open>, before: Option<&Signe
         ));
     }
     let client = open.as_ref().map(|open| open.client.client_id.as_str());
-    let parts = Parts::of(&app.storage, &app.seal, &app.hasher, app.limits);
     let credentials =
         Credentials { identifier: typed, password, device: asked.visit.cookie(&app.urls, DEVICE), address: asked.visit.context.address };
     let by = asked.act(Actor::Anonymous, client);
-    let refused = match authenticate::authenticate(&parts, &credentials, app.random.bytes(), asked.now, &by).await {
+    let refused = match authenticate::authenticate(&app.door(), &credentials, app.random.bytes(), asked.now, &by).await {
         Ok(Outcome::SignedIn { user, amr, acr }) => return welcome(asked, open, before, &user, amr, acr).await,
         Ok(Outcome::Refused(refused)) => refused,
         Err(Fault::Busy(busy)) => {

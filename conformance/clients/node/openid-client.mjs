@@ -148,7 +148,7 @@ await refuses('a code used twice', /invalid_grant/, async () => {
   await client.authorizationCodeGrant(config, current, checks)
 })
 
-await refuses('another client secret', /invalid_client/, async () => {
+await refuses('another client secret', /OAUTH_WWW_AUTHENTICATE_CHALLENGE 401/, async () => {
   const config = await configure(clients.basic, 'not-the-secret')
   const { checks, current } = await ask(config, clients.basic)
   await client.authorizationCodeGrant(config, current, checks)

@@ -10,7 +10,6 @@ use crate::protocol::authorization_code::{self, CodeBinding};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::OAuthError;
 use crate::protocol::resource;
-use crate::storage::durable::UserKey;
 use crate::storage::ephemeral::Redeemed as Spent;
 use crate::storage::records;
 use crate::tokens::grant;
@@ -48,12 +47,12 @@ impl Grant for AuthorizationCode {
             // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and
             // SHOULD revoke (when possible) all tokens previously issued based on that authorization code."
             Spent::Again(_) => {
-                app.storage.grants.replayed(&digest, from.now, &by).await?;
+                grant::replay(&app.storage, &digest, client_id, from.now, &by).await?;
                 return Err(OAuthError::invalid_grant("The authorization code was used before").into());
             }
             // The short-lived store may have lost it; SQL still knows whether this client's grant came from it.
             Spent::Missing => {
-                app.storage.grants.replayed(&digest, from.now, &by).await?;
+                app.storage.grants.replayed(&digest, client_id, from.now, &by).await?;
                 return Err(OAuthError::invalid_grant("The authorization code is not valid").into());
             }
         };
@@ -61,13 +60,9 @@ impl Grant for AuthorizationCode {
         let resource = resource::narrow(&code.request.resource, &from.params.all("resource").collect::<Vec<_>>())?;
         let opened = grant::from_code(grant::new_id(&app.random), &code, &app.tokens.lifetimes, from.now);
         grant::open(&app.storage, &opened, Some(&digest), &by).await?;
-        let user = app
-            .storage
-            .users
-            .find(UserKey::Id(&code.user_id))
-            .await?
-            .filter(|user| user.disabled_at.is_none())
-            .ok_or_else(|| OAuthError::invalid_grant("The authorization code is not valid"))?;
+        // A sign-out, a new password or a disabled account since the code was made: the store opened the grant as revoked.
+        let standing = app.storage.grants.refreshable(&opened.id, app.tokens.lifetimes.session_idle, from.now).await?;
+        let (opened, user) = standing.ok_or_else(|| OAuthError::invalid_grant("The authorization code is not valid any more"))?;
         Ok(Redeemed {
             scope: code.scope,
             resource,

@@ -7,8 +7,8 @@ use crate::app::App;
 use crate::endpoints::Failure;
 use crate::endpoints::client_auth::FromClient;
 use crate::protocol::client::GrantType;
-use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::client_credentials;
+use crate::protocol::error::{ErrorCode, OAuthError};
 
 pub struct ClientCredentials;
 

@@ -27,12 +27,8 @@ use crate::telemetry::metrics;
 use crate::tokens::issue::Authorization;
 
 /// Every grant the server knows: what discovery lists, what a client may register, what `unsupported_grant_type` is decided from.
-pub static GRANTS: &[&dyn Grant] = &[
-    &authorization_code::AuthorizationCode,
-    &refresh_token::RefreshToken,
-    &client_credentials::ClientCredentials,
-    &password::Password,
-];
+pub static GRANTS: &[&dyn Grant] =
+    &[&authorization_code::AuthorizationCode, &refresh_token::RefreshToken, &client_credentials::ClientCredentials, &password::Password];
 
 /// What a grant proved.
 pub struct Redeemed {
@@ -76,8 +72,20 @@ async fn redeem_and_issue(app: &App, from: &FromClient) -> Result<Response, Fail
         .ok_or_else(|| OAuthError::new(ErrorCode::UnsupportedGrantType, "This grant type is not supported"))?;
     // RFC 6749 §5.2: "unauthorized_client: The authenticated client is not authorized to use this authorization grant type."
     if !from.client.allows(grant.name()) {
+        metrics::token_refused(grant.name().as_str());
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "The client is not registered for this grant type").into());
     }
+    let answer = answer(app, from, *grant).await;
+    match answer {
+        Ok(_) => metrics::token_issued(grant.name().as_str()),
+        Err(_) => metrics::token_refused(grant.name().as_str()),
+    }
+    answer
+}
+
+async fn answer(app: &App, from: &FromClient, grant: &dyn Grant) -> Result<Response, Failure> {
+    // A key of the client's algorithm may be new, or not made yet: looked for before anything is spent.
+    app.ensure_keys(&from.client, &from.act()).await.map_err(|error| Failure::Fault(error.to_string()))?;
     let redeemed = grant.redeem(app, from).await?;
     let response = app.tokens.issue(
         &Authorization {
@@ -91,7 +99,6 @@ async fn redeem_and_issue(app: &App, from: &FromClient) -> Result<Response, Fail
         &app.random,
         from.now,
     )?;
-    metrics::token_issued(grant.name().as_str());
     Ok(json_response(StatusCode::OK, &response))
 }
 

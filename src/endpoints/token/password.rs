@@ -11,7 +11,7 @@ use crate::endpoints::client_auth::FromClient;
 use crate::protocol::client::GrantType;
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::scope;
-use crate::tokens::grant;
+use crate::tokens::grant::{self, SignedInByPassword};
 
 pub struct Password;
 
@@ -31,22 +31,15 @@ impl Grant for Password {
         let scope = scope::granted(&from.client, from.params.get("scope"))?;
         let resource = resources(app, &from.client, &from.params)?;
         let credentials = Credentials { identifier: username, password, device: None, address: from.context.address };
-        let (user, amr) = match authenticate::authenticate(&app.door(), &credentials, app.random.bytes(), from.now, &from.act()).await {
-            Ok(Outcome::SignedIn { user, amr, .. }) => (*user, amr.join(" ")),
+        let (user, amr, acr) = match authenticate::authenticate(&app.door(), &credentials, app.random.bytes(), from.now, &from.act()).await
+        {
+            Ok(Outcome::SignedIn { user, amr, acr }) => (*user, amr, acr),
             Ok(Outcome::Refused(refusal)) => return Err(refused(&refusal, from.now)),
             Err(Fault::Busy(busy)) => return Err(Failure::Busy(busy.retry_after)),
             Err(Fault::Storage(fault)) => return Err(fault.into()),
         };
-        let opened = grant::from_password(
-            grant::new_id(&app.random),
-            &from.client,
-            &user,
-            &scope,
-            &resource,
-            &amr,
-            &app.tokens.lifetimes,
-            from.now,
-        );
+        let granted = SignedInByPassword { client: &from.client, user: &user, scope: &scope, resource: &resource, amr: amr.join(" "), acr };
+        let opened = grant::from_password(grant::new_id(&app.random), granted, &app.tokens.lifetimes, from.now);
         grant::open(&app.storage, &opened, None, &from.act()).await?;
         Ok(Redeemed {
             scope,

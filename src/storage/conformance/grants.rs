@@ -65,11 +65,13 @@ async fn a_code_opens_one_grant(place: &Place) {
 async fn a_code_that_is_only_known_here_is_a_replay(place: &Place) {
     let storage = furnished(place).await;
     let code = digest(100);
-    assert!(!storage.grants.replayed(&code, at(10), &person("ana")).await.expect("unknown"));
+    assert!(!storage.grants.replayed(&code, "app", at(10), &person("ana")).await.expect("unknown"));
     storage.grants.open(&grant(1, Some("s1")), Some(&code), &person("ana")).await.expect("opened");
-    assert!(storage.grants.replayed(&code, at(20), &person("ana")).await.expect("known"));
+    assert!(!storage.grants.replayed(&code, "other", at(15), &person("ana")).await.expect("not its own"));
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, None);
+    assert!(storage.grants.replayed(&code, "app", at(20), &person("ana")).await.expect("known"));
     assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, Some(at(20)));
-    assert!(storage.grants.replayed(&code, at(30), &person("ana")).await.expect("known"));
+    assert!(storage.grants.replayed(&code, "app", at(30), &person("ana")).await.expect("known"));
     assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, Some(at(20)));
     let newest = &trail(&storage, 1).await[0];
     assert!(newest.ends_with(" refused replay 2"), "{newest}");

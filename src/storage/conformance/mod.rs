@@ -30,7 +30,7 @@ macro_rules! on_every_database {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $case() {
-                let place = super::super::Place::sqlite();
+                let place = crate::storage::conformance::Place::sqlite();
                 super::$case(&place).await;
                 place.clear().await;
             })*
@@ -38,7 +38,7 @@ macro_rules! on_every_database {
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $case() {
-                let Some(place) = super::super::Place::postgres().await else { return };
+                let Some(place) = crate::storage::conformance::Place::postgres().await else { return };
                 super::$case(&place).await;
                 place.clear().await;
             })*

@@ -105,7 +105,8 @@ pub trait Grants: Send + Sync {
     /// revoked from the start.
     async fn open(&self, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<Opened>;
     /// A code that the short-lived store no longer knows, or knows as spent: if it opened a grant, that one is revoked and true is the answer.
-    async fn replayed(&self, code: &Digest, now: Time, by: &Act) -> Result<bool>;
+    /// Only if it belongs to this client: another one that came by a code has nothing of its owner revoked.
+    async fn replayed(&self, code: &Digest, client_id: &str, now: Time, by: &Act) -> Result<bool>;
     async fn find(&self, id: &GrantId) -> Result<Option<Grant>>;
     /// The grant with its person, if it may still be refreshed: not revoked, its person there and not disabled, and its session, unless it
     /// is offline, neither ended nor past `idle` or its own end. Times of the grant itself are the caller's to judge.

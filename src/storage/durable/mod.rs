@@ -18,5 +18,5 @@ pub use consents::{Consent, Consents};
 pub use grants::{Grant, GrantId, Grants, Opened, Rotation, Standing, TokenRef};
 pub use keys::{SigningKeys, StoredKey};
 pub use revision::Revisions;
-pub use sessions::{Session, Sessions, SignedIn};
+pub use sessions::{Session, SessionCookie, Sessions, SignedIn};
 pub use users::{NewUser, User, UserKey, Users};

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::super::{Digest, Result, Time};
 use super::{Act, User};
+use crate::seal::{Purpose, Seal};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -30,6 +31,40 @@ pub struct Session {
 pub struct SignedIn {
     pub session: Session,
     pub user: User,
+}
+
+/// The form of the session cookie: the session's id, a dot, and a random value whose keyed digest the row holds. The id ties the value to its
+/// row: a digest that was moved to another row opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionCookie<'a> {
+    pub id: &'a str,
+    value: &'a str,
+}
+
+impl<'a> SessionCookie<'a> {
+    /// None for what cannot be one of ours: no store is asked about it.
+    #[must_use]
+    pub fn parse(cookie: &'a str) -> Option<Self> {
+        let (id, value) = cookie.split_once('.')?;
+        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        (plain(id) && plain(value) && value.len() == 43).then_some(Self { id, value })
+    }
+
+    #[must_use]
+    pub fn compose(id: &str, value: &str) -> String {
+        format!("{id}.{value}")
+    }
+
+    #[must_use]
+    pub fn digest(&self, seal: &Seal) -> Digest {
+        Self::digest_of(seal, self.value)
+    }
+
+    /// What the row of the session holds.
+    #[must_use]
+    pub fn digest_of(seal: &Seal, value: &str) -> Digest {
+        seal.mac(Purpose::Token, &[b"session", value.as_bytes()])
+    }
 }
 
 #[async_trait]

@@ -117,13 +117,15 @@ impl Clients for Sql {
     }
 
     async fn has_origin(&self, origin: &str) -> Result<bool> {
-        on!(self.read, |db| sqlx::query(
+        on!(self.read, |db| {
+            sqlx::query(
             "SELECT o.client_id FROM client_origins o JOIN clients c ON c.client_id = o.client_id WHERE o.origin = $1 AND c.disabled_at IS NULL LIMIT 1"
         )
         .bind(origin)
         .fetch_optional(db)
         .await
-        .map(|row| row.is_some()))
+        .map(|row| row.is_some())
+        })
     }
 
     async fn any_demo(&self) -> Result<bool> {

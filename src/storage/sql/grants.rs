@@ -186,10 +186,11 @@ impl Grants for Sql {
         })
     }
 
-    async fn replayed(&self, code: &Digest, now: Time, by: &Act) -> Result<bool> {
+    async fn replayed(&self, code: &Digest, client_id: &str, now: Time, by: &Act) -> Result<bool> {
         let code = code.hex();
-        let known = on!(self.read, |db| sqlx::query("SELECT id FROM grants WHERE code_digest = $1")
+        let known = on!(self.read, |db| sqlx::query("SELECT id FROM grants WHERE code_digest = $1 AND client_id = $2")
             .bind(&code)
+            .bind(client_id)
             .fetch_optional(db)
             .await
             .map(|row| row.is_some()))?;

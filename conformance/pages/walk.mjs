@@ -1,0 +1,387 @@
+// Walks the real pages of a running server in Chromium, in both languages, both themes and two widths, and looks at each page as a
+// person would, and as axe does. Then the whole way once without script, once by keyboard alone, and what must never work.
+//
+// Knows the server over HTTP only. Settings, all by environment:
+//   PORTERO_URL           the issuer, such as http://127.0.0.1:8080
+//   PORTERO_USER          name or e-mail of a person, and PORTERO_PASSWORD
+//   PORTERO_CLIENT_ID     a public client that is not first-party, and its PORTERO_REDIRECT_URI (a host that need not exist)
+//   PORTERO_SETUP_LINK    the set-up link of a server without an owner, another one than PORTERO_URL: in the end it is used; unset: not looked at
+//   PORTERO_DEMO          `off` where the server is not a development server
+//   CHROMIUM              the browser, /usr/bin/chromium by default
+//   OUT                   where screenshots go, ./screenshots by default
+import { createHash, randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import axe from "axe-core";
+import { chromium } from "playwright-core";
+
+const setting = (name, fallback) => {
+  const value = process.env[name] || fallback;
+  if (!value) {
+    console.error(`${name} is not set`);
+    process.exit(2);
+  }
+  return value;
+};
+const base = setting("PORTERO_URL").replace(/\/$/, "");
+const user = setting("PORTERO_USER");
+const password = setting("PORTERO_PASSWORD");
+const clientId = setting("PORTERO_CLIENT_ID");
+const redirectUri = setting("PORTERO_REDIRECT_URI");
+const setupLink = process.env.PORTERO_SETUP_LINK;
+const hasDemo = process.env.PORTERO_DEMO !== "off";
+const out = process.env.OUT || "screenshots";
+mkdirSync(out, { recursive: true });
+
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+const ours = new Set([new URL(base).origin, ...(setupLink ? [new URL(setupLink).origin] : [])]);
+const app = new URL(redirectUri);
+let looked = 0;
+const failures = [];
+const expect = (truth, what) => {
+  if (!truth) {
+    failures.push(what);
+    console.error(`FAIL ${what}`);
+  }
+};
+
+const STATE = 'a"><b>&\'ñ';
+const base64url = (bytes) => Buffer.from(bytes).toString("base64url");
+function authorize(parameters = {}) {
+  const verifier = base64url(randomBytes(32));
+  const all = {
+    response_type: "code",
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    scope: "openid profile email offline_access",
+    state: STATE,
+    nonce: base64url(randomBytes(16)),
+    code_challenge: base64url(createHash("sha256").update(verifier).digest()),
+    code_challenge_method: "S256",
+    prompt: "consent",
+    ...parameters,
+  };
+  return `${base}/oauth2/authorize?${new URLSearchParams(all)}`;
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE [::1]"],
+});
+
+// A browser of its own. No name resolves but the server's: the app is met in the request that would go to it, and a request to anybody
+// else is a failure.
+async function open({ lang = "en", theme = "light", width = 1280, script = true } = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height: width < 600 ? 720 : 800 },
+    locale: lang,
+    colorScheme: theme,
+    javaScriptEnabled: script,
+    reducedMotion: "reduce",
+  });
+  context.on("request", (request) => {
+    const url = new URL(request.url());
+    const known = ours.has(url.origin) || url.protocol === "data:" || (url.origin === app.origin && request.isNavigationRequest());
+    expect(known, `a request to a third party: ${url.href}`);
+  });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => expect(false, `a script failed on ${page.url()}: ${error}`));
+  page.on("console", (message) => {
+    if (/Content Security Policy/i.test(message.text())) expect(false, `the policy of ${page.url()} stopped something: ${message.text()}`);
+  });
+  return { context, page };
+}
+
+// What the app gets when `act` sends the browser back to it.
+async function answer(page, act) {
+  const isApp = (request) => request.url().startsWith(app.origin + app.pathname) && request.isNavigationRequest();
+  const [request] = await Promise.all([page.waitForRequest(isApp, { timeout: 10_000 }), act()]);
+  const url = new URL(request.url());
+  const parameters = request.method() === "POST" ? new URLSearchParams(request.postData() ?? "") : url.searchParams;
+  // Nobody is there: the browser says so, and only then is it ready for the next address.
+  await page.waitForURL(/^chrome-error:/, { waitUntil: "commit", timeout: 5_000 }).catch(() => {});
+  return { method: request.method(), parameters };
+}
+
+async function look(page, name, { lang, theme, width }) {
+  looked += 1;
+  const where = `${name} ${lang} ${theme} ${width}`;
+  await page.waitForLoadState("load");
+  const facts = await page.evaluate(() => ({
+    lang: document.documentElement.lang,
+    title: document.title,
+    headings: document.querySelectorAll("h1").length,
+    over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    small: [...document.querySelectorAll("a, button, input:not([type=hidden]), summary")]
+      .filter((e) => e.checkVisibility() && !e.closest(".skip") && getComputedStyle(e).position !== "absolute")
+      .map((e) => ({ name: e.outerHTML.slice(0, 80), ...e.getBoundingClientRect().toJSON() }))
+      .filter((box) => box.height < 24 || box.width < 24)
+      .map((box) => `${box.name} ${Math.round(box.width)}x${Math.round(box.height)}`),
+    zoomLock: /maximum-scale|user-scalable\s*=\s*no/.test(document.querySelector("meta[name=viewport]")?.content ?? ""),
+    bare: [...document.querySelectorAll("input:not([type=hidden])")].filter((e) => parseFloat(getComputedStyle(e).fontSize) < 16).length,
+    text: document.body.innerText,
+    dark: getComputedStyle(document.documentElement).colorScheme,
+  }));
+  expect(facts.lang === lang, `${where}: lang is ${facts.lang}`);
+  expect(facts.title.length > 3, `${where}: no title`);
+  expect(facts.headings === 1, `${where}: ${facts.headings} h1`);
+  expect(facts.over <= 0, `${where}: ${facts.over} px of sideways scroll`);
+  expect(facts.small.length === 0, `${where}: targets below 24 px: ${facts.small.join("; ")}`);
+  expect(!facts.zoomLock && facts.bare === 0, `${where}: zoom is locked, or an input is below 16 px`);
+  expect(facts.dark === theme, `${where}: the theme is ${facts.dark}`);
+  expect(!/Unknown localization|undefined|\{ ?\$/.test(facts.text), `${where}: a text is missing`);
+  // The browser's own tools run where no page's policy reaches.
+  await page.evaluate(axe.source);
+  const result = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags }), TAGS);
+  for (const violation of result.violations) {
+    const nodes = violation.nodes.map((node) => `${node.target} ${node.failureSummary}`).join("\n    ");
+    expect(false, `${where}: axe ${violation.id}: ${violation.help}\n    ${nodes}`);
+  }
+  await page.screenshot({ path: `${out}/${name}-${lang}-${theme}-${width}.png`, fullPage: true });
+}
+
+async function headers(page, url) {
+  const response = await page.request.get(url, { maxRedirects: 0 });
+  const all = response.headers();
+  const policy = all["content-security-policy"] ?? "";
+  const parts = ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'", "script-src 'nonce-"];
+  expect(parts.every((part) => policy.includes(part)) && !/unsafe-|\*|form-action/.test(policy), `${url}: policy ${policy}`);
+  const exact = { "x-frame-options": "DENY", "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-store" };
+  for (const [name, value] of Object.entries(exact)) expect(all[name] === value, `${url}: ${name} is ${all[name]}`);
+  for (const name of ["cross-origin-opener-policy", "permissions-policy"]) expect(all[name], `${url}: no ${name}`);
+  const body = await response.text();
+  expect(body.length < 100_000, `${url}: ${body.length} bytes`);
+  const again = (await (await page.request.get(url, { maxRedirects: 0 })).headers())["content-security-policy"];
+  expect(again !== policy, `${url}: the nonce is not fresh`);
+}
+
+async function signIn(page, secret = password) {
+  await page.fill("#username", user);
+  await page.fill("#password", secret);
+  await page.click("#sign-in-submit");
+}
+
+// Every page, as a person meets it.
+async function walk(look_) {
+  const { context, page } = await open(look_);
+  const see = (name) => look(page, name, look_);
+  await page.goto(`${base}/`);
+  await see("home-signed-out");
+  await page.goto(`${base}/sign-in`);
+  await see("sign-in-plain");
+  await page.goto(authorize());
+  await see("sign-in");
+  await page.click("#sign-in-submit");
+  await see("sign-in-missing");
+  await signIn(page, "certainly not this one");
+  await see("sign-in-wrong");
+  expect((await page.evaluate(() => document.activeElement?.id)) === "problems", "the focus is not on what was wrong");
+  expect((await page.inputValue("#username")) === user && (await page.inputValue("#password")) === "", "what was typed was not kept, or the password was");
+  await signIn(page);
+  await see("consent");
+  // The person can turn to another account, and back.
+  await page.click("#consent-not-you");
+  await see("sign-in-other");
+  await page.goBack();
+  const { parameters } = await answer(page, () => page.click("#consent-allow"));
+  expect(parameters.has("code"), "no code came back to the app");
+  expect(parameters.get("state") === STATE, "the state changed on its way");
+  await page.goto(authorize({ prompt: "select_account" }));
+  await see("choose");
+  await page.goto(authorize({ prompt: "login" }));
+  await see("sign-in-again");
+  await page.goto(authorize({ redirect_uri: `${redirectUri}/elsewhere` }));
+  await page.click("details summary");
+  await see("error-app");
+  expect((await page.textContent("#error-code"))?.trim() === "invalid_request", "#error-code does not hold the code alone");
+  await page.goto(`${base}/consent?interaction=x&mac=y`);
+  await see("error-browser");
+  await page.goto(`${base}/nothing-here`);
+  await see("error-not-found");
+  await page.goto(`${base}/`);
+  await see("home");
+  if (hasDemo) {
+    await page.goto(`${base}/demo`);
+    await see("demo");
+    await page.click("#demo-start");
+    if (await page.locator("#consent-allow").count()) {
+      await see("consent-device");
+      await page.click("#consent-allow");
+    }
+    await page.waitForSelector("#demo-result");
+    expect((await page.locator(".checks .danger").count()) === 0, "a check of the demo failed");
+    expect(JSON.parse(await page.textContent("#demo-id-token")).iss === base || !base, "the demo shows no ID token of this issuer");
+    await see("demo-result");
+    await page.reload();
+    await see("demo-used");
+    await page.goto(`${base}/demo`);
+    await page.click("#demo-start");
+    await page.click("#consent-deny");
+    await see("demo-denied");
+  }
+  await page.goto(`${base}/oauth2/logout`);
+  await see("sign-out");
+  await page.click("#sign-out-submit");
+  await page.waitForSelector("#signed-out");
+  await see("signed-out");
+  await context.close();
+}
+
+// Set-up of a server that has no owner: looked at, not done.
+async function setup(look_) {
+  const { context, page } = await open(look_);
+  const see = (name) => look(page, name, look_);
+  const link = new URL(setupLink);
+  await page.goto(new URL("/", link).href);
+  await see("setup-where");
+  await page.goto(`${link.origin}${link.pathname}?token=1.x`);
+  await see("setup-wrong");
+  await page.goto(setupLink);
+  await see("setup");
+  await page.fill("#email", "ana");
+  await page.fill("#password", "12345678");
+  await page.click("#setup-submit");
+  await see("setup-problems");
+  await context.close();
+}
+
+// The first owner, and what the link is worth afterwards.
+async function setUp() {
+  const { context, page } = await open();
+  const origin = new URL(setupLink).origin;
+  await page.goto(setupLink);
+  await page.fill("#email", "ana@example.org");
+  await page.fill("#name", "Ana Ñandú");
+  await page.fill("#password", base64url(randomBytes(18)));
+  await page.click("#setup-submit");
+  await page.waitForSelector("#setup-done");
+  for (const lang of ["en", "es"]) {
+    await page.click(`button[name=lang][value=${lang}]`);
+    for (const theme of ["light", "dark"]) {
+      await page.click(`button[name=theme][value=${theme}]`);
+      for (const width of [1280, 320]) {
+        await page.setViewportSize({ width, height: 800 });
+        await look(page, "setup-done", { lang, theme, width });
+      }
+    }
+  }
+  for (const gone of [setupLink, `${origin}/setup`]) {
+    const response = await page.goto(gone);
+    expect(response.status() === 404, `${gone} answers ${response.status()} after set-up`);
+  }
+  await page.goto(`${origin}/`);
+  expect((await page.locator("#home-title").count()) === 1, "the start page does not greet the first owner");
+  await context.close();
+}
+
+// The whole way with scripts off: what the switches and buttons do is the server's work.
+async function withoutScript() {
+  const { context, page } = await open({ script: false });
+  await page.goto(authorize({ response_mode: "form_post" }));
+  const address = page.url();
+  await page.click("button[name=lang][value=es]");
+  expect(page.url() === address, "the switch left the flow");
+  expect((await page.getAttribute("html", "lang")) === "es", "the switch did not change the language");
+  await page.click("button[name=theme][value=dark]");
+  expect((await page.getAttribute("html", "data-theme")) === "dark", "the switch did not change the theme");
+  await signIn(page);
+  expect((await page.getAttribute("html", "lang")) === "es", "the language was lost on the way");
+  await page.click("#consent-allow");
+  const sent = await answer(page, () => page.click("#form-post-continue"));
+  expect(sent.method === "POST" && sent.parameters.has("code"), "form_post did not arrive without script");
+  expect(sent.parameters.get("state") === STATE, "the state changed in the form");
+  await page.goto(authorize());
+  const refused = await answer(page, () => page.click("#consent-deny"));
+  expect(refused.parameters.get("error") === "access_denied", "the refusal did not arrive");
+  await page.goto(`${base}/oauth2/logout`);
+  await page.click("#sign-out-submit");
+  await page.waitForSelector("#signed-out");
+  await context.close();
+}
+
+// By keyboard alone, with the focus always to be seen.
+async function byKeyboard() {
+  const { context, page } = await open();
+  await page.goto(authorize({ response_mode: "form_post" }));
+  const press = async (key) => {
+    await page.keyboard.press(key);
+    const seen = await page.evaluate(() => {
+      const e = document.activeElement;
+      if (!e || e === document.body) return true;
+      const style = getComputedStyle(e);
+      return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+    });
+    expect(seen, `the focus cannot be seen after ${key} on ${page.url()}`);
+  };
+  await page.keyboard.type(user);
+  await press("Tab");
+  await page.keyboard.type(password);
+  await press("Tab");
+  expect((await page.evaluate(() => document.activeElement?.className)) === "reveal", "the button that shows the password is not next");
+  await press("Enter");
+  expect((await page.getAttribute("#password", "type")) === "text", "the password is not shown");
+  expect((await page.getAttribute(".reveal", "aria-pressed")) === "true", "the button does not say that it is pressed");
+  await press("Tab");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#consent-allow");
+  await page.keyboard.press("Tab");
+  expect((await page.evaluate(() => document.activeElement?.className)) === "skip", "the first stop is not the skip link");
+  for (let stop = 0; stop < 20 && (await page.evaluate(() => document.activeElement?.id)) !== "consent-allow"; stop += 1) await press("Tab");
+  // The form of the answer sends itself.
+  const sent = await answer(page, () => page.keyboard.press("Enter"));
+  expect(sent.method === "POST" && sent.parameters.has("code"), "form_post did not send itself");
+  await context.close();
+}
+
+// What looks as if it worked must have been able to fail.
+async function controls() {
+  const { context, page } = await open();
+  await page.setContent('<!doctype html><html><body><img src="data:,x"><input><p style="width:3000px">x</p></body></html>');
+  await page.evaluate(axe.source);
+  const result = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags }), TAGS);
+  expect(result.violations.some((violation) => violation.id === "image-alt"), "axe finds nothing where there is something");
+  expect(await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth), "sideways scroll is not seen");
+  // A page of another site cannot send our forms: neither to sign somebody in, nor to switch the language.
+  await page.goto(`${base}/sign-in`);
+  const csrf = await page.inputValue("input[name=csrf]");
+  const forms = [["/sign-in", { username: user, password, csrf }], ["/preferences", { lang: "es", return: "/" }]];
+  for (const [path, fields] of forms) {
+    // A page without an origin of its own: whatever it sends is cross-site. One for each form, so that none is cut off by the next.
+    const elsewhere = await context.newPage();
+    await elsewhere.goto("data:text/html,<title>elsewhere</title>");
+    const got = elsewhere.waitForResponse((response) => response.url() === `${base}${path}`);
+    await elsewhere.evaluate(([action, values]) => {
+      const form = Object.assign(document.createElement("form"), { method: "post", action });
+      for (const [name, value] of Object.entries(values)) form.append(Object.assign(document.createElement("input"), { name, value }));
+      document.body.append(form);
+      form.submit();
+    }, [`${base}${path}`, fields]);
+    expect((await got).status() === 403, `${path} took a form from another site: ${(await got).status()}`);
+    await elsewhere.close();
+  }
+  await headers(page, `${base}/sign-in`);
+  await headers(page, `${base}/setup?token=x`);
+  await headers(page, `${base}/consent?interaction=x&mac=y`);
+  await context.close();
+}
+
+try {
+  for (const lang of ["en", "es"]) {
+    for (const theme of ["light", "dark"]) {
+      for (const width of [1280, 320]) {
+        await walk({ lang, theme, width });
+        if (setupLink) await setup({ lang, theme, width });
+      }
+    }
+  }
+  await withoutScript();
+  await byKeyboard();
+  await controls();
+  if (setupLink) await setUp();
+} catch (error) {
+  expect(false, `the walk broke off: ${error.stack}`);
+} finally {
+  await browser.close();
+}
+console.log(`${looked} pages looked at, ${failures.length} failures; screenshots in ${out}`);
+process.exit(failures.length === 0 ? 0 : 1);

@@ -1,0 +1,47 @@
+//! design.md §8: a store that does not answer is never a denial.
+
+use axum::http::header;
+use serde_json::json;
+
+use crate::harness::{Answer, Browser, Flow, PASSWORD, Server};
+
+#[track_caller]
+fn unavailable(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert!(answer.headers.contains_key(header::RETRY_AFTER));
+    for denial in ["invalid_grant", "invalid_token", "invalid_client", "\"active\":false", "access_denied"] {
+        assert!(!answer.body.contains(denial), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn without_its_database_the_server_denies_nothing() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    let machine = server.client(json!({ "grant_types": ["client_credentials"], "redirect_uris": [], "response_types": [] })).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let tokens = browser.tokens(&client, &Flow::new(&client), "ana").await;
+    let code = browser.code(&Flow::new(&client), "ana").await;
+    server.token(&machine, &[("grant_type", "client_credentials")]).await.expect(200);
+    let page = Browser::new(&server).get("/sign-in").await;
+    server.app.storage.close().await;
+
+    let (access, refresh) = (tokens["access_token"].as_str().expect("one"), tokens["refresh_token"].as_str().expect("one"));
+    unavailable(&server.redeem(&client, &code).await);
+    unavailable(&server.refresh(&client, refresh).await);
+    unavailable(&server.bearer("/oauth2/userinfo", access).await);
+    unavailable(&server.form("/oauth2/introspect", &client, &[("token", access)]).await);
+    // Never 200 with the token still live (RFC 7009 §2.2.1).
+    unavailable(&server.form("/oauth2/revoke", &client, &[("token", access)]).await);
+    // The client is known, so it is told (RFC 6749 §4.1.2.1).
+    let told = browser.get(&Flow::new(&client).path()).await.redirected();
+    assert_eq!(told["error"], "temporarily_unavailable");
+    assert_eq!(told["state"], "st4te");
+    let signing_in = Browser::new(&server).submit(&page, &[("username", "ana"), ("password", PASSWORD)], Some("sign-in-submit")).await;
+    assert!(signing_in.status == 503 || signing_in.status == 403, "{}", signing_in.status);
+    // What needs no store is served as ever.
+    server.token(&machine, &[("grant_type", "client_credentials")]).await.expect(200);
+    server.get("/.well-known/jwks.json").await.expect(200);
+    server.get("/.well-known/openid-configuration").await.expect(200);
+}
