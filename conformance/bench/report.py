@@ -13,13 +13,16 @@ SHARED = 0.05
 
 def judge(found: dict):
     """Adds to each case what its own cryptography costs, what is beyond it in bare answers, and whether that is as expected."""
-    limit = found["limit"] = best(found["limits"])
+    limit = found["limit"] = best(found["limits"], [once["pace"] for once in rounds(found)])
     for figures in found["stores"].values():
         for case in cases.CASES:
             figure = figures["cases"].get(case.name)
             if not figure or "error" in figure:
                 continue
-            figure |= min(figure["rounds"], key=lambda once: once["cpu_us"])
+            for once in figure["rounds"]:
+                once["cpu_us_at_best"] = once["cpu_us"] * slowness(once["pace"], limit)
+            figure |= middle(figure["rounds"], "cpu_us_at_best")
+            figure["cpu_us"] = figure.pop("cpu_us_at_best")
             figure["own_us"] = sum(times * 1e6 / limit[name] for name, times in case.own.items())
             figure["beyond_us"] = figure["cpu_us"] - figure["own_us"]
             figure["beyond_bare"] = figure["beyond_us"] / limit["bare_us"]
@@ -34,17 +37,38 @@ def judge(found: dict):
             start["cold_start_holds"], start["idle_holds"] = start["cold_start_ms"] <= COLD_START_MS, start["idle_mib"] <= IDLE_MIB
 
 
-def best(measured: list[dict]) -> dict:
+def rounds(found: dict):
+    return (once for figures in found["stores"].values() for figure in figures["cases"].values() for once in figure.get("rounds", ()))
+
+
+def best(measured: list[dict], paces: list[dict]) -> dict:
     """The best of what was measured several times in the run, and how far apart it was: whatever disturbs a measurement only slows it."""
     rates = {name: [m["crypto"][name] for m in measured] for name in measured[0]["crypto"]}
     rates["openssl_rsa2048_sign"] = [m["openssl_rsa2048"]["sign"] for m in measured]
     rates["openssl_rsa2048_verify"] = [m["openssl_rsa2048"]["verify"] for m in measured]
-    rates["bare"] = [1e6 / m["bare"]["cpu_us"] for m in measured]
+    for pace in [*paces, *(m["bare"]["pace"] for m in measured)]:
+        for name, rate in pace.items():
+            rates[name].append(rate)
     limit = {name: max(values) for name, values in rates.items()}
-    limit["bare_us"] = 1e6 / limit["bare"]
+    for m in measured:
+        m["bare"]["cpu_us_at_best"] = m["bare"]["cpu_us"] * slowness(m["bare"]["pace"], limit)
+    rates["bare"] = [1e6 / m["bare"]["cpu_us_at_best"] for m in measured]
+    limit["bare_us"] = middle([m["bare"] for m in measured], "cpu_us_at_best")["cpu_us_at_best"]
+    limit["bare"] = 1e6 / limit["bare_us"]
     limit["bare_per_second"] = max(m["bare"]["per_second"] for m in measured)
     limit["spread"] = {name: (max(values) - min(values)) / limit[name] for name, values in rates.items()}
     return limit
+
+
+def slowness(pace: dict, limit: dict) -> float:
+    """The speed of the core around a measurement, as a part of its best in the run."""
+    (name, rate), = pace.items()
+    return min(1.0, rate / limit[name])
+
+
+def middle(rounds: list[dict], name: str) -> dict:
+    """The round whose value is the median, the lower one of two."""
+    return sorted(rounds, key=lambda once: once[name])[(len(rounds) - 1) // 2]
 
 
 LIMITS = (
@@ -126,8 +150,8 @@ The server has one core, wrk with Postgres and Redis another one; {cases.CHAINS}
 operation, by `/proc`; it hardly depends on who else uses the machine, so it is what the expectations are about, and *of the limit* compares it with the limit's
 processor time. *Beyond it* is what remains when the operation's own cryptography (josekit's signatures and verifications, the Argon2id hash) is taken off, in units of
 a bare answer, an axum server that reads a form and writes JSON of a token's size under a deadline, a random request id and hardening headers, without a log
-line, a metric or a store. Limits are measured before, between and after the loads, each load four times, and the best of each counts: what
-disturbs a measurement only slows it. The sign-in by the password grant is measured against one hash and its two signatures.
+line, a metric or a store. Limits are measured before, between and after the loads, and the best counts: what disturbs a measurement only slows it. Each load runs four
+times between two short measurements of the core's speed (signatures, or hashes for sign-ins), its processor time is brought to the core's best speed in the run, and the median counts. The sign-in by the password grant is measured against one hash and its two signatures.
 
 The server is in development mode with limits off, since a minute of sign-ins from one address is what they are there to stop; it logs one line a
 request into a file. Postgres runs without fsync; what is measured is Portero's side of it.
