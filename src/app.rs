@@ -108,6 +108,7 @@ impl App {
             jwks_max_age: config.keys.jwks_max_age,
             // What it signed last, and some skew of whoever verifies it.
             keep: config.tokens.access_token.max(config.tokens.id_token) + Duration::from_secs(300),
+            hints: config.sessions.max,
         };
         let keys = KeyRing::load(Arc::clone(&storage.keys), seal.clone(), policy, now).await?;
         let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "start".to_owned() };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::app::App;
 use crate::storage::durable::revision::Current;
@@ -15,23 +15,47 @@ const POLL: Duration = Duration::from_millis(500);
 const KEY_STAGES: Duration = Duration::from_secs(60);
 const CLEANING: Duration = Duration::from_secs(15 * 60);
 
-/// Runs until `stop` says so.
+/// Runs until `stop` says so. The jobs run beside each other: none waits for a slow one. What is under way at the stop is dropped; each step of
+/// a store is a whole transaction.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut seen = Current::default();
-    let (mut poll, mut keys, mut cleaning) = (interval(POLL), interval(KEY_STAGES), interval(CLEANING));
-    for timer in [&mut poll, &mut keys, &mut cleaning] {
-        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let jobs = async {
+        tokio::join!(
+            async {
+                let mut tick = ticks(POLL);
+                loop {
+                    tick.tick().await;
+                    look(&app, &mut seen).await;
+                }
+            },
+            async {
+                let mut tick = ticks(KEY_STAGES);
+                loop {
+                    tick.tick().await;
+                    stage_keys(&app).await;
+                }
+            },
+            async {
+                let mut tick = ticks(CLEANING);
+                // The first tick is immediate; a start has better things to do.
+                tick.reset();
+                loop {
+                    tick.tick().await;
+                    clean(&app).await;
+                }
+            },
+        )
+    };
+    tokio::select! {
+        _ = stop.changed() => {}
+        _ = jobs => {}
     }
-    // The first tick of cleaning is immediate; a start has better things to do.
-    cleaning.reset();
-    loop {
-        tokio::select! {
-            _ = stop.changed() => return,
-            _ = poll.tick() => look(&app, &mut seen).await,
-            _ = keys.tick() => stage_keys(&app).await,
-            _ = cleaning.tick() => clean(&app).await,
-        }
-    }
+}
+
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Compares the revisions with those seen before and drops what is stale.
@@ -57,9 +81,12 @@ async fn look(app: &App, seen: &mut Current) {
     *seen = current;
 }
 
-/// Publishes the next key when its time has come; removes keys nothing verifies with any longer.
+/// Publishes the next key when its time has come; deletes keys that nobody believes any longer.
 async fn stage_keys(app: &App) {
     let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "key-stages".to_owned() };
+    if let Err(error) = app.tokens.keys.clean(app.clock.now(), &by).await {
+        tracing::warn!(event = "fault", detail = %error, "keys that are over could not be deleted; the next round goes on");
+    }
     if let Err(error) = app.tokens.keys.rotate_due(|| app.random.bytes(), app.clock.now(), &by).await {
         tracing::error!(event = "fault", detail = %error, "the stages of signing keys could not be moved");
     }

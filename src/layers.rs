@@ -40,7 +40,11 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
         }
         match tokio::time::timeout(DEADLINE, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, HeaderValue::from_static("2"))]).into_response(),
+            Err(_) => {
+                tracing::error!(event = "fault", "a request was not answered in time");
+                let retry = [(header::RETRY_AFTER, "2"), (header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "application/json")];
+                (StatusCode::SERVICE_UNAVAILABLE, retry, r#"{"error":"temporarily_unavailable"}"#).into_response()
+            }
         }
     }
     .instrument(span.clone())
@@ -160,7 +164,8 @@ async fn share(app: &App, sharing: Sharing, preflight: bool, origin: Option<Head
 /// A store that does not answer shares nothing; the request itself is not touched by it.
 async fn is_registered(app: &App, origin: &HeaderValue) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
-    origin != "null" && app.storage.clients.has_origin(origin).await.unwrap_or(false)
+    // An origin is a scheme, a host of at most 253 characters and a port (RFC 6454 §6.2).
+    origin != "null" && origin.len() <= 300 && app.storage.clients.has_origin(origin).await.unwrap_or(false)
 }
 
 /// Headers of every answer. What a handler set itself (a page's own policy) stands.
@@ -184,7 +189,7 @@ fn harden(app: &App, context: &RequestContext, headers: &mut HeaderMap) {
     }
     // RFC 6797 §7.2: "An HSTS Host MUST NOT include the STS header field in HTTP responses conveyed over non-secure transport."
     if app.urls.is_https() {
-        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static("max-age=31536000"));
     }
     if let Ok(id) = HeaderValue::from_str(&context.id) {
         headers.insert(REQUEST_ID, id);

@@ -42,6 +42,7 @@ pub fn public(app: &Arc<App>) -> Router {
         // "/.well-known/" and the well-known URI suffix between the host component and the path component."
         Router::new()
             .nest(base, routes)
+            .route(&format!("{base}/"), get(web::home::show))
             .route(&format!("{}{base}", urls::OAUTH_AUTHORIZATION_SERVER), get(discovery::discovery))
             .route(&format!("{}{base}", urls::OPENID_CONFIGURATION), get(discovery::discovery))
     };

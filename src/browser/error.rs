@@ -162,7 +162,10 @@ impl PageError {
         if let Some(after) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(after)));
         }
-        if let PageReason::Method(allowed) = self.reason {
+        // Where the router knows the methods better, it adds them.
+        if let PageReason::Method(allowed) = self.reason
+            && !allowed.is_empty()
+        {
             // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
         }

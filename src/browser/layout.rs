@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::brand::Brand;
 use super::language::Theme;
@@ -223,6 +224,18 @@ fn security_headers(headers: &mut HeaderMap, urls: &Urls) {
     if urls.is_https() {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
+}
+
+/// What a form sent, as a query of the same path, asked again by GET: a form from another site's page comes without our cookies
+/// (`SameSite=Lax`), a navigation by GET brings them. None where it is too long for an address.
+#[must_use]
+pub fn asked_again(urls: &Urls, path: &str, form: &str) -> Option<Response> {
+    /// Below what servers and browsers take for an address.
+    const LONGEST: usize = 8 * 1024;
+    /// What a lenient client left raw in its form and an address cannot hold.
+    const RAW: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'"').add(b'<').add(b'>');
+    let query = utf8_percent_encode(form, RAW).to_string();
+    (query.len() <= LONGEST).then(|| see_other(urls, &format!("{}?{query}", urls.path(path))))
 }
 
 /// On to another page, by GET. A redirect shows nothing that an opener could disturb, and one in a window that an app opened

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderName, ORIGIN, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
@@ -40,7 +40,8 @@ impl Visit {
     pub fn of(parts: &Parts) -> Self {
         Self {
             method: parts.method.clone(),
-            uri: parts.uri.clone(),
+            // Below the issuer's own path the router has taken that path away.
+            uri: parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.clone(), |original| original.0.clone()),
             headers: parts.headers.clone(),
             context: parts.extensions.get::<RequestContext>().cloned().unwrap_or(RequestContext { id: "-".into(), address: None }),
         }

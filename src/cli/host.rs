@@ -116,6 +116,7 @@ fn key_policy(config: &Config) -> Policy {
         publish_before: config.keys.publish_before,
         jwks_max_age: config.keys.jwks_max_age,
         keep: config.tokens.access_token.max(config.tokens.id_token) + std::time::Duration::from_secs(300),
+        hints: config.sessions.max,
     }
 }
 

@@ -29,16 +29,6 @@ impl Guesses {
         (client_id.to_owned(), address.map(network))
     }
 
-    /// How long this address must wait before a secret of the client is looked at again.
-    #[must_use]
-    pub fn blocked(&self, client_id: &str, address: Option<IpAddr>, now: Time) -> Option<Duration> {
-        if !self.enabled || self.counted.entry_count() == 0 {
-            return None;
-        }
-        let theoretical = self.counted.get(&Self::key(client_id, address))?;
-        (theoretical - now - Self::EVERY * Self::BURST).to_std().ok().filter(|wait| !wait.is_zero())
-    }
-
     /// Counts a wrong secret; the wait where there were too many.
     #[must_use]
     pub fn failed(&self, client_id: &str, address: Option<IpAddr>, now: Time) -> Option<Duration> {

@@ -14,13 +14,13 @@ use super::{Failure, MAX_FORM, form_text};
 use crate::app::App;
 use crate::browser::flow::{self, FlowStep};
 use crate::browser::form_post::form_post;
-use crate::browser::layout::{Page, see_other, with_cookies};
+use crate::browser::layout::{Page, asked_again, see_other, with_cookies};
 use crate::browser::visit::Visit;
 use crate::browser::{self, session};
 use crate::clock::Time;
 use crate::protocol::authorization::{self, AuthorizationRequest, ReplyTo};
 use crate::protocol::client::Client;
-use crate::protocol::error::{OAuthError, PageError, PageReason};
+use crate::protocol::error::{ErrorCode, OAuthError, PageError, PageReason};
 use crate::protocol::interaction::{self, Facts, SessionFacts, Step};
 use crate::protocol::params::Params;
 use crate::protocol::response_mode::{self, Answer};
@@ -59,9 +59,6 @@ fn told(reply_to: &ReplyTo) -> impl FnOnce(StorageError) -> Refused {
     move |fault| Refused::Fault(Some(reply_to), fault)
 }
 
-/// A form no longer than this is asked again as a query: below what servers and browsers take for an address.
-const MAX_REPEATED: usize = 8 * 1024;
-
 /// One request of a browser, and when it came.
 struct Asked {
     visit: Visit,
@@ -76,9 +73,10 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
         Ok(text) => text,
         Err(refused) => return finish(&app, &asked, None, Err(refused)),
     };
-    // A form from the app's page comes without our cookies (SameSite=Lax); asked again by GET, the browser sends them.
-    if asked.visit.method == Method::POST && text.len() <= MAX_REPEATED {
-        return see_other(&app.urls, &format!("{}?{text}", app.urls.path(urls::AUTHORIZE)));
+    if asked.visit.method == Method::POST
+        && let Some(again) = asked_again(&app.urls, urls::AUTHORIZE, &text)
+    {
+        return again;
     }
     match Params::parse(&text) {
         Ok(params) => {
@@ -119,7 +117,7 @@ async fn begin(app: &App, asked: &Asked, params: &Params) -> Result<Response, Re
     let mut request = authorization::check(&client, params, &reply_to, &app.policy())
         .map_err(|error| Refused::Client(Box::new(reply_to.clone()), error))?;
     if let Some(hint) = request.id_token_hint.take() {
-        let sub = app.tokens.hint(&hint, asked.now).filter(|hint| hint.is_for(&client.client_id)).map(|hint| hint.sub);
+        let sub = app.tokens.hint(&hint).filter(|hint| hint.is_for(&client.client_id)).map(|hint| hint.sub);
         // OIDC Core §3.1.2.1, id_token_hint: a hint that is not ours says nothing about anybody.
         let invalid = || OAuthError::invalid_request("id_token_hint is not an ID token of this issuer for this client");
         request.hint_sub = Some(sub.ok_or_else(|| Refused::Client(Box::new(reply_to.clone()), invalid()))?);
@@ -161,8 +159,8 @@ async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationReq
         return (None, Err(page(PageReason::OtherBrowser)));
     };
     let interaction = match app.storage.ephemeral.get::<Interaction>(id).await {
-        Ok(Some(interaction)) => interaction,
-        Ok(None) => return (None, Err(page(PageReason::ExpiredFlow))),
+        Ok(Some(interaction)) if interaction.is_live(asked.now) => interaction,
+        Ok(_) => return (None, Err(page(PageReason::ExpiredFlow))),
         Err(fault) => return (None, Err(fault.into())),
     };
     let request = Some(interaction.request.clone());
@@ -333,11 +331,21 @@ fn answer(app: &App, asked: &Asked, look: Look<'_>, outcome: Result<Response, Re
     match outcome {
         Ok(response) => response,
         Err(Refused::Page(error)) => {
-            record(app, asked, "authorize", &error);
+            tracing::info!(
+                event = "authorization_refused",
+                error = error.code.as_str(),
+                reason = error.reason.key(),
+                detail = error.detail.as_deref()
+            );
+            record(app, asked, None, error.reason.key());
             show(error.into())
         }
         Err(Refused::Client(reply_to, error)) => {
             tracing::info!(event = "authorization_refused", client_id = %reply_to.client_id, error = error.code.as_str(), detail = %error.description);
+            // That somebody is not signed in or has not consented yet is an answer to a silent question, no refusal.
+            if !matches!(error.code, ErrorCode::LoginRequired | ErrorCode::ConsentRequired | ErrorCode::AccountSelectionRequired) {
+                record(app, asked, Some(&reply_to.client_id), error.code.as_str());
+            }
             send(app, asked, look, &reply_to, Err(&error))
         }
         Err(Refused::Fault(Some(reply_to), fault)) => {
@@ -350,20 +358,8 @@ fn answer(app: &App, asked: &Asked, look: Look<'_>, outcome: Result<Response, Re
     }
 }
 
-/// A refusal that no client hears of is written down for whoever runs the server.
-fn record(app: &App, asked: &Asked, act: &'static str, error: &PageError) {
-    tracing::info!(
-        event = "authorization_refused",
-        error = error.code.as_str(),
-        reason = error.reason.key(),
-        detail = error.detail.as_deref()
-    );
-    let refusal = Refusal { act, subject: None, reason: error.reason.key() };
-    let by = super::act(&asked.visit.context, Actor::Anonymous, None);
-    let (audit, now) = (Arc::clone(&app.storage.audit), asked.now);
-    tokio::spawn(async move {
-        if let Err(fault) = audit.refuse(&refusal, now, &by).await {
-            tracing::warn!(event = "audit_fault", detail = %fault);
-        }
-    });
+/// A refusal is written down for whoever runs the server; nobody waits for it.
+fn record(app: &App, asked: &Asked, client_id: Option<&str>, reason: &'static str) {
+    let by = super::act(&asked.visit.context, Actor::Anonymous, client_id);
+    super::refused(app, Refusal { act: "authorize", subject: None, reason }, by, asked.now);
 }

@@ -7,10 +7,10 @@ use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::Response;
 
-use super::{Failure, act, form_body};
+use super::{Failure, act, form_text};
 use crate::app::App;
 use crate::browser::error::{PageError as Shown, PageReason as ShownReason};
-use crate::browser::layout::{Page, see_other, with_cookies};
+use crate::browser::layout::{Page, asked_again, see_other, with_cookies};
 use crate::browser::sign_out::{self, Confirm};
 use crate::browser::visit::Visit;
 use crate::browser::{csrf, flow, session};
@@ -19,6 +19,7 @@ use crate::protocol::client::Client;
 use crate::protocol::logout::{self, Hint, LogoutRequest, SessionFacts};
 use crate::protocol::params::Params;
 use crate::storage::durable::{Actor, SignedIn};
+use crate::urls;
 
 /// The form's answer of the person: only our own page sends it.
 const CONFIRMED: &str = "confirmed";
@@ -27,9 +28,21 @@ const CONFIRMED: &str = "confirmed";
 pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let (visit, now) = (Visit::of(&parts), app.clock.now());
-    let params = match read(&visit, body).await {
+    let refused = |error: Shown| error.into_response(&app.page(&visit, None));
+    let text = match read(&visit, body).await {
+        Ok(text) => text,
+        Err(error) => return refused(error),
+    };
+    // From an app's page the form came without our cookies: nobody would be signed out.
+    if visit.method == Method::POST
+        && session::value(&visit, &app.urls).is_none()
+        && let Some(again) = asked_again(&app.urls, urls::LOGOUT, &text)
+    {
+        return again;
+    }
+    let params = match Params::parse(&text) {
         Ok(params) => params,
-        Err(error) => return error.into_response(&app.page(&visit, None)),
+        Err(error) => return refused(Shown::new(ShownReason::Request).with_detail(error.to_string())),
     };
     let page = app.page(&visit, params.get("ui_locales"));
     let outcome = answer(&app, &visit, &page, &params, now).await;
@@ -37,19 +50,19 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
 }
 
 /// §2: "OpenID Providers MUST support the use of the HTTP GET and POST methods […] at the Logout Endpoint."
-async fn read(visit: &Visit, body: Body) -> Result<Params, Shown> {
+async fn read(visit: &Visit, body: Body) -> Result<String, Shown> {
     if visit.method == Method::POST {
-        return form_body(&visit.headers, body).await.map_err(|failure| match failure {
+        return form_text(&visit.headers, body).await.map_err(|failure| match failure {
             Failure::TooLarge => Shown::new(ShownReason::TooLarge),
             _ => Shown::new(ShownReason::Request).with_detail("the body is not a well-formed form"),
         });
     }
-    Params::parse(visit.uri.query().unwrap_or("")).map_err(|error| Shown::new(ShownReason::Request).with_detail(error.to_string()))
+    Ok(visit.uri.query().unwrap_or("").to_owned())
 }
 
 async fn answer(app: &App, visit: &Visit, page: &Page<'_>, params: &Params, now: Time) -> Result<Response, Shown> {
     let request = LogoutRequest::parse(params)?;
-    let claims = request.id_token_hint.as_deref().map(|hint| app.tokens.hint(hint, now));
+    let claims = request.id_token_hint.as_deref().map(|hint| app.tokens.hint(hint));
     let hint = match &claims {
         None => Hint::None,
         Some(None) => Hint::Invalid,

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::client_auth::FromClient;
-use super::{Failure, json_response};
+use super::{Failure, json_bytes, json_response};
 use crate::app::App;
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::{introspection, refresh_token};
@@ -18,26 +18,24 @@ use crate::tokens::bearer::Access;
 pub async fn introspect(State(app): State<Arc<App>>, from: Result<FromClient, Failure>) -> Response {
     match from {
         Ok(from) => match answer(&app, &from).await {
-            Ok(body) => json_response(StatusCode::OK, &body),
+            Ok(Some(body)) => json_response(StatusCode::OK, &body),
+            Ok(None) => json_bytes(StatusCode::OK, introspection::INACTIVE.into()),
             Err(failure) => failure.into_response(),
         },
         Err(failure) => failure.into_response(),
     }
 }
 
-async fn answer(app: &App, from: &FromClient) -> Result<Value, Failure> {
+async fn answer(app: &App, from: &FromClient) -> Result<Option<Value>, Failure> {
     // RFC 7662 §2.1: "To prevent token scanning attacks, the endpoint MUST also require some form of authorization to access this endpoint"
     if from.client.is_public() {
         return Err(OAuthError::new(ErrorCode::InvalidClient, "A public client cannot introspect tokens").into());
     }
     let token = from.params.get("token").ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
-    let found = match app.tokens.read_refresh(token) {
-        Some((id, generation)) => refresh(app, from, &id, generation).await?,
-        None => access(app, from, token).await?,
-    };
-    // RFC 7662 §2.2: "If the token is not active, does not exist on this server, or the protected resource is not allowed to introspect this
-    // particular token, then the authorization server MUST return an introspection response with the "active" field set to "false"."
-    Ok(found.unwrap_or_else(|| json!({ "active": false })))
+    match app.tokens.read_refresh(token) {
+        Some((id, generation)) => refresh(app, from, &id, generation).await,
+        None => access(app, from, token).await,
+    }
 }
 
 async fn access(app: &App, from: &FromClient, token: &str) -> Result<Option<Value>, Failure> {

@@ -13,6 +13,7 @@ pub mod revoke;
 pub mod token;
 pub mod userinfo;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -20,12 +21,15 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
+use tracing::Instrument as _;
 
+use crate::app::App;
+use crate::clock::Time;
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::params::Params;
 use crate::request::RequestContext;
 use crate::storage::StorageError;
-use crate::storage::durable::{Act, Actor};
+use crate::storage::durable::{Act, Actor, Refusal};
 use crate::tokens::grant::{GrantError, RETRY_AFTER};
 use crate::tokens::issue::MintError;
 
@@ -39,6 +43,8 @@ pub enum Failure {
     OAuth(OAuthError),
     /// A store or a key of ours did not answer: 503, and nothing was consumed.
     Fault(String),
+    /// Something of ours is wrong, and waiting will not mend it: 500.
+    Broken(String),
     /// No room to hash a password right now: 503.
     Busy(Duration),
     /// A limit: 429.
@@ -55,7 +61,10 @@ impl From<OAuthError> for Failure {
 
 impl From<StorageError> for Failure {
     fn from(fault: StorageError) -> Self {
-        Self::Fault(fault.to_string())
+        match fault {
+            StorageError::Unavailable(_) => Self::Fault(fault.to_string()),
+            StorageError::Conflict(_) | StorageError::Corrupt(_) => Self::Broken(fault.to_string()),
+        }
     }
 }
 
@@ -81,6 +90,7 @@ impl Failure {
         match self {
             Self::OAuth(error) => error.code,
             Self::Fault(_) | Self::Busy(_) => ErrorCode::TemporarilyUnavailable,
+            Self::Broken(_) => ErrorCode::ServerError,
             Self::TooMany(_) | Self::TooLarge => ErrorCode::InvalidRequest,
         }
     }
@@ -93,6 +103,10 @@ impl IntoResponse for Failure {
             Self::Fault(detail) => {
                 tracing::error!(event = "fault", detail = %detail, "a request failed through no fault of its client");
                 retry_later(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, "Try again in a moment", RETRY_AFTER)
+            }
+            Self::Broken(detail) => {
+                tracing::error!(event = "broken", detail = %detail, "a request failed through a fault of ours that waiting will not mend");
+                with_status(StatusCode::INTERNAL_SERVER_ERROR, &OAuthError::server_error("The server failed; see its log"))
             }
             Self::Busy(after) => {
                 retry_later(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, "Too busy; try again in a moment", after)
@@ -112,7 +126,7 @@ fn with_status(status: StatusCode, error: &OAuthError) -> Response {
     json_response(status, &json!({ "error": error.code.as_str(), "error_description": error.description }))
 }
 
-fn retry_later(status: StatusCode, code: ErrorCode, description: &'static str, after: Duration) -> Response {
+pub fn retry_later(status: StatusCode, code: ErrorCode, description: &'static str, after: Duration) -> Response {
     let mut response = with_status(status, &OAuthError::new(code, description));
     let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -134,7 +148,11 @@ fn oauth_error(error: &OAuthError) -> Response {
 
 /// JSON that no cache may keep.
 pub fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
-    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    json_bytes(status, serde_json::to_vec(body).unwrap_or_default())
+}
+
+/// The same for JSON that is there already.
+pub fn json_bytes(status: StatusCode, bytes: Vec<u8>) -> Response {
     let mut response = (status, bytes).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -179,6 +197,17 @@ fn is_form(headers: &HeaderMap) -> bool {
 /// The context of a request; an anonymous one where no layer set it.
 fn context_of(extensions: &axum::http::Extensions) -> RequestContext {
     extensions.get::<RequestContext>().cloned().unwrap_or(RequestContext { id: "-".into(), address: None })
+}
+
+/// Writes a refusal into the audit trail beside the request: its answer does not wait for it, and a fault of it is no fault of the request.
+pub fn refused(app: &App, refusal: Refusal, by: Act, now: Time) {
+    let audit = Arc::clone(&app.storage.audit);
+    let write = async move {
+        if let Err(fault) = audit.refuse(&refusal, now, &by).await {
+            tracing::warn!(event = "audit_fault", detail = %fault);
+        }
+    };
+    tokio::spawn(write.instrument(tracing::Span::current()));
 }
 
 /// The circumstances of a step, for its audit row.

@@ -160,13 +160,23 @@ impl KeyRing {
     /// # Errors
     /// [`NotOurs`] for whatever this server did not sign.
     pub fn verify(&self, token: &str, now: Time) -> Result<Verified, NotOurs> {
+        self.verify_by(token, |key| rotation::stage(key, now) != Stage::Removed)
+    }
+
+    /// The same for a hint, which says who is meant and grants nothing: a key that is removed is still believed as long as a session that it
+    /// signed for can live (RP-Initiated Logout 1.0 §2, "even when the exp time has passed").
+    ///
+    /// # Errors
+    /// As [`KeyRing::verify`].
+    pub fn verify_hint(&self, token: &str) -> Result<Verified, NotOurs> {
+        self.verify_by(token, |_| true)
+    }
+
+    fn verify_by(&self, token: &str, believed: impl Fn(&StoredKey) -> bool) -> Result<Verified, NotOurs> {
         let jws = Compact::parse(token)?;
         let kid = jws.kid().ok_or(NotOurs)?;
         let keys = self.keys.load();
-        let held = keys.held.iter().find(|held| held.stored.kid == kid).ok_or(NotOurs)?;
-        if rotation::stage(&held.stored, now) == Stage::Removed {
-            return Err(NotOurs);
-        }
+        let held = keys.held.iter().find(|held| held.stored.kid == kid && believed(&held.stored)).ok_or(NotOurs)?;
         held.key.verify_jwt(jws)
     }
 
@@ -205,7 +215,7 @@ impl KeyRing {
         let before = self.keys.load_full();
         let mut held = Vec::new();
         for stored in self.store.list().await? {
-            if rotation::stage(&stored, now) == Stage::Removed {
+            if stored.removed_at.is_some_and(|removed| now >= removed + self.policy.hints) {
                 continue;
             }
             let known = before.held.iter().find(|held| held.stored.kid == stored.kid && held.stored.sealed == stored.sealed);
@@ -331,12 +341,12 @@ impl KeyRing {
         }
     }
 
-    /// Deletes keys whose time is over.
+    /// Deletes keys whose time is over, that of hints too.
     ///
     /// # Errors
     /// [`KeyError::Storage`].
     pub async fn clean(&self, now: Time, by: &Act) -> Result<u64, KeyError> {
-        let gone = self.store.clean(now, by).await?;
+        let gone = self.store.clean(now - self.policy.hints, by).await?;
         if gone > 0 {
             self.refresh(now).await?;
         }

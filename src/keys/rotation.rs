@@ -19,6 +19,8 @@ pub struct Policy {
     pub jwks_max_age: Duration,
     /// How long a retired key stays published: the longest life of what it signed, and some skew.
     pub keep: Duration,
+    /// How long after that a token of it is still believed as a hint: the longest life of a session.
+    pub hints: Duration,
 }
 
 impl Default for Policy {
@@ -29,6 +31,7 @@ impl Default for Policy {
             publish_before: Duration::from_secs(30 * MINUTE),
             jwks_max_age: Duration::from_secs(15 * MINUTE),
             keep: Duration::from_secs(65 * MINUTE),
+            hints: Duration::from_secs(14 * 24 * 60 * MINUTE),
         }
     }
 }

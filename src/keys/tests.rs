@@ -134,8 +134,13 @@ async fn a_rotation_is_published_waits_signs_and_the_old_key_disappears_without_
     assert_ne!(ring.jwks(start()).etag, ring.jwks(removed).etag);
     assert_eq!(ring.jwks(start()), ring.jwks(minutes(40)));
 
-    assert_eq!(ring.clean(removed, &system()).await.expect("cleaned"), 1);
-    assert_eq!(ring.list(removed).len(), 1);
+    // As a hint it is believed as long as a session can live.
+    assert!(ring.verify_hint(&token).is_ok());
+    assert_eq!(ring.clean(removed, &system()).await.expect("cleaned"), 0);
+    let over = removed + Policy::default().hints + TimeDelta::seconds(1);
+    assert_eq!(ring.clean(over, &system()).await.expect("cleaned"), 1);
+    assert_eq!(ring.list(over).len(), 1);
+    assert!(ring.verify_hint(&token).is_err());
 }
 
 #[tokio::test]

@@ -107,6 +107,7 @@ pub fn openid(can: &Capabilities<'_>) -> Value {
     .set_token_endpoint(Some(TokenUrl::new(can.token_endpoint.to_owned()).expect("an endpoint of the issuer")))
     .set_userinfo_endpoint(Some(UserInfoUrl::new(can.userinfo_endpoint.to_owned()).expect("an endpoint of the issuer")))
     .set_scopes_supported(Some(can.scopes.iter().map(|&scope| Scope::new(scope.to_owned())).collect()))
+    .set_display_values_supported(Some(vec![CoreAuthDisplay::Page, CoreAuthDisplay::Popup]))
     .set_response_modes_supported(Some(ResponseMode::ALL.into_iter().map(response_mode).collect()))
     // Left out it would mean authorization_code and implicit.
     .set_grant_types_supported(Some(can.grant_types.iter().copied().map(grant_type).collect()))
@@ -188,6 +189,7 @@ mod tests {
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256", "EdDSA"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+            "display_values_supported": ["page", "popup"],
             "claim_types_supported": ["normal"],
             "claims_supported": [
                 "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid", "name", "given_name",

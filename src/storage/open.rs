@@ -127,6 +127,19 @@ impl Storage {
         self.sql.close().await;
     }
 
+    /// Does the schema have everything this binary needs? A newer replica may have added to it; that is no reason to stop.
+    ///
+    /// # Errors
+    /// What is missing, or why it cannot be told.
+    pub async fn schema_is_current(&self) -> std::result::Result<(), OpenError> {
+        match migrate::pending(&self.sql).await {
+            Ok(missing) if missing.is_empty() => Ok(()),
+            Ok(missing) => Err(OpenError::Pending(missing)),
+            Err(OpenError::Newer { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Do both stores answer? For readiness.
     ///
     /// # Errors

@@ -62,6 +62,14 @@ pub struct Interaction {
     pub denied: bool,
 }
 
+impl Interaction {
+    /// A flow that was left for so long starts again; judged from `now`, whatever the store still holds.
+    #[must_use]
+    pub fn is_live(&self, now: Time) -> bool {
+        now < self.started_at + Self::LIFETIME
+    }
+}
+
 /// A sign-in at the demo relying party.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DemoFlow {

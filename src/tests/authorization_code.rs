@@ -254,3 +254,34 @@ async fn head_issues_nothing() {
     assert_eq!(answer.status, 405);
     assert!(!answer.headers.contains_key("location"));
 }
+
+#[tokio::test]
+async fn a_form_with_raw_bytes_is_asked_again_in_an_address() {
+    use axum::body::Body;
+    use axum::http::{Request, header};
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    let body = format!("{}&login_hint=a\nb#ñ\u{7f}", Flow::new(&client).query());
+    let request = Request::post("/oauth2/authorize").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let answer = server.send(request.body(Body::from(body)).expect("a request")).await;
+    assert_eq!(answer.status, 303);
+    assert!(answer.location().ends_with("login_hint=a%0Ab%23%C3%B1%7F"), "{}", answer.location());
+}
+
+/// RFC 8707 §2: what is asked wrongly can be asked again.
+#[tokio::test]
+async fn a_resource_that_was_not_granted_burns_no_code() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let code = Browser::new(&server).code(&Flow::new(&client).with("resource", "https://api.example"), "ana").await;
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+        ("resource", "https://other.example"),
+    ];
+    server.token(&client, &fields).await.expect_error(400, "invalid_target");
+    server.redeem(&client, &code).await.expect(200);
+}

@@ -73,7 +73,12 @@ async fn an_issuer_with_a_path_is_found_where_each_specification_looks() {
     assert_eq!(document["issuer"], "https://id.example/auth");
     assert_eq!(document["token_endpoint"], "https://id.example/auth/oauth2/token");
     assert_eq!(server.get("/.well-known/openid-configuration").await.status, 404);
-    assert_eq!(server.get("/auth/sign-in").await.status, 200);
+    for page in ["/auth", "/auth/", "/auth/sign-in"] {
+        let answer = server.get(page).await;
+        assert!(answer.status == 200 || answer.location().starts_with("/auth/setup"), "{page}: {}", answer.status);
+    }
+    // The switch at the foot leads back to the page it stands on.
+    assert!(server.get("/auth/sign-in").await.body.contains("value=\"/auth/sign-in\""));
 }
 
 #[tokio::test]

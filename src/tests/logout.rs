@@ -99,3 +99,42 @@ async fn nobody_is_sent_where_the_client_is_not_registered() {
         );
     }
 }
+
+/// RP-Initiated Logout 1.0 §2: POST is mandatory, and from the app's own page it comes without the session's cookie.
+#[tokio::test]
+async fn a_form_from_the_apps_page_signs_out_too() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "post_logout_redirect_uris": [AFTER] })).await;
+    server.user("ana").await;
+    let (mut browser, tokens) = signed_in(&server, &client, "openid").await;
+    let hint = tokens["id_token"].as_str().expect("one");
+    let cookies = std::mem::take(&mut browser.cookies);
+    let fields = [("id_token_hint", hint), ("post_logout_redirect_uri", AFTER), ("state", "x y")];
+    let first = browser.request(axum::http::Method::POST, "/oauth2/logout", Some(&fields)).await;
+    browser.cookies = cookies;
+    assert_eq!(browser.follow(first).await.location(), format!("{AFTER}?state=x%20y"));
+    assert_eq!(browser.get(&Flow::new(&client).with("prompt", "none").path()).await.redirected()["error"], "login_required");
+}
+
+/// A session outlives the key that signed its first ID token.
+#[tokio::test]
+async fn a_hint_is_believed_as_long_as_its_session_can_live() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "post_logout_redirect_uris": [AFTER] })).await;
+    server.user("ana").await;
+    let (mut browser, tokens) = signed_in(&server, &client, "openid").await;
+    let (app, by) = (&server.app, Server::operator());
+    app.tokens.keys.rotate(portero::keys::Which::All, true, || app.random.bytes(), app.clock.now(), &by).await.expect("rotated");
+    server.advance(10 * 3600);
+    app.tokens.keys.clean(app.clock.now(), &by).await.expect("cleaned");
+    app.tokens.keys.refresh(app.clock.now()).await.expect("refreshed");
+    assert_eq!(
+        server.get("/.well-known/jwks.json").await.json()["keys"].as_array().expect("keys").len(),
+        1,
+        "the old key is not published"
+    );
+    assert_eq!(server.bearer("/oauth2/userinfo", tokens["access_token"].as_str().expect("one")).await.status, 401);
+    let hint = tokens["id_token"].as_str().expect("one");
+    let path = format!("/oauth2/logout?id_token_hint={hint}&post_logout_redirect_uri={}", encode(AFTER));
+    assert_eq!(browser.get(&path).await.location(), AFTER);
+}

@@ -184,3 +184,16 @@ async fn a_scope_taken_from_the_client_is_gone_with_the_next_refresh() {
     let second = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
     assert_eq!(second["scope"], "openid profile");
 }
+
+#[tokio::test]
+async fn a_replay_is_one_whatever_else_it_asks_for() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let first = signed_in(&server, &client).await;
+    let second = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
+    server.advance(31);
+    let wider = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&first)), ("scope", "openid phone")];
+    server.token(&client, &wider).await.expect_error(400, "invalid_grant");
+    server.refresh(&client, refresh_token(&second)).await.expect_error(400, "invalid_grant");
+}

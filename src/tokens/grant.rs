@@ -108,21 +108,25 @@ pub async fn open(storage: &Storage, grant: &Grant, code: Option<&Digest>, by: &
     }
 }
 
-/// Revokes what a spent code opened. The one who spent it may be opening the grant at this very moment, here or on another replica: so a
-/// grant that is not there yet is waited for, as long as that step can reasonably take. Where none comes, its opener failed and
-/// there is nothing to revoke.
+/// Revokes what a spent code opened; false where nothing was. The one who spent it may be opening the grant at this very moment, here or on another
+/// replica: so the grant of a `young` code is waited for, as long as that step can reasonably take.
 ///
 /// # Errors
 /// Faults of the store.
-pub async fn replay(storage: &Storage, code: &Digest, client_id: &str, now: Time, by: &Act) -> Result<(), StorageError> {
+pub async fn replay(storage: &Storage, code: &Digest, client_id: &str, young: bool, now: Time, by: &Act) -> Result<bool, StorageError> {
     const PATIENCE: Duration = Duration::from_millis(1500);
     const LOOK: Duration = Duration::from_millis(25);
-    let mut waited = Duration::ZERO;
-    while !storage.grants.replayed(code, client_id, now, by).await? && waited < PATIENCE {
+    let mut left = if young { PATIENCE } else { Duration::ZERO };
+    loop {
+        if storage.grants.replayed(code, client_id, now, by).await? {
+            return Ok(true);
+        }
+        if left.is_zero() {
+            return Ok(false);
+        }
         tokio::time::sleep(LOOK).await;
-        waited += LOOK;
+        left = left.saturating_sub(LOOK);
     }
-    Ok(())
 }
 
 /// A grant that was renewed, ready for the mint.
@@ -153,6 +157,16 @@ impl Tokens {
         let Some((grant, user)) = storage.grants.refreshable(&id, self.lifetimes.session_idle, now).await? else {
             return Err(dead().into());
         };
+        // RFC 6749 §10.4: "The authorization server MUST maintain the binding between a refresh token and the client to whom it was issued."
+        if grant.client_id != client.client_id {
+            return Err(dead().into());
+        }
+        // A replay is one whatever else the request asks for: nothing of it is looked at first.
+        let (retry, window) = (generation.checked_add(1) == Some(grant.generation), self.lifetimes.refresh_retry);
+        let repeated = retry && !window.is_zero() && now <= grant.rotated_at + window;
+        if generation != grant.generation && !repeated {
+            return self.spend(storage, client, &id, generation, now, by).await.and_then(|_| Err(dead().into()));
+        }
         // What an administrator has taken from the client since is not granted any more.
         let registered: Vec<&str> = client.scope.split_whitespace().collect();
         let granted: Vec<String> = grant.scope.split_whitespace().filter(|name| registered.contains(name)).map(str::to_owned).collect();
@@ -160,19 +174,33 @@ impl Tokens {
         let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked.scope)?;
         refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;
         let resource = resource::narrow(&resources, asked.resource)?;
+        let generation = self.spend(storage, client, &id, generation, now, by).await?;
+        Ok(Renewed { grant, user, generation, scope, resource })
+    }
+
+    /// The generation to hand out for the one presented; a replay revokes the grant.
+    async fn spend(
+        &self,
+        storage: &Storage,
+        client: &Client,
+        id: &GrantId,
+        generation: u32,
+        now: Time,
+        by: &Act,
+    ) -> Result<u32, GrantError> {
         let rotation = if client.refresh_token_rotation {
-            storage.grants.rotate(&id, generation, self.lifetimes.refresh_retry, now, by).await?
+            storage.grants.rotate(id, generation, self.lifetimes.refresh_retry, now, by).await?
         } else {
-            storage.grants.touch(&id, generation, now, by).await?
+            storage.grants.touch(id, generation, now, by).await?
         };
         match rotation {
-            Rotation::Next(generation) | Rotation::Repeat(generation) => Ok(Renewed { grant, user, generation, scope, resource }),
+            Rotation::Next(generation) | Rotation::Repeat(generation) => Ok(generation),
             Rotation::Reuse => {
                 crate::telemetry::metrics::refresh_reuse();
                 tracing::warn!(event = "refresh_reuse", client_id = %client.client_id, "a refresh token was replayed; its grant is revoked");
                 Err(OAuthError::invalid_grant("The refresh token was used before; its tokens are revoked").into())
             }
-            Rotation::Gone => Err(dead().into()),
+            Rotation::Gone => Err(OAuthError::invalid_grant("The refresh token is not valid").into()),
         }
     }
 }

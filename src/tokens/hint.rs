@@ -1,7 +1,6 @@
 //! ID tokens that come back as a hint of who is meant (OIDC Core §3.1.2.1, RP-Initiated Logout 1.0 §2).
 
 use super::Tokens;
-use crate::clock::Time;
 use crate::protocol::id_token::{self, HintClaims};
 
 impl Tokens {
@@ -9,8 +8,8 @@ impl Tokens {
     /// identified by the ID Token's aud claim and/or sid claim has a current session or had a recent session at the OP, even when the
     /// exp time has passed."
     #[must_use]
-    pub fn hint(&self, token: &str, now: Time) -> Option<HintClaims> {
-        let verified = self.keys.verify(token, now).ok()?;
+    pub fn hint(&self, token: &str) -> Option<HintClaims> {
+        let verified = self.keys.verify_hint(token).ok()?;
         id_token::read_hint(verified.typ.as_deref(), &verified.payload, &self.issuer).ok()
     }
 }

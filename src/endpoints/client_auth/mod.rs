@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 
-use super::{Failure, act, context_of, form_body};
+use super::{Failure, act, context_of, form_body, refused};
 use crate::app::App;
 use crate::clock::Time;
 use crate::protocol::client::{AuthMethod, Client};
@@ -97,10 +97,6 @@ async fn authenticate(
     if !presented.client_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
         return Err(unknown().into());
     }
-    if let Some(wait) = app.guesses.blocked(&presented.client_id, context.address, now) {
-        crate::telemetry::metrics::rate_limited("client_secret");
-        return Err(Failure::TooMany(wait));
-    }
     let Some(record) = app.storage.clients.find(&presented.client_id).await?.filter(|record| record.disabled_at.is_none()) else {
         return Err(unknown().into());
     };
@@ -111,9 +107,11 @@ async fn authenticate(
         return Ok(Arc::clone(&record.client));
     }
     let by = act(context, Actor::Anonymous, Some(&presented.client_id));
-    let refusal = Refusal { act: "client.authenticate", subject: Some(format!("client:{}", presented.client_id)), reason: "wrong_secret" };
-    app.storage.audit.refuse(&refusal, now, &by).await?;
+    let subject = Some(format!("client:{}", presented.client_id));
+    refused(app, Refusal { act: "client.authenticate", subject, reason: "wrong_secret" }, by, now);
+    // Only a wrong secret is told to wait: a right one has 256 bits and is no guess, whoever else sits behind its address.
     if let Some(wait) = app.guesses.failed(&presented.client_id, context.address, now) {
+        crate::telemetry::metrics::rate_limited("client_secret");
         return Err(Failure::TooMany(wait));
     }
     Err(unknown().into())

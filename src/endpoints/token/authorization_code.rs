@@ -1,5 +1,7 @@
 //! `authorization_code` (RFC 6749 §4.1.3): bindings, then spend, then expiry, then the grant in SQL, which has the last word.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::{Grant, Redeemed};
@@ -10,9 +12,13 @@ use crate::protocol::authorization_code::{self, CodeBinding};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::OAuthError;
 use crate::protocol::resource;
+use crate::storage::durable::SignedIn;
 use crate::storage::ephemeral::Redeemed as Spent;
 use crate::storage::records;
 use crate::tokens::grant;
+
+/// How long after its end a code that was spent in time may still be on its way to its grant.
+const SLACK: Duration = Duration::from_secs(5);
 
 pub struct AuthorizationCode;
 
@@ -25,6 +31,7 @@ impl Grant for AuthorizationCode {
     async fn redeem(&self, app: &App, from: &FromClient) -> Result<Redeemed, Failure> {
         let code = from.params.get("code").ok_or_else(|| OAuthError::invalid_request("code is missing"))?;
         let (redirect_uri, verifier) = (from.params.get("redirect_uri"), from.params.get("code_verifier"));
+        let resources: Vec<&str> = from.params.all("resource").collect();
         let client_id = from.client.client_id.as_str();
         let digest = app.storage.ephemeral.digest(code);
         let by = from.act();
@@ -39,16 +46,22 @@ impl Grant for AuthorizationCode {
                     redirect_uri_sent: code.request.redirect_uri_sent,
                     code_challenge: code.request.code_challenge.as_deref(),
                 };
-                authorization_code::check(&binding, client_id, redirect_uri, verifier)
+                authorization_code::check(&binding, client_id, redirect_uri, verifier)?;
+                resource::narrow(&code.request.resource, &resources).map(|_| ())
             })
             .await??;
         let code = match spent {
             Spent::First(code) => code,
             // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and
             // SHOULD revoke (when possible) all tokens previously issued based on that authorization code."
-            Spent::Again(_) => {
-                grant::replay(&app.storage, &digest, client_id, from.now, &by).await?;
-                return Err(OAuthError::invalid_grant("The authorization code was used before").into());
+            Spent::Again(code) => {
+                let young = from.now < code.issued_at + app.tokens.lifetimes.code + SLACK;
+                if grant::replay(&app.storage, &digest, client_id, young, from.now, &by).await? {
+                    return Err(OAuthError::invalid_grant("The authorization code was used before").into());
+                }
+                // Spent, and nothing came of it: a fault of ours cut the exchange off, and its retry goes on where that ended. Should the one
+                // who spent it only be slow, the unique digest of the code has the last word.
+                code
             }
             // The short-lived store may have lost it; SQL still knows whether this client's grant came from it.
             Spent::Missing => {
@@ -57,12 +70,13 @@ impl Grant for AuthorizationCode {
             }
         };
         authorization_code::live(code.issued_at, app.tokens.lifetimes.code, from.now)?;
-        let resource = resource::narrow(&code.request.resource, &from.params.all("resource").collect::<Vec<_>>())?;
+        let resource = resource::narrow(&code.request.resource, &resources)?;
+        // A sign-out, a new password or a disabled account since the code was made ends it, too. Should one come between here and the next step, the
+        // store opens the grant as revoked.
+        let signed_in = app.storage.sessions.by_id(&code.session_id, app.tokens.lifetimes.session_idle, from.now).await?;
+        let SignedIn { user, .. } = signed_in.ok_or_else(|| OAuthError::invalid_grant("The authorization code is not valid any more"))?;
         let opened = grant::from_code(grant::new_id(&app.random), &code, &app.tokens.lifetimes, from.now);
         grant::open(&app.storage, &opened, Some(&digest), &by).await?;
-        // A sign-out, a new password or a disabled account since the code was made: the store opened the grant as revoked.
-        let standing = app.storage.grants.refreshable(&opened.id, app.tokens.lifetimes.session_idle, from.now).await?;
-        let (opened, user) = standing.ok_or_else(|| OAuthError::invalid_grant("The authorization code is not valid any more"))?;
         Ok(Redeemed {
             scope: code.scope,
             resource,

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use tracing::Instrument as _;
 
 use super::client_auth::FromClient;
 use super::{Failure, json_response};
@@ -22,7 +23,7 @@ use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::params::Params;
 use crate::protocol::resource;
-use crate::storage::durable::{Grant as StoredGrant, User};
+use crate::storage::durable::{Grant as StoredGrant, Refusal, User};
 use crate::telemetry::metrics;
 use crate::tokens::issue::Authorization;
 
@@ -56,11 +57,18 @@ pub async fn exchange(State(app): State<Arc<App>>, from: Result<FromClient, Fail
         Err(failure) => return refused(failure),
     };
     // A client that goes away must not leave a half-done exchange: the step runs to its end on its own task.
-    let outcome = tokio::spawn(async move { redeem_and_issue(&app, &from).await }).await;
+    let step = async move {
+        let outcome = redeem_and_issue(&app, &from).await;
+        if let Err(Failure::OAuth(error)) = &outcome {
+            super::refused(&app, Refusal { act: "token", subject: None, reason: error.code.as_str() }, from.act(), from.now);
+        }
+        outcome
+    };
+    let outcome = tokio::spawn(step.instrument(tracing::Span::current())).await;
     match outcome {
         Ok(Ok(response)) => response,
         Ok(Err(failure)) => refused(failure),
-        Err(panic) => refused(Failure::Fault(panic.to_string())),
+        Err(panic) => refused(Failure::Broken(panic.to_string())),
     }
 }
 

@@ -273,6 +273,7 @@ async fn the_schema_is_made_once_and_checked(place: &Place) {
     assert!(pending(&place.url).await.expect("answered").is_empty());
     let storage = Storage::open(&options, seal(), Schema::Require).await.expect("opens");
     storage.ping().await.expect("answers");
+    storage.schema_is_current().await.expect("current");
     // Another text under a number that was applied; then a database from the future.
     storage.sql.tamper("UPDATE schema_migrations SET digest = 'other'").await;
     let refused = pending(&place.url).await;
@@ -281,6 +282,7 @@ async fn the_schema_is_made_once_and_checked(place: &Place) {
     for refused in [migrate(&place.url).await, pending(&place.url).await] {
         assert!(matches!(refused, Err(OpenError::Newer { database: 9999, binary: 1 })), "{refused:?}");
     }
+    storage.schema_is_current().await.expect("a newer replica is no reason to stop");
     storage.close().await;
     assert!(matches!(storage.ping().await, Err(StorageError::Unavailable(_))));
 }
