@@ -181,14 +181,14 @@ def cryptography(program: pathlib.Path, cores: Cores, seconds: float, names=CRYP
 
 @contextlib.contextmanager
 def pace(program: pathlib.Path, cores: Cores, name="rs256_sign"):
-    """How fast the server's core is around what is done inside: {name: operations per second}. On a shared machine it changes."""
+    """How fast the server's core is around what is done inside: operations per second before and after. On a shared machine it changes."""
 
     def now() -> float:
         return cryptography(program, cores, 0.25, [name])[name]
 
-    found = {name: now()}
+    found = {"of": name, "rates": [now()]}
     yield found
-    found[name] = (found[name] + now()) / 2
+    found["rates"].append(now())
 
 
 def bare_answer(program: pathlib.Path, cores: Cores, seconds: float) -> dict:

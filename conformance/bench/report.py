@@ -9,6 +9,8 @@ import cases
 COLD_START_MS, IDLE_MIB = 40, 20
 #: a core shared with others by more than this makes throughput say little
 SHARED = 0.05
+#: how far the core's speed may change during a load that counts
+UNSTEADY = 0.05
 
 
 def judge(found: dict):
@@ -47,8 +49,7 @@ def best(measured: list[dict], paces: list[dict]) -> dict:
     rates["openssl_rsa2048_sign"] = [m["openssl_rsa2048"]["sign"] for m in measured]
     rates["openssl_rsa2048_verify"] = [m["openssl_rsa2048"]["verify"] for m in measured]
     for pace in [*paces, *(m["bare"]["pace"] for m in measured)]:
-        for name, rate in pace.items():
-            rates[name].append(rate)
+        rates[pace["of"]] += pace["rates"]
     limit = {name: max(values) for name, values in rates.items()}
     for m in measured:
         m["bare"]["cpu_us_at_best"] = m["bare"]["cpu_us"] * slowness(m["bare"]["pace"], limit)
@@ -62,13 +63,13 @@ def best(measured: list[dict], paces: list[dict]) -> dict:
 
 def slowness(pace: dict, limit: dict) -> float:
     """The speed of the core around a measurement, as a part of its best in the run."""
-    (name, rate), = pace.items()
-    return min(1.0, rate / limit[name])
+    return min(1.0, sum(pace["rates"]) / len(pace["rates"]) / limit[pace["of"]])
 
 
 def middle(rounds: list[dict], name: str) -> dict:
-    """The round whose value is the median, the lower one of two."""
-    return sorted(rounds, key=lambda once: once[name])[(len(rounds) - 1) // 2]
+    """The round whose value is the median, the lower one of two; of those in which the core kept its speed, if there are any."""
+    steady = [once for once in rounds if min(once["pace"]["rates"]) > (1 - UNSTEADY) * max(once["pace"]["rates"])] or rounds
+    return sorted(steady, key=lambda once: once[name])[(len(steady) - 1) // 2]
 
 
 LIMITS = (
@@ -151,7 +152,8 @@ operation, by `/proc`; it hardly depends on who else uses the machine, so it is 
 processor time. *Beyond it* is what remains when the operation's own cryptography (josekit's signatures and verifications, the Argon2id hash) is taken off, in units of
 a bare answer, an axum server that reads a form and writes JSON of a token's size under a deadline, a random request id and hardening headers, without a log
 line, a metric or a store. Limits are measured before, between and after the loads, and the best counts: what disturbs a measurement only slows it. Each load runs four
-times between two short measurements of the core's speed (signatures, or hashes for sign-ins), its processor time is brought to the core's best speed in the run, and the median counts. The sign-in by the password grant is measured against one hash and its two signatures.
+times between two short measurements of the core's speed (signatures, or hashes for sign-ins), its processor time is brought to the core's best speed in the run, and the median counts, of
+those in which that speed did not change by more than 5 %. The sign-in by the password grant is measured against one hash and its two signatures.
 
 The server is in development mode with limits off, since a minute of sign-ins from one address is what they are there to stop; it logs one line a
 request into a file. Postgres runs without fsync; what is measured is Portero's side of it.
