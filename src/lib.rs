@@ -55,6 +55,7 @@
 //! | redis | storage/redis.rs |
 //! | josekit | keys/jose.rs |
 //! | argon2 | accounts/password.rs |
+//! | bcrypt pbkdf2 scrypt sha_crypt sha1 md5 aes ctr | accounts/foreign |
 //! | oxide_auth | protocol/machine.rs |
 //! | reqwest | outgoing |
 //! | askama | browser web demo |

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::email;
 use super::limits::{Device, Limits, account_key, device_key};
-use super::password::{Busy, Hasher};
+use super::password::{Busy, Checked, Hasher};
 use super::password_rules::MAX;
 use crate::seal::{Digest, Seal};
 use crate::storage::durable::{Act, Admission, Attempts, Audit, Refusal as Refused, User, UserKey, Users};
@@ -172,7 +172,7 @@ async fn judge(
             if parts.limits.enabled {
                 parts.attempts.succeeded(key).await?;
             }
-            upgrade(parts, &user.id, password, stored, salt, now, by).await;
+            upgrade(parts, &user.id, password, (stored, checked), salt, now, by).await;
             let (user, _) = current.expect("it stands, so it is there");
             metrics::login(METHOD, "ok", "");
             return Ok(Outcome::SignedIn { user: Box::new(user), amr: &["pwd"], acr: "1" });
@@ -193,11 +193,12 @@ fn why_wrong(account: Option<&(User, Option<String>)>, unusable: bool) -> &'stat
 }
 
 /// The password is known now, in clear, and only now: a hash weaker than today's is replaced. A failure costs nothing but the upgrade.
-async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, stored: &str, salt: [u8; 16], now: Time, by: &Act) {
+async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, proved: (&str, Checked), salt: [u8; 16], now: Time, by: &Act) {
+    let (stored, checked) = proved;
     if !parts.hasher.needs_upgrade(stored) {
         return;
     }
-    let Ok(stronger) = parts.hasher.hash(password, salt).await else { return };
+    let Ok(stronger) = parts.hasher.stronger(password, stored, checked, salt).await else { return };
     if let Err(error) = parts.users.upgrade_hash(user_id, stored, &stronger, now, by).await {
         tracing::warn!(%error, user = user_id, "a password hash was not upgraded");
     }

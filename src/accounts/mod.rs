@@ -4,6 +4,7 @@
 //! |---|---|
 //! | is this the right password? | [`authenticate`], the only way to ask |
 //! | hashing, on threads of its own | [`password`] |
+//! | hashes that other systems stored | [`foreign`] |
 //! | how often somebody may try | [`limits`] |
 //! | which passwords may be chosen | [`password_rules`] |
 //! | e-mail addresses and user names | [`email`] |
@@ -16,6 +17,7 @@
 pub mod authenticate;
 pub mod claims;
 pub mod email;
+pub mod foreign;
 pub mod limits;
 pub mod password;
 pub mod password_rules;
