@@ -142,6 +142,10 @@ impl Attempts for Rows {
         self.attempts.lock().expect("attempts").remove(key);
         Ok(())
     }
+    async fn forget(&self, keys: &[Digest], _user_id: &str, _now: Time, _by: &Act) -> Result<()> {
+        self.attempts.lock().expect("attempts").retain(|key, _| !keys.contains(key));
+        Ok(())
+    }
     async fn withdrawn(&self, key: &Digest, _now: Time) -> Result<()> {
         if let Some((count, until)) = self.attempts.lock().expect("attempts").get_mut(key) {
             *count -= 1;

@@ -109,6 +109,7 @@ impl Storage {
         Self {
             clients: client_cache.clone(),
             users: sql.clone(),
+            accounts: sql.clone(),
             sessions: sql.clone(),
             consents: sql.clone(),
             grants: sql.clone(),

@@ -130,10 +130,11 @@ fn user(id: &str) -> NewUser {
             locale: Some("es-MX".to_owned()),
             claims,
             roles: vec!["auditor".to_owned()],
-            disabled_at: None,
             demo: false,
+            revision: 1,
             created_at: at(0),
             updated_at: at(0),
+            ..User::default()
         },
         email_canonical: format!("{id}@example.org"),
         username_canonical: Some(id.to_owned()),

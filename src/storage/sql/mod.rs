@@ -113,6 +113,7 @@ macro_rules! audit {
     }};
 }
 
+mod accounts;
 mod attempts;
 mod audit;
 mod clients;
@@ -203,7 +204,8 @@ impl From<StorageError> for Fault {
 }
 
 /// Unique values, by a piece of the name that both databases put into the message.
-const UNIQUE: [(&str, &str); 5] = [
+const UNIQUE: [(&str, &str); 6] = [
+    ("external_ids", "external_id"),
     ("email_canonical", "email"),
     ("username_canonical", "username"),
     ("clients", "client_id"),
