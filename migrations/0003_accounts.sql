@@ -30,3 +30,10 @@ CREATE TABLE counters (
     name  TEXT   NOT NULL PRIMARY KEY,
     value BIGINT NOT NULL
 );
+
+-- Digests of links and one-time tokens that were used. A row is needed until the thing would have expired anyway.
+CREATE TABLE spent (
+    digest     TEXT   NOT NULL PRIMARY KEY,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX spent_expiry ON spent (expires_at);

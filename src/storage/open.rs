@@ -115,6 +115,7 @@ impl Storage {
             grants: sql.clone(),
             keys: sql.clone(),
             attempts: sql.clone(),
+            spent: sql.clone(),
             audit: sql.clone(),
             revisions: sql.clone(),
             ephemeral,

@@ -10,6 +10,7 @@ pub mod grants;
 pub mod keys;
 pub mod revision;
 pub mod sessions;
+pub mod spent;
 pub mod users;
 
 pub use accounts::{Accounts, Consumed, NewAddress, NewHash, Revised, Search, SignUp, SignedUp, Updated};
@@ -21,4 +22,5 @@ pub use grants::{Grant, GrantId, Grants, Opened, Rotation, Standing, TokenRef};
 pub use keys::{SigningKeys, StoredKey};
 pub use revision::Revisions;
 pub use sessions::{Session, SessionCookie, Sessions, SignedIn};
+pub use spent::{Spend, Spent};
 pub use users::{ExternalId, NewUser, User, UserKey, Users};

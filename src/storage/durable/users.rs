@@ -62,7 +62,10 @@ pub enum UserKey<'a> {
     /// Canonical e-mail or user name.
     Identifier(&'a str),
     /// What another system called them.
-    External { source: &'a str, id: &'a str },
+    External {
+        source: &'a str,
+        id: &'a str,
+    },
 }
 
 #[async_trait]

@@ -70,7 +70,11 @@ impl Accounts for Sql {
             }
             // Asked first, so that the answer about the name does not depend on the address.
             if let Some(username) = &new.username_canonical
-                && sqlx::query("SELECT id FROM users WHERE username_canonical = $1").bind(username).fetch_optional(&mut *tx).await?.is_some()
+                && sqlx::query("SELECT id FROM users WHERE username_canonical = $1")
+                    .bind(username)
+                    .fetch_optional(&mut *tx)
+                    .await?
+                    .is_some()
             {
                 return Err(StorageError::Conflict("username").into());
             }
@@ -237,13 +241,8 @@ impl Accounts for Sql {
 
     async fn change_password(&self, id: &str, new: &NewHash<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
-            let done = sqlx::query(SET_HASH)
-                .bind(id)
-                .bind(new.credential_revision)
-                .bind(new.hash)
-                .bind(seconds(now))
-                .execute(&mut *tx)
-                .await?;
+            let done =
+                sqlx::query(SET_HASH).bind(id).bind(new.credential_revision).bind(new.hash).bind(seconds(now)).execute(&mut *tx).await?;
             if done.rows_affected() == 0 {
                 return Ok(false);
             }
@@ -260,13 +259,8 @@ impl Accounts for Sql {
                 audit!(tx, Entry::refused("user.reset_password", subject(id), "used", now, by));
                 return Ok(Consumed::Spent);
             }
-            let done = sqlx::query(RESET_HASH)
-                .bind(id)
-                .bind(new.credential_revision)
-                .bind(new.hash)
-                .bind(seconds(now))
-                .execute(&mut *tx)
-                .await?;
+            let done =
+                sqlx::query(RESET_HASH).bind(id).bind(new.credential_revision).bind(new.hash).bind(seconds(now)).execute(&mut *tx).await?;
             if done.rows_affected() == 0 {
                 audit!(tx, Entry::refused("user.reset_password", subject(id), "stale", now, by));
                 return Ok(Consumed::Stale);

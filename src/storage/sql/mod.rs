@@ -113,6 +113,20 @@ macro_rules! audit {
     }};
 }
 
+/// Inside a [`step!`]: uses a thing that may be used once. True for whoever is first; what follows from it is done only then.
+macro_rules! spend {
+    ($tx:ident, $spend:expr) => {{
+        let spend: &crate::storage::durable::Spend = $spend;
+        sqlx::query(crate::storage::sql::spent::INSERT)
+            .bind(spend.digest.hex())
+            .bind(crate::storage::sql::seconds(spend.expires_at))
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            == 1
+    }};
+}
+
 mod accounts;
 mod attempts;
 mod audit;
@@ -128,6 +142,7 @@ mod revision;
 #[cfg(test)]
 pub mod scratch;
 mod sessions;
+mod spent;
 mod users;
 
 use std::time::Duration;

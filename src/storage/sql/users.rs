@@ -172,7 +172,12 @@ pub(super) use end_everything;
 /// for one another.
 macro_rules! keep_an_owner {
     ($tx:ident, $id:expr) => {
-        if sqlx::query("SELECT id FROM users WHERE id = $1 AND owner AND disabled_at IS NULL").bind($id).fetch_optional(&mut *$tx).await?.is_some() {
+        if sqlx::query("SELECT id FROM users WHERE id = $1 AND owner AND disabled_at IS NULL")
+            .bind($id)
+            .fetch_optional(&mut *$tx)
+            .await?
+            .is_some()
+        {
             lock!($tx, "owners");
             let another = "SELECT id FROM users WHERE owner AND disabled_at IS NULL AND id <> $1 LIMIT 1";
             if sqlx::query(another).bind($id).fetch_optional(&mut *$tx).await?.is_none() {
