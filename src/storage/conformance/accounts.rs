@@ -92,7 +92,8 @@ async fn a_taken_address_gets_a_mail_and_no_row(place: &Place) {
         let mut same_name = user("eva");
         same_name.email_canonical = email.to_owned();
         same_name.username_canonical = Some("ana".to_owned());
-        let refused = storage.accounts.sign_up(&sign(&same_name), at(1), &operator()).await;
+        let again = SignUp { welcome: &welcome, taken: &taken, ..sign_up(&same_name) };
+        let refused = storage.accounts.sign_up(&again, at(1), &operator()).await;
         assert!(matches!(refused, Err(StorageError::Conflict("username"))), "{email}: {refused:?}");
     }
     assert_eq!(mails(&storage).await, ["taken"]);
@@ -178,7 +179,7 @@ async fn people_are_searched(place: &Place) {
     assert_eq!(found(Search { after: Some("b2"), ..all }).await, "c3");
     for (q, whom) in [
         ("nunez", "a1"),
-        ("ÑÚÑEZ", ""),
+        ("ÑÚÑEZ", "a1"),
         ("NÚÑEZ", "a1"),
         ("PEREZ", "b2"),
         ("%", "b2"),
@@ -236,9 +237,9 @@ async fn a_profile_changes_from_the_revision_it_was_read_at(place: &Place) {
     for (email_canonical, username_canonical, member) in
         [("eva@example.org", None, "email"), ("ana@example.org", Some("eva"), "username")]
     {
-        let refused =
-            storage.accounts.update(&Revised { user: &now, email_canonical, username_canonical }, "user.update", &[], at(7), &operator());
-        assert!(matches!(refused.await, Err(StorageError::Conflict(taken)) if taken == member), "{member}");
+        let revised = Revised { user: &now, email_canonical, username_canonical };
+        let refused = storage.accounts.update(&revised, "user.update", &[], at(7), &operator()).await;
+        assert!(matches!(refused, Err(StorageError::Conflict(taken)) if taken == member), "{member}");
     }
     // Another address ends what hangs from this one.
     let revised = Revised { user: &now, email_canonical: "ana@new.example", username_canonical: None };
