@@ -113,6 +113,39 @@ macro_rules! audit {
     }};
 }
 
+/// Inside a [`step!`]: puts mails into the outbox, so that they go out exactly if the step is done.
+macro_rules! enqueue {
+    ($tx:ident, $mails:expr) => {
+        for mail in $mails {
+            let mail: &crate::storage::durable::NewMail = mail;
+            sqlx::query(crate::storage::sql::outbox::INSERT)
+                .bind(&mail.id)
+                .bind(&mail.to_address)
+                .bind(&mail.kind)
+                .bind(&mail.lang)
+                .bind(crate::storage::sql::outbox::encoded(&mail.sealed))
+                .bind(crate::storage::sql::seconds(mail.created_at))
+                .execute(&mut *$tx)
+                .await?;
+        }
+    };
+}
+
+/// Inside a [`step!`]: uses a thing that may be used once. True for whoever is first; what follows from it is done only then.
+macro_rules! spend {
+    ($tx:ident, $spend:expr) => {{
+        let spend: &crate::storage::durable::Spend = $spend;
+        sqlx::query(crate::storage::sql::spent::INSERT)
+            .bind(spend.digest.hex())
+            .bind(crate::storage::sql::seconds(spend.expires_at))
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            == 1
+    }};
+}
+
+mod accounts;
 mod attempts;
 mod audit;
 mod clients;
@@ -121,12 +154,13 @@ mod consents;
 mod grants;
 mod keys;
 pub mod migrate;
-
+mod outbox;
 mod pool;
 mod revision;
 #[cfg(test)]
 pub mod scratch;
 mod sessions;
+mod spent;
 mod users;
 
 use std::time::Duration;
@@ -203,7 +237,8 @@ impl From<StorageError> for Fault {
 }
 
 /// Unique values, by a piece of the name that both databases put into the message.
-const UNIQUE: [(&str, &str); 5] = [
+const UNIQUE: [(&str, &str); 6] = [
+    ("external_ids", "external_id"),
     ("email_canonical", "email"),
     ("username_canonical", "username"),
     ("clients", "client_id"),
