@@ -5,6 +5,7 @@
 //! | is this the right password? | [`authenticate`], the only way to ask |
 //! | hashing, on threads of its own | [`password`] |
 //! | hashes that other systems stored | [`foreign`] |
+//! | people of other systems, in and out | [`import`] |
 //! | how often somebody may try | [`limits`] |
 //! | which passwords may be chosen | [`password_rules`] |
 //! | e-mail addresses and user names | [`email`] |
@@ -18,6 +19,7 @@ pub mod authenticate;
 pub mod claims;
 pub mod email;
 pub mod foreign;
+pub mod import;
 pub mod limits;
 pub mod password;
 pub mod password_rules;

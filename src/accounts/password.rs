@@ -231,10 +231,18 @@ impl Hasher {
         Stored::parse(stored).is_some()
     }
 
-    /// An Argon2 hash of another system as it is kept.
+    /// The marks before a stored string of Portero's own, and what is behind them.
     #[must_use]
-    pub fn imported(phc: &str) -> String {
-        format!("{}{phc}", Marks { cut: false, composed: true }.prefix())
+    pub fn marked(stored: &str) -> (&'static str, &str) {
+        let (marks, rest) = Marks::read(stored);
+        (marks.prefix(), rest)
+    }
+
+    /// An Argon2 hash of another system as it is kept; of another Portero, with the marks it had there.
+    #[must_use]
+    pub fn imported(marks: &str, phc: &str) -> String {
+        let marks = if marks.is_empty() { Marks { cut: false, composed: true }.prefix() } else { marks };
+        format!("{marks}{phc}")
     }
 
     /// What a stored string costs to compute, and the same scheme with nobody's hash; none where it cannot be.

@@ -226,7 +226,7 @@ pub async fn demo(
     }
 }
 
-async fn prepare(hasher: &Hasher, account: NewAccount<'_>, fresh: Fresh, now: Time) -> Result<NewUser, AccountError> {
+pub(super) async fn prepare(hasher: &Hasher, account: NewAccount<'_>, fresh: Fresh, now: Time) -> Result<NewUser, AccountError> {
     let given = claims::read(account.claims)?;
     let email = Email::parse(account.email)?;
     if given.email.is_some_and(|other| Email::parse(&other).map(|other| other.canonical).ok() != Some(email.canonical.clone())) {

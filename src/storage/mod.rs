@@ -23,7 +23,7 @@ pub use crate::seal::Digest;
 pub use open::{OpenError, Schema, StorageOptions, migrate, pending};
 
 use cached::CachedClients;
-use durable::{Accounts, Attempts, Audit, Clients, Consents, Grants, Outbox, Revisions, Sessions, SigningKeys, Spent, Users};
+use durable::{Accounts, Attempts, Audit, Clients, Consents, Grants, Imports, Outbox, Revisions, Sessions, SigningKeys, Spent, Users};
 use ephemeral::Records;
 
 pub type Result<T> = std::result::Result<T, StorageError>;
@@ -60,6 +60,7 @@ pub struct Storage {
     pub sessions: Arc<dyn Sessions>,
     pub consents: Arc<dyn Consents>,
     pub grants: Arc<dyn Grants>,
+    pub imports: Arc<dyn Imports>,
     pub keys: Arc<dyn SigningKeys>,
     pub attempts: Arc<dyn Attempts>,
     pub spent: Arc<dyn Spent>,

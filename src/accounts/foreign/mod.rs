@@ -10,6 +10,8 @@ mod parse;
 mod tests;
 
 pub use compute::CUT;
+use super::password::Hasher;
+pub use parse::{Described, bytes, described_argon2, described_scrypt};
 
 /// A hash that is not taken, and why. The text says nothing of the hash itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -259,7 +261,7 @@ impl Digest {
 pub enum Kept {
     /// The source says that there is no password: empty, or `!` and what follows, as Django writes it.
     NoPassword,
-    /// Argon2 as a PHC string: `password` computes it.
+    /// Argon2, which `password` computes, as that stores it.
     Argon2(String),
     Foreign {
         encoding: Encoding,
@@ -276,8 +278,9 @@ pub fn judge(text: &str) -> Result<Kept, Refused> {
     if text.is_empty() || text.starts_with('!') {
         return Ok(Kept::NoPassword);
     }
-    if let Some(phc) = parse::argon2(text)? {
-        return Ok(Kept::Argon2(phc));
+    let (marks, rest) = Hasher::marked(text);
+    if let Some(phc) = parse::argon2(rest)? {
+        return Ok(Kept::Argon2(Hasher::imported(marks, &phc)));
     }
     let encoding = parse::encoding(text)?;
     Ok(Kept::Foreign { text: encoding.text(), encoding })
