@@ -6,6 +6,3 @@ ALTER TABLE external_ids ADD COLUMN described TEXT;
 ALTER TABLE external_ids ADD COLUMN password TEXT;
 -- The person's revision after it: while it is still that one, nothing was changed here.
 ALTER TABLE external_ids ADD COLUMN revision BIGINT;
-
--- The dearest scheme among imported passwords is a fact that servers keep in memory.
-INSERT INTO revisions (name, revision) VALUES ('passwords', 0);

@@ -65,6 +65,13 @@ impl Host {
         Hasher::new(Settings { cost, ..Settings::default() }).map_err(Failure::refused)
     }
 
+    /// What a deployment keeps of a person is bounded.
+    pub fn check_attributes(&self, attributes: &serde_json::Map<String, serde_json::Value>) -> Result<(), String> {
+        const MOST: usize = 16 * 1024;
+        let size = serde_json::to_vec(attributes).map_or(usize::MAX, |json| json.len());
+        if size <= MOST { Ok(()) } else { Err("attributes: are more than 16 KB together".to_owned()) }
+    }
+
     pub async fn keys(&self) -> Result<KeyRing, Failure> {
         let policy = key_policy(&self.config);
         KeyRing::load(self.storage.keys.clone(), self.seal.clone(), policy, self.now()).await.map_err(Failure::refused)

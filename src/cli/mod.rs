@@ -10,6 +10,7 @@ mod config;
 mod doctor;
 mod healthcheck;
 mod host;
+mod import;
 mod keys;
 mod migrate;
 mod output;

@@ -5,6 +5,7 @@ mod claims;
 mod discovery;
 mod faults;
 mod harness;
+mod import;
 mod imports;
 mod logout;
 mod openidconnect_client;

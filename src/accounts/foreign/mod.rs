@@ -9,8 +9,8 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-pub use compute::CUT;
 use super::password::Hasher;
+pub use compute::CUT;
 pub use parse::{Described, bytes, described_argon2, described_scrypt};
 
 /// A hash that is not taken, and why. The text says nothing of the hash itself.

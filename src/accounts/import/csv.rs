@@ -69,7 +69,10 @@ mod tests {
     fn values_are_read_as_they_were_written() {
         let some = |text: &str| Some(text.to_owned());
         let fields = |text: &str| parse(text.as_bytes(), b',');
-        assert_eq!(fields("1,a b,,\"\",\\N,\"x,\"\"y\"\"\n z\""), Parsed::Fields(vec![some("1"), some("a b"), None, some(""), None, some("x,\"y\"\n z")]));
+        assert_eq!(
+            fields("1,a b,,\"\",\\N,\"x,\"\"y\"\"\n z\""),
+            Parsed::Fields(vec![some("1"), some("a b"), None, some(""), None, some("x,\"y\"\n z")])
+        );
         assert_eq!(fields("a,"), Parsed::Fields(vec![some("a"), None]));
         assert_eq!(fields("a,\"b"), Parsed::Open);
         assert_eq!(fields("a,\"b\"c"), Parsed::Broken("something stands behind a closing quote"));

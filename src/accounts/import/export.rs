@@ -13,8 +13,12 @@ pub fn exported(user: &User, password_hash: Option<&str>, source: Option<&str>) 
         Some(source) => &user.external.iter().find(|external| external.source == source)?.id,
         None => &user.id,
     };
-    let further: Vec<Value> =
-        user.external.iter().filter(|external| Some(&*external.source) != source).map(|external| json!({"source": external.source, "id": external.id})).collect();
+    let further: Vec<Value> = user
+        .external
+        .iter()
+        .filter(|external| Some(&*external.source) != source)
+        .map(|external| json!({"source": external.source, "id": external.id}))
+        .collect();
     let moment = |at: Time| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let mut line = Map::new();
     let mut set = |member: &str, value: Option<Value>| {

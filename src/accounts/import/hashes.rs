@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::super::password::Hasher;
 use super::super::foreign::{self, Described, Digest, Encoding, FirebaseProject, Kept, Refused, Salted};
+use super::super::password::Hasher;
 use super::row::there;
 
 /// What the operator knows of a file that it does not say itself.
@@ -31,7 +31,8 @@ pub fn read(members: &Map<String, Value>, hints: &Hints) -> Result<Kept, Refused
     let Some(text) = MEMBERS.iter().find_map(|name| there(members, name)) else { return Ok(Kept::NoPassword) };
     let text = text.as_str().ok_or(Refused("a stored password is text"))?;
     if members.contains_key("localId") {
-        let project = hints.firebase.as_ref().ok_or(Refused("Firebase's passwords need the parameters of the project: --firebase-parameters"))?;
+        let project =
+            hints.firebase.as_ref().ok_or(Refused("Firebase's passwords need the parameters of the project: --firebase-parameters"))?;
         let salt = there(members, "salt").and_then(Value::as_str).unwrap_or_default();
         return project.encoding(salt, text).map(kept);
     }
@@ -74,7 +75,8 @@ fn keycloak(credential: &Value) -> Result<Kept, Refused> {
             };
             let of = |name: &str| more(name).and_then(number).ok_or(DAMAGED);
             let kind = more("type").and_then(Value::as_str).unwrap_or("id");
-            return foreign::described_argon2(kind, [of("memory")?, rounds, of("parallelism")?], &salt, &hash).map(|phc| Kept::Argon2(Hasher::imported("", &phc)));
+            return foreign::described_argon2(kind, [of("memory")?, rounds, of("parallelism")?], &salt, &hash)
+                .map(|phc| Kept::Argon2(Hasher::imported("", &phc)));
         }
         _ => return Err(UNKNOWN),
     };
@@ -217,7 +219,12 @@ mod tests {
         ] {
             assert!(verifies(described(value.clone())), "{value}");
         }
-        assert!(matches!(of(json!({"password_hash": "$argon2id$v=19$m=1024,t=2,p=2$DcEYw9ib814rJSQkRGgNYQ$Yt5d1iE1CYZI0OaGxX0qj1nJQ3irC5xNARtpoku+abY"})), Ok(Kept::Argon2(_))));
+        assert!(matches!(
+            of(
+                json!({"password_hash": "$argon2id$v=19$m=1024,t=2,p=2$DcEYw9ib814rJSQkRGgNYQ$Yt5d1iE1CYZI0OaGxX0qj1nJQ3irC5xNARtpoku+abY"})
+            ),
+            Ok(Kept::Argon2(_))
+        ));
         for value in [
             json!({"algorithm": "md5", "hash": {"value": "f90fd8477cb34f82b8056c1576242560", "encoding": "hex"}}),
             json!({"algorithm": "md4", "hash": {"value": "f90fd8477cb34f82b8056c1576242560", "encoding": "hex"}}),

@@ -33,9 +33,9 @@ use super::foreign::Kept;
 use super::password::Hasher;
 use super::users::{self, Fresh, NewAccount};
 use crate::seal::{Digest, sha256};
+use crate::storage::durable::Act;
 use crate::storage::durable::imports::{Arrival, Batch, Became, Dearest, Imports, Note};
 use crate::storage::durable::users::ExternalId;
-use crate::storage::durable::Act;
 use crate::storage::{StorageError, Time};
 use reader::{Reader, Record};
 use row::{LeftOut, Row};
@@ -60,13 +60,15 @@ pub struct Options {
     pub dry: bool,
 }
 
+/// Judges the attributes of a person: what is wrong with them, in words.
+pub type AttributeRule<'a> = dyn Fn(&Map<String, Value>) -> Result<(), String> + Sync + 'a;
+
 /// What an import works with.
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
     pub imports: &'a dyn Imports,
     pub hasher: &'a Hasher,
-    /// Judges the attributes of a person.
-    pub attributes: &'a (dyn Fn(&Map<String, Value>) -> Result<(), String> + Sync),
+    pub attributes: &'a AttributeRule<'a>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +170,9 @@ pub async fn run(
         }
         let waiting: Vec<Result<Waiting, Told>> = std::mem::take(&mut batch);
         let first = waiting.first().map_or(line, |one| one.as_ref().map_or_else(|told| told.line, |waiting| waiting.line));
-        let became = store(parts.imports, &waiting, options, now, by).await.map_err(|fault| ImportError::Storage { line: first.saturating_sub(1), fault })?;
+        let became = store(parts.imports, &waiting, options, now, by)
+            .await
+            .map_err(|fault| ImportError::Storage { line: first.saturating_sub(1), fault })?;
         summary.bytes = reader.bytes();
         for told in became {
             summary.read += 1;
@@ -267,7 +271,8 @@ async fn arrive(
     seen: &mut Seen,
 ) -> Result<Waiting, Told> {
     let line = record.line;
-    let rejected = |external_id: Option<String>, reason: String| Told { line, external_id, outcome: Outcome::Rejected, reason: Some(reason) };
+    let rejected =
+        |external_id: Option<String>, reason: String| Told { line, external_id, outcome: Outcome::Rejected, reason: Some(reason) };
     let members = record.members.map_err(|reason| rejected(None, reason))?;
     let row = row::read(&members, &options.role_map, left_out).map_err(|reason| rejected(None, reason))?;
     let external_id = row.external_id.clone();

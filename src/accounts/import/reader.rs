@@ -63,8 +63,7 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// [`Unreadable`].
     pub fn open(input: R, format: Option<Format>) -> Result<Self, Unreadable> {
-        let mut reader =
-            Self { input, buffer: Vec::new(), start: 0, ended: false, line: 1, bytes: 0, layout: Layout::Lines };
+        let mut reader = Self { input, buffer: Vec::new(), start: 0, ended: false, line: 1, bytes: 0, layout: Layout::Lines };
         while reader.buffer.len() < CHUNK && reader.fill()? {}
         if reader.buffer.starts_with(b"\xef\xbb\xbf") {
             reader.start = 3;
@@ -111,6 +110,8 @@ impl<R: Read> Reader<R> {
                     Ok(_) => Format::Lines,
                     // A broken first line is still a line where others like it follow.
                     Err(_) if lines.any(|line| line.starts_with(b"{\"")) => Format::Lines,
+                    // An object over several lines, or one too large for a person.
+                    Err(_) if first.trim_ascii() == b"{" || first.len() >= CHUNK - 3 => Format::Json,
                     Err(_) if text.windows(7).any(|window| window == b"\"users\"") => Format::Json,
                     Err(_) => Format::Lines,
                 }
@@ -218,8 +219,11 @@ impl<R: Read> Reader<R> {
             Parsed::Open | Parsed::Broken(_) => Vec::new(),
         };
         // Spreadsheets of half the world write semicolons.
-        let (head, delimiter): (Vec<String>, u8) =
-            [b',', b';', b'\t'].map(|delimiter| (columns(delimiter), delimiter)).into_iter().max_by_key(|(head, delimiter)| (head.len(), *delimiter == b',')).expect("three were tried");
+        let (head, delimiter): (Vec<String>, u8) = [b',', b';', b'\t']
+            .map(|delimiter| (columns(delimiter), delimiter))
+            .into_iter()
+            .max_by_key(|(head, delimiter)| (head.len(), *delimiter == b','))
+            .expect("three were tried");
         if !head.iter().any(|column| column == "email") {
             return Err(Unreadable::Form("it is neither JSON nor CSV: the first line names no column `email`"));
         }

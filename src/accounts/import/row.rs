@@ -318,27 +318,36 @@ mod tests {
 
     #[test]
     fn the_members_of_every_system_are_known() {
-        let django = row(json!({"id": "7", "email": " Ana@Example.org ", "first_name": "Ana", "last_name": "Ñ", "is_active": "f", "is_superuser": "t",
-            "date_joined": "2024-05-01 10:00:00.123456+02", "username": "ana@example.org"}));
+        let django = row(
+            json!({"id": "7", "email": " Ana@Example.org ", "first_name": "Ana", "last_name": "Ñ", "is_active": "f", "is_superuser": "t",
+            "date_joined": "2024-05-01 10:00:00.123456+02", "username": "ana@example.org"}),
+        );
         assert_eq!((django.external_id.as_deref(), django.email.as_deref(), django.disabled), (Some("7"), Some("Ana@Example.org"), true));
         assert_eq!((django.name.as_deref(), django.username, django.roles.len()), (Some("Ana Ñ"), None, 0), "a flag alone is no role");
         assert_eq!(django.created_at.map(|at| at.timestamp()), Some(1_714_550_400));
-        let keycloak = row(json!({"id": "f:1", "username": "ana", "email": "a@x.org", "emailVerified": true, "enabled": true, "createdTimestamp": 1_714_557_600_123_i64,
-            "firstName": "Ana", "attributes": {"city": ["Quito"]}, "realmRoles": ["offline_access"], "credentials": []}));
+        let keycloak = row(
+            json!({"id": "f:1", "username": "ana", "email": "a@x.org", "emailVerified": true, "enabled": true, "createdTimestamp": 1_714_557_600_123_i64,
+            "firstName": "Ana", "attributes": {"city": ["Quito"]}, "realmRoles": ["offline_access"], "credentials": []}),
+        );
         assert!(keycloak.email_verified && !keycloak.disabled && keycloak.attributes["city"][0] == "Quito");
         assert_eq!(keycloak.created_at.map(|at| at.timestamp()), Some(1_714_557_600));
-        let auth0 = row(json!({"user_id": "auth0|1", "email": "a@x.org", "blocked": true, "user_metadata": {"x": 1}, "picture": "https://x.org/a.png"}));
+        let auth0 = row(
+            json!({"user_id": "auth0|1", "email": "a@x.org", "blocked": true, "user_metadata": {"x": 1}, "picture": "https://x.org/a.png"}),
+        );
         assert!(auth0.disabled && auth0.attributes["user_metadata"]["x"] == 1 && auth0.claims["picture"] == "https://x.org/a.png");
         let exported = row(json!({"_id": {"$oid": "5f"}, "email": "a@x.org", "email_verified": false}));
         assert_eq!((exported.external_id.as_deref(), exported.email_verified), (Some("5f"), false));
-        let firebase = row(json!({"localId": "L1", "email": "a@x.org", "displayName": "Ana", "createdAt": "1714557600000", "disabled": false}));
+        let firebase =
+            row(json!({"localId": "L1", "email": "a@x.org", "displayName": "Ana", "createdAt": "1714557600000", "disabled": false}));
         assert_eq!((firebase.external_id.as_deref(), firebase.name.as_deref()), (Some("L1"), Some("Ana")));
     }
 
     #[test]
     fn columns_become_attributes_and_roles_need_a_map() {
-        let csv = members(json!({"external_id": "1", "email": "a@x.org", "attributes.city_id": "5", "attributes.xp_total": "0", "attributes.zip": "\"07001\"",
-            "attributes.none": null, "roles": "admin editor", "is_staff": "t", "password": "x", "karma": "3"}));
+        let csv = members(
+            json!({"external_id": "1", "email": "a@x.org", "attributes.city_id": "5", "attributes.xp_total": "0", "attributes.zip": "\"07001\"",
+            "attributes.none": null, "roles": "admin editor", "is_staff": "t", "password": "x", "karma": "3"}),
+        );
         let mut left_out = LeftOut::default();
         let map = [("is_staff".to_owned(), "user_admin".to_owned()), ("editor".to_owned(), "app:editor".to_owned())];
         let row = read(&csv, &map, &mut left_out).expect("a person");

@@ -10,6 +10,7 @@ mod durable;
 mod ephemeral;
 mod faults;
 mod grants;
+mod imports;
 mod outbox;
 mod people;
 mod races;

@@ -4,12 +4,11 @@ use async_trait::async_trait;
 
 use super::super::Result;
 
-/// Revisions by name: `clients`, `keys`, `passwords` (the dearest scheme that was imported).
+/// Revisions by name: `clients`, `keys`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Current {
     pub clients: i64,
     pub keys: i64,
-    pub passwords: i64,
 }
 
 #[async_trait]

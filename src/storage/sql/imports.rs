@@ -60,8 +60,7 @@ const BY_USERNAME: &str = "SELECT username_canonical, id FROM users WHERE userna
 const FURTHER: &str = "SELECT source, external_id, user_id FROM external_ids WHERE external_id IN ";
 const INSERT: &str = insert_into_users!();
 const LINK: &str = "INSERT INTO external_ids (source, external_id, user_id) VALUES ($1, $2, $3)";
-const WRITE_DOWN: &str =
-    "UPDATE external_ids SET described = $3, password = $4, revision = (SELECT revision FROM users WHERE id = external_ids.user_id) \
+const WRITE_DOWN: &str = "UPDATE external_ids SET described = $3, password = $4, revision = (SELECT revision FROM users WHERE id = external_ids.user_id) \
      WHERE source = $1 AND external_id = $2";
 const WRITE_DOWN_PASSWORD: &str = "UPDATE external_ids SET password = $3 WHERE source = $1 AND external_id = $2";
 const WRITE_DOWN_LINK: &str = "UPDATE external_ids SET described = $3, password = $4 WHERE source = $1 AND external_id = $2";
@@ -77,7 +76,8 @@ impl Imports for Sql {
         let external_ids: Vec<&str> = arrivals.iter().filter_map(|arrival| arrival.external_id.as_deref()).collect();
         let emails: Vec<&str> = arrivals.iter().map(|arrival| &*arrival.new.email_canonical).collect();
         let usernames: Vec<&str> = arrivals.iter().filter_map(|arrival| arrival.new.username_canonical.as_deref()).collect();
-        let further: Vec<&str> = arrivals.iter().flat_map(|arrival| elsewhere(batch.source, arrival)).map(|external| &*external.id).collect();
+        let further: Vec<&str> =
+            arrivals.iter().flat_map(|arrival| elsewhere(batch.source, arrival)).map(|external| &*external.id).collect();
         let by_external_id = listed(BY_EXTERNAL_ID, 2, external_ids.len());
         let by_email = listed(BY_EMAIL, 1, emails.len());
         let by_username = listed(BY_USERNAME, 1, usernames.len());
@@ -179,7 +179,10 @@ impl Imports for Sql {
                             .bind(id)
                             .bind(&arrival.new.password_hash)
                             .bind(seconds(now))
-                            .bind(person.user.credential_revision + i64::from(profile && person.email_canonical != arrival.new.email_canonical))
+                            .bind(
+                                person.user.credential_revision
+                                    + i64::from(profile && person.email_canonical != arrival.new.email_canonical),
+                            )
                             .bind(person.hash.as_deref().unwrap_or_default())
                             .execute(&mut *tx)
                             .await?;
@@ -238,9 +241,7 @@ impl Imports for Sql {
             }
             if let Some(dearest) = batch.dearest.filter(|_| !batch.dry) {
                 let value = format!("{:012} {}", dearest.micros.min(999_999_999_999), dearest.blank);
-                if sqlx::query(DEAREST).bind(value).execute(&mut *tx).await?.rows_affected() > 0 {
-                    bump!(tx, "passwords");
-                }
+                sqlx::query(DEAREST).bind(value).execute(&mut *tx).await?;
             }
             Ok(became)
         })

@@ -12,7 +12,7 @@ impl Revisions for Sql {
     async fn current(&self) -> Result<Current> {
         let rows = on!(self.read, |db| sqlx::query_as::<_, (String, i64)>("SELECT name, revision FROM revisions").fetch_all(db).await)?;
         let of = |name: &str| rows.iter().find(|row| row.0 == name).map_or(0, |row| row.1);
-        Ok(Current { clients: of("clients"), keys: of("keys"), passwords: of("passwords") })
+        Ok(Current { clients: of("clients"), keys: of("keys") })
     }
 
     async fn ping(&self) -> Result<()> {
