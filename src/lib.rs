@@ -41,7 +41,7 @@
 //! | clients | protocol storage seal outgoing request::network |
 //! | tokens | protocol keys storage seal clock::Random telemetry::metrics |
 //! | browser | storage seal i18n urls request colour protocol::error |
-//! | app | config clock urls telemetry i18n seal outgoing request protocol storage keys once mail accounts clients tokens browser |
+//! | app | config clock colour urls telemetry i18n seal outgoing request protocol storage keys once mail accounts clients tokens browser |
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
 //! | web | app protocol accounts clients storage once mail browser urls i18n seal clock |
 //! | jobs | app keys storage tokens mail clock |

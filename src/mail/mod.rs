@@ -19,8 +19,6 @@ mod kinds;
 mod message;
 mod sender;
 
-#[cfg(test)]
-mod tests;
 
 pub use delivery::{Delivery, DeliveryError, Smtp};
 pub use kinds::{About, Fresh, Letter, Mail, open};

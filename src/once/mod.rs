@@ -14,5 +14,6 @@ pub mod codes;
 pub mod links;
 pub mod tokens;
 
+
 #[cfg(test)]
 mod on_storage_tests;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::seal::{Digest, Purpose as Use, Seal};
 use crate::storage::durable::{Act, Spend};
-use crate::storage::ephemeral::{Records, Redeemed};
+use crate::storage::ephemeral::Redeemed;
 use crate::storage::records::OneTimeToken;
 use crate::storage::{Result, Storage, StorageError, Time};
 
@@ -203,7 +203,7 @@ pub async fn consume(
         return Ok(None);
     }
     let subject = format!("one_time_token:{id}");
-    if !storage.spent.spend(&spend(seal, &found), "one_time_token.consume", Some(&subject), now, by).await? {
+    if !storage.spent.spend(&spend(seal, &found), "one_time_token.consume", Some(subject), now, by).await? {
         return Ok(None);
     }
     Ok(Some(Consumed { id: found.id, subject: found.subject, audience: found.audience, data: found.data, owner: found.owner }))
@@ -238,7 +238,7 @@ pub async fn revoke(storage: &Storage, seal: &Seal, owner: &str, id: &str, nonce
         Ok(Redeemed::First(found) | Redeemed::Again(found)) if now < found.expires_at => found,
         _ => return Ok(false),
     };
-    storage.spent.spend(&spend(seal, &found), "one_time_token.revoke", Some(&format!("one_time_token:{id}")), now, by).await
+    storage.spent.spend(&spend(seal, &found), "one_time_token.revoke", Some(format!("one_time_token:{id}")), now, by).await
 }
 
 fn spend(seal: &Seal, token: &OneTimeToken) -> Spend {
