@@ -234,8 +234,7 @@ async fn a_profile_changes_from_the_revision_it_was_read_at(place: &Place) {
     assert_eq!(storage.accounts.update(&unknown, "user.update", &[], at(6), &operator()).await.expect("answered"), Updated::Unknown);
     assert_eq!(mails(&storage).await, ["m1"]);
     // Names of others stay theirs.
-    for (email_canonical, username_canonical, member) in
-        [("eva@example.org", None, "email"), ("ana@example.org", Some("eva"), "username")]
+    for (email_canonical, username_canonical, member) in [("eva@example.org", None, "email"), ("ana@example.org", Some("eva"), "username")]
     {
         let revised = Revised { user: &now, email_canonical, username_canonical };
         let refused = storage.accounts.update(&revised, "user.update", &[], at(7), &operator()).await;
