@@ -49,11 +49,8 @@ pub async fn request_change(
     let token = desk.link(Purpose::ChangeEmail, &user.id, binding, json!({ "email": address.address }), expires_at);
     let (handle, code) = desk.code(taken.is_none().then_some(token.as_str()), asking.now).await?;
     let undo_until = asking.now + UNDO;
-    let notice = Mail::EmailChangeRequested {
-        new_address: address.address.clone(),
-        token: undo(desk, &user, undo_until),
-        expires_at: undo_until,
-    };
+    let notice =
+        Mail::EmailChangeRequested { new_address: address.address.clone(), token: undo(desk, &user, undo_until), expires_at: undo_until };
     let to_new = match &taken {
         None => desk.letter(&address.address, Some(&user), Mail::ChangeEmail { token, code: Some(code), expires_at }, asking),
         Some(other) => desk.letter(&other.email, Some(other), Mail::AlreadyRegistered, asking),
@@ -72,8 +69,7 @@ pub async fn confirm_change(desk: &Desk<'_>, proof: Proof<'_>, asking: &Asking<'
     let user = desk.person(&link.subject).await.map_err(gone)?;
     let address = address_of(&link)?;
     let undo_until = asking.now + UNDO;
-    let told =
-        Mail::EmailChanged { new_address: address.address.clone(), token: undo(desk, &user, undo_until), expires_at: undo_until };
+    let told = Mail::EmailChanged { new_address: address.address.clone(), token: undo(desk, &user, undo_until), expires_at: undo_until };
     let mails = [desk.letter(&user.email, Some(&user), told, asking)];
     let change = NewAddress {
         user_id: &user.id,

@@ -77,7 +77,8 @@ impl Watch<'_> {
         let lang = user.locale.as_deref().and_then(Lang::parse).unwrap_or_default();
         let mail = Letter { to: &user.email, lang, mail: Mail::PasswordBreached, about }
             .seal(seal, mail::Fresh { id: self.random.bytes(), nonce: self.random.bytes() });
-        if let Err(error) = self.accounts.tell(&format!("user:{}", user.id), "user.password_breached", Some(&once), &[mail], now, by).await {
+        if let Err(error) = self.accounts.tell(&format!("user:{}", user.id), "user.password_breached", Some(&once), &[mail], now, by).await
+        {
             tracing::warn!(%error, user = user.id, "nobody was told of a breached password");
         }
     }

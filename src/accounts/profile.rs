@@ -94,8 +94,9 @@ pub async fn patch(
 fn allowed(patch: &Map<String, Value>, hand: Hand) -> Result<(), AccountError> {
     for member in patch.keys() {
         let reason = match (member.as_str(), hand) {
-            ("name" | "username" | "locale" | "claims" | "attributes", _)
-            | ("email" | "email_verified" | "roles", Hand::Administrator) => continue,
+            ("name" | "username" | "locale" | "claims" | "attributes", _) | ("email" | "email_verified" | "roles", Hand::Administrator) => {
+                continue;
+            }
             ("email", Hand::Own) => "changes by its own request, with confirmation",
             ("email_verified" | "roles", Hand::Own) => "is an administrator's to change",
             _ => "is no member of a profile",

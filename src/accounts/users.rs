@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use super::attributes::BadAttributes;
 use super::claims::{self, BadClaim, is_locale};
 use super::email::{BadName, Email, Username};
 use super::new_id;
 use super::password::{Busy, Hasher};
-use super::attributes::BadAttributes;
 use super::password_rules::{BadPassword, Rules};
 use crate::once::codes::BadCode;
 use crate::once::links::BadLink;

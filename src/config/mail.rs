@@ -32,11 +32,8 @@ impl Mail {
             url
         });
         let from = reader.optional("mail_from");
-        let outbox = if development && smtp_url.is_none() {
-            Some(reader.get("outbox", PathBuf::from(OUTBOX)))
-        } else {
-            reader.optional("outbox")
-        };
+        let outbox =
+            if development && smtp_url.is_none() { Some(reader.get("outbox", PathBuf::from(OUTBOX))) } else { reader.optional("outbox") };
         Self { smtp_url, from, outbox }
     }
 

@@ -83,9 +83,8 @@ pub fn compose(id: &str, to: &str, words: &Words, sender: &Sender, date: Time) -
     let html = Html { words, brand: &sender.name, accent: &sender.accent, by_hand }.render().map_err(|error| error.to_string())?;
     let boundary: String = sha256(id.as_bytes())[..12].iter().map(|byte| format!("{byte:02x}")).collect();
     // Lines of text are long, and some servers break them: quoted-printable survives that.
-    let part = |content_type, body: String| {
-        SinglePart::builder().header(content_type).header(ContentTransferEncoding::QuotedPrintable).body(body)
-    };
+    let part =
+        |content_type, body: String| SinglePart::builder().header(content_type).header(ContentTransferEncoding::QuotedPrintable).body(body);
     let parts = MultiPart::alternative()
         .boundary(boundary)
         .singlepart(part(ContentType::TEXT_PLAIN, plain))

@@ -19,7 +19,6 @@ mod kinds;
 mod message;
 mod sender;
 
-
 pub use delivery::{Delivery, DeliveryError, Smtp};
 pub use kinds::{About, Fresh, Letter, Mail, open};
 pub use message::Sender;

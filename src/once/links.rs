@@ -95,8 +95,7 @@ struct Sealed {
 #[must_use]
 pub fn make(seal: &Seal, link: &Link, nonce: [u8; 24]) -> String {
     let Link { purpose, subject, binding, data, expires_at } = link;
-    let sealed =
-        Sealed { subject: subject.clone(), binding: binding.clone(), data: data.clone(), expires_at: expires_at.timestamp() };
+    let sealed = Sealed { subject: subject.clone(), binding: binding.clone(), data: data.clone(), expires_at: expires_at.timestamp() };
     let plain = serde_json::to_vec(&sealed).expect("strings, a number and JSON are always JSON");
     URL_SAFE_NO_PAD.encode(seal.seal(Use::Link, purpose.name().as_bytes(), &plain, nonce))
 }

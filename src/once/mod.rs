@@ -14,6 +14,5 @@ pub mod codes;
 pub mod links;
 pub mod tokens;
 
-
 #[cfg(test)]
 mod on_storage_tests;

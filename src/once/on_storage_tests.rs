@@ -124,7 +124,8 @@ async fn a_restored_store_brings_no_token_back() {
     let storage = storage().await;
     let keys = ["used", "revoked"];
     for (n, what) in keys.into_iter().enumerate() {
-        let made = tokens::create(&storage, &seal(), new("maker", &[]), fresh(u8::try_from(n).expect("few") + 1), at(0)).await.expect("valid");
+        let made =
+            tokens::create(&storage, &seal(), new("maker", &[]), fresh(u8::try_from(n).expect("few") + 1), at(0)).await.expect("valid");
         let key = format!("once:{}", storage.ephemeral.digest(&made.id).hex());
         let before = storage.ephemeral.store.get(&key).await.expect("answered").expect("there");
         match what {
@@ -168,8 +169,13 @@ fn code_fresh(n: u8) -> codes::Fresh {
 }
 
 fn link() -> String {
-    let link =
-        Link { purpose: Purpose::VerifyEmail, subject: "usr_1".to_owned(), binding: String::new(), data: json!(null), expires_at: at(86_400) };
+    let link = Link {
+        purpose: Purpose::VerifyEmail,
+        subject: "usr_1".to_owned(),
+        binding: String::new(),
+        data: json!(null),
+        expires_at: at(86_400),
+    };
     links::make(&seal(), &link, [5; 24])
 }
 

@@ -178,8 +178,7 @@ async fn one_time_tokens_are_consumed_once() {
                         let app = &server.app;
                         let presented = Presented { token: &token, purpose: "join", consumer: "room" };
                         let by = Server::operator();
-                        let consumed =
-                            tokens::consume(&app.storage, &app.seal, presented, app.random.bytes(), app.clock.now(), &by).await;
+                        let consumed = tokens::consume(&app.storage, &app.seal, presented, app.random.bytes(), app.clock.now(), &by).await;
                         consumed.expect("the stores answer").is_some()
                     })
                 })
@@ -191,7 +190,11 @@ async fn one_time_tokens_are_consumed_once() {
             assert_eq!(consumed, wanted, "round {round}, time {time}");
             app.storage.ephemeral.store.put(&key, before.clone(), std::time::Duration::from_secs(60)).await.expect("put");
         }
-        assert!(tokens::revoke(&app.storage, &app.seal, "maker", &made.id, app.random.bytes(), app.clock.now(), &Server::operator()).await.is_ok_and(|done| !done));
+        assert!(
+            tokens::revoke(&app.storage, &app.seal, "maker", &made.id, app.random.bytes(), app.clock.now(), &Server::operator())
+                .await
+                .is_ok_and(|done| !done)
+        );
         app.storage.ephemeral.store.put(&key, Vec::new(), std::time::Duration::from_millis(1)).await.expect("put");
     }
 }

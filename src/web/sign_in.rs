@@ -162,7 +162,10 @@ async fn welcome(
 /// What was wrong with a sign-in.
 #[derive(Clone, Copy)]
 enum Problem {
-    Missing { identifier: bool, password: bool },
+    Missing {
+        identifier: bool,
+        password: bool,
+    },
     Wrong,
     /// The password was right and must be replaced first.
     ResetRequired,
