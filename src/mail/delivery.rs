@@ -1,5 +1,6 @@
 //! Handing a message over: to an SMTP server, or into a folder.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use percent_encoding::percent_decode_str;
-use url::{Host, Url};
+use url::Url;
 
 /// For each step of a conversation with the server.
 const ANSWERING: Duration = Duration::from_secs(15);
@@ -64,16 +65,11 @@ impl Smtp {
     /// What is wrong with the URL; never the password.
     pub fn new(url: &str, hello: &str) -> Result<Self, String> {
         let url = Url::parse(url).map_err(|error| format!("it is no URL: {error}"))?;
-        let host = url.host().ok_or("it names no host")?;
-        let local = match &host {
-            Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
-            Host::Ipv4(ip) => ip.is_loopback(),
-            Host::Ipv6(ip) => ip.is_loopback(),
-        };
-        // The brackets of an IPv6 address belong to the URL only.
-        let host = match host {
-            Host::Ipv6(ip) => ip.to_string(),
-            other => other.to_string(),
+        // To the URL standard these schemes are not special: an address is a name like others, and the brackets of an IPv6 address stay.
+        let host = url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned()).ok_or("it names no host")?;
+        let local = match host.parse::<IpAddr>() {
+            Ok(ip) => ip.is_loopback(),
+            Err(_) => host == "localhost" || host.ends_with(".localhost"),
         };
         let mut privacy = match url.scheme() {
             "smtps" => Privacy::Implicit,

@@ -18,6 +18,8 @@ mod delivery;
 mod kinds;
 mod message;
 mod sender;
+#[cfg(test)]
+mod tests;
 
 pub use delivery::{Delivery, DeliveryError, Smtp};
 pub use kinds::{About, Fresh, Letter, Mail, open};

@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(read(&seal, token, 3599), Link::Good);
         assert_eq!(read(&seal, token, 3600), Link::Expired);
         assert_eq!(read(&Seal::new(&[2; 32]), token, 0), Link::Wrong);
-        assert_eq!(read(&seal, &format!("A{}", &token[1..]), 0), Link::Wrong);
+        assert_eq!(read(&seal, &format!("B{}", &token[1..]), 0), Link::Wrong);
         assert_eq!(read(&seal, "", 0), Link::Wrong);
         assert_eq!(read_link(&seal, None, now), Link::Missing);
     }
