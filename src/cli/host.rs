@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::accounts::attributes;
 use crate::accounts::password::{Cost, Hasher, Settings};
 use crate::clock::{Clock, Random, Time};
 use crate::config::{Config, Loaded, LogFormat, Source};
@@ -65,11 +66,10 @@ impl Host {
         Hasher::new(Settings { cost, ..Settings::default() }).map_err(Failure::refused)
     }
 
-    /// What a deployment keeps of a person is bounded.
-    pub fn check_attributes(&self, attributes: &serde_json::Map<String, serde_json::Value>) -> Result<(), String> {
-        const MOST: usize = 16 * 1024;
-        let size = serde_json::to_vec(attributes).map_or(usize::MAX, |json| json.len());
-        if size <= MOST { Ok(()) } else { Err("attributes: are more than 16 KB together".to_owned()) }
+    /// What attributes of people are held to.
+    pub fn attributes(&self) -> Result<attributes::Schema, Failure> {
+        let Some(path) = &self.config.attributes_schema else { return Ok(attributes::Schema::default()) };
+        attributes::Schema::load(path).map_err(|reason| Failure::Refused(format!("{}: {reason}", path.display())))
     }
 
     pub async fn keys(&self) -> Result<KeyRing, Failure> {

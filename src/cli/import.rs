@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::host::Host;
 use super::output::{hint, plain};
@@ -106,7 +106,7 @@ pub async fn import(global: &Global, command: Import) -> Done {
     };
     let host = Host::open(global).await?;
     let hasher = host.hasher()?;
-    let attributes = |attributes: &Map<String, Value>| host.check_attributes(attributes);
+    let attributes = host.attributes()?;
     let parts = Parts { imports: &*host.storage.imports, hasher: &hasher, attributes: &attributes };
     let mut bar = Bar::new(size);
     let mut shown = 0;

@@ -1,15 +1,14 @@
 //! Passwords that other libraries wrote, through the file of an import and a real sign-in.
 
 use portero::accounts::import::{self, Hints, Options, Parts};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::harness::{Server, TestClient};
 
 /// Imports JSON Lines; how many were created.
 async fn import(server: &Server, source: &str, flask_bcrypt_long: bool, lines: &str) -> u64 {
     let app = &server.app;
-    let attributes = |_: &Map<String, Value>| Ok(());
-    let parts = Parts { imports: &*app.storage.imports, hasher: &app.hasher, attributes: &attributes };
+    let parts = Parts { imports: &*app.storage.imports, hasher: &app.hasher, attributes: &app.attributes };
     let options = Options { source: source.to_owned(), hints: Hints { flask_bcrypt_long, firebase: None }, ..Options::default() };
     let act = Server::operator();
     let done = import::run(&parts, lines.as_bytes(), &options, || app.random.bytes(), (app.clock.now(), &act), |_, _| Ok(())).await;

@@ -23,12 +23,13 @@ use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher as _;
 use std::io::Read;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 pub use export::exported;
 pub use hashes::{Hints, firebase_parameters};
 pub use reader::{Format, Unreadable};
 
+use super::attributes;
 use super::foreign::Kept;
 use super::password::Hasher;
 use super::users::{self, Fresh, NewAccount};
@@ -60,15 +61,12 @@ pub struct Options {
     pub dry: bool,
 }
 
-/// Judges the attributes of a person: what is wrong with them, in words.
-pub type AttributeRule<'a> = dyn Fn(&Map<String, Value>) -> Result<(), String> + Sync + 'a;
-
 /// What an import works with.
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
     pub imports: &'a dyn Imports,
     pub hasher: &'a Hasher,
-    pub attributes: &'a AttributeRule<'a>,
+    pub attributes: &'a attributes::Schema,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -288,7 +286,7 @@ async fn arrive(
 }
 
 async fn arrival(parts: &Parts<'_>, row: Row, kept: Kept, options: &Options, id: [u8; 10], now: Time) -> Result<Arrival, String> {
-    (parts.attributes)(&row.attributes)?;
+    parts.attributes.check(&row.attributes).map_err(|bad| bad.to_string())?;
     let described = describe(&row);
     let account = NewAccount {
         email: row.email.as_deref().ok_or("there is no e-mail address")?,
@@ -298,6 +296,7 @@ async fn arrival(parts: &Parts<'_>, row: Row, kept: Kept, options: &Options, id:
         locale: row.locale.as_deref(),
         roles: row.roles,
         claims: row.claims,
+        attributes: row.attributes,
         password: None,
         ..NewAccount::default()
     };
@@ -305,7 +304,6 @@ async fn arrival(parts: &Parts<'_>, row: Row, kept: Kept, options: &Options, id:
     let mut new = users::prepare(parts.hasher, account, fresh, now).await.map_err(|error| error.to_string())?;
     let own = row.external_id.as_ref().map(|id| ExternalId { source: options.source.clone(), id: id.clone() });
     new.user.external = own.into_iter().chain(row.external.into_iter().filter(|external| external.source != options.source)).collect();
-    new.user.attributes = row.attributes;
     new.user.created_at = row.created_at.unwrap_or(now).min(now);
     new.user.disabled_at = row.disabled.then_some(now);
     new.password_hash = match kept {
