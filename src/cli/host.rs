@@ -2,8 +2,13 @@
 
 use std::path::PathBuf;
 
+<<<<<<< HEAD
 use crate::accounts::attributes;
+=======
+use crate::accounts::breached::Breached;
+>>>>>>> next
 use crate::accounts::password::{Cost, Hasher, Settings};
+use crate::accounts::password_rules::Rules;
 use crate::clock::{Clock, Random, Time};
 use crate::config::{Config, Loaded, LogFormat, Source};
 use crate::keys::rotation::Policy;
@@ -66,10 +71,25 @@ impl Host {
         Hasher::new(Settings { cost, ..Settings::default() }).map_err(Failure::refused)
     }
 
+<<<<<<< HEAD
     /// What attributes of people are held to.
     pub fn attributes(&self) -> Result<attributes::Schema, Failure> {
         let Some(path) = &self.config.attributes_schema else { return Ok(attributes::Schema::default()) };
         attributes::Schema::load(path).map_err(|reason| Failure::Refused(format!("{}: {reason}", path.display())))
+=======
+    /// The file of breached passwords, open, where there is one.
+    pub fn breached(&self) -> Result<Option<Breached>, Failure> {
+        let open = |path: &std::path::PathBuf| {
+            Breached::open(path)
+                .map_err(|reason| Failure::Refused(format!("PORTERO_PASSWORDS__BREACHED names {}: {reason}", path.display())))
+        };
+        self.config.passwords.breached.as_ref().map(open).transpose()
+    }
+
+    /// What is asked of a new password: the same as on the pages.
+    pub fn rules<'a>(&self, breached: Option<&'a Breached>) -> Rules<'a> {
+        Rules { strength: self.config.passwords.strength(), breached, ..Rules::default() }
+>>>>>>> next
     }
 
     pub async fn keys(&self) -> Result<KeyRing, Failure> {
