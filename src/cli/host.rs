@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 
-<<<<<<< HEAD
 use crate::accounts::attributes;
-=======
 use crate::accounts::breached::Breached;
->>>>>>> next
 use crate::accounts::password::{Cost, Hasher, Settings};
 use crate::accounts::password_rules::Rules;
 use crate::clock::{Clock, Random, Time};
@@ -71,12 +68,12 @@ impl Host {
         Hasher::new(Settings { cost, ..Settings::default() }).map_err(Failure::refused)
     }
 
-<<<<<<< HEAD
     /// What attributes of people are held to.
     pub fn attributes(&self) -> Result<attributes::Schema, Failure> {
         let Some(path) = &self.config.attributes_schema else { return Ok(attributes::Schema::default()) };
         attributes::Schema::load(path).map_err(|reason| Failure::Refused(format!("{}: {reason}", path.display())))
-=======
+    }
+
     /// The file of breached passwords, open, where there is one.
     pub fn breached(&self) -> Result<Option<Breached>, Failure> {
         let open = |path: &std::path::PathBuf| {
@@ -89,7 +86,6 @@ impl Host {
     /// What is asked of a new password: the same as on the pages.
     pub fn rules<'a>(&self, breached: Option<&'a Breached>) -> Rules<'a> {
         Rules { strength: self.config.passwords.strength(), breached, ..Rules::default() }
->>>>>>> next
     }
 
     pub async fn keys(&self) -> Result<KeyRing, Failure> {
