@@ -5,13 +5,14 @@
 //! for a stored hash that is not Argon2, by `import` to judge a hash before it is kept. The crates of these schemes are named here alone.
 
 mod compute;
+mod described;
 mod parse;
 #[cfg(test)]
 mod tests;
 
 use super::password::Hasher;
 pub use compute::CUT;
-pub use parse::{Described, bytes, described_argon2, described_scrypt};
+pub use described::{Described, bytes, described_argon2, described_scrypt};
 
 /// A hash that is not taken, and why. The text says nothing of the hash itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

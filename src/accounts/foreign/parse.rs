@@ -21,11 +21,11 @@ const MAX_SHA_CRYPT: u32 = 5_000_000;
 const MAX_PHPASS: u32 = 22;
 
 /// Lengths of hashes, in bytes, where a scheme leaves them open: anything else was cut.
-const LENGTHS: [usize; 9] = [16, 20, 24, 28, 32, 48, 64, 96, 128];
+pub(super) const LENGTHS: [usize; 9] = [16, 20, 24, 28, 32, 48, 64, 96, 128];
 
-const UNKNOWN: Refused = Refused("this form of a stored password is not known");
-const CUT: Refused = Refused("the hash has not the length of its scheme: it was cut");
-const DAMAGED: Refused = Refused("the hash is damaged");
+pub(super) const UNKNOWN: Refused = Refused("this form of a stored password is not known");
+pub(super) const CUT: Refused = Refused("the hash has not the length of its scheme: it was cut");
+pub(super) const DAMAGED: Refused = Refused("the hash is damaged");
 const NO_SALT: Refused = Refused("the hash has no salt");
 const PLAIN: Refused = Refused("a password in clear is not imported");
 
@@ -37,7 +37,7 @@ const fn lenient(alphabet: &alphabet::Alphabet) -> GeneralPurpose {
         .with_decode_allow_trailing_bits(true);
     GeneralPurpose::new(alphabet, config)
 }
-const BASE64: GeneralPurpose = lenient(&alphabet::STANDARD);
+pub(super) const BASE64: GeneralPurpose = lenient(&alphabet::STANDARD);
 const BASE64_BCRYPT: GeneralPurpose = lenient(&alphabet::BCRYPT);
 
 /// Argon2 as a PHC string, out of whatever it is wrapped in; none where the text is something else.
@@ -193,7 +193,7 @@ fn pbkdf2(digest: Digest, rest: &str) -> Result<Encoding, Refused> {
     pbkdf2_of(digest, rounds, salt, hash)
 }
 
-fn pbkdf2_of(digest: Digest, rounds: u32, salt: Vec<u8>, hash: Vec<u8>) -> Result<Encoding, Refused> {
+pub(super) fn pbkdf2_of(digest: Digest, rounds: u32, salt: Vec<u8>, hash: Vec<u8>) -> Result<Encoding, Refused> {
     if rounds == 0 || rounds > MAX_PBKDF2 {
         return Err(Refused("PBKDF2 is computed here with 1 to 10000000 rounds"));
     }
@@ -214,7 +214,7 @@ fn scrypt_phc(rest: &str) -> Result<Encoding, Refused> {
     scrypt_of(u64::from(log_n), r, p, salt, hash)
 }
 
-fn scrypt_of(log_n: u64, r: u32, p: u32, salt: Vec<u8>, hash: Vec<u8>) -> Result<Encoding, Refused> {
+pub(super) fn scrypt_of(log_n: u64, r: u32, p: u32, salt: Vec<u8>, hash: Vec<u8>) -> Result<Encoding, Refused> {
     let log_n = bounded(log_n, r, p)?;
     if salt.is_empty() {
         return Err(NO_SALT);
@@ -230,7 +230,7 @@ fn bounded(log_n: u64, r: u32, p: u32) -> Result<u8, Refused> {
 }
 
 /// N itself, where a scheme writes it so.
-fn log_of(n: &str) -> Result<u64, Refused> {
+pub(super) fn log_of(n: &str) -> Result<u64, Refused> {
     let n: u64 = n.parse().map_err(|_| DAMAGED)?;
     if !n.is_power_of_two() {
         return Err(Refused("scrypt's N must be a power of two"));
@@ -334,7 +334,7 @@ fn own_salted(rest: &str) -> Result<Encoding, Refused> {
     salted_of(digest, salted, adapted(salt)?, adapted(hash)?)
 }
 
-fn salted_of(digest: Digest, salted: Salted, salt: Vec<u8>, hash: Vec<u8>) -> Result<Encoding, Refused> {
+pub(super) fn salted_of(digest: Digest, salted: Salted, salt: Vec<u8>, hash: Vec<u8>) -> Result<Encoding, Refused> {
     if salt.is_empty() {
         return Err(NO_SALT);
     }
@@ -436,7 +436,7 @@ fn number(text: &str) -> Result<u32, Refused> {
     text.parse().map_err(|_| Refused("a cost is beyond every bound"))
 }
 
-fn unhex(text: &str) -> Result<Vec<u8>, Refused> {
+pub(super) fn unhex(text: &str) -> Result<Vec<u8>, Refused> {
     if !text.len().is_multiple_of(2) {
         return Err(CUT);
     }
@@ -483,63 +483,4 @@ pub fn text(encoding: &Encoding) -> String {
         Encoding::ShaCrypt { text, .. } => text.clone(),
         Encoding::Phpass { log_rounds, salt, hash } => format!("$P${}{salt}{hash}", char::from(CRYPT64[*log_rounds as usize])),
     }
-}
-
-/// A description in members instead of a text: Keycloak's and Auth0's exports.
-#[derive(Clone, Copy)]
-pub struct Described<'a> {
-    pub digest: Digest,
-    pub salt: &'a [u8],
-    pub hash: &'a [u8],
-}
-
-impl Described<'_> {
-    /// # Errors
-    /// [`Refused`].
-    pub fn pbkdf2(self, rounds: u64) -> Result<Encoding, Refused> {
-        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-        if !LENGTHS.contains(&self.hash.len()) {
-            return Err(CUT);
-        }
-        pbkdf2_of(self.digest, rounds, self.salt.to_vec(), self.hash.to_vec())
-    }
-
-    /// # Errors
-    /// [`Refused`].
-    pub fn salted(self, salted: Salted) -> Result<Encoding, Refused> {
-        salted_of(self.digest, salted, self.salt.to_vec(), self.hash.to_vec())
-    }
-}
-
-/// scrypt whose parameters are members.
-///
-/// # Errors
-/// [`Refused`].
-pub fn described_scrypt(n: u64, r: u32, p: u32, salt: &[u8], hash: &[u8]) -> Result<Encoding, Refused> {
-    if !LENGTHS.contains(&hash.len()) {
-        return Err(CUT);
-    }
-    scrypt_of(log_of(&n.to_string())?, r, p, salt.to_vec(), hash.to_vec())
-}
-
-/// Bytes that a description holds in base64 or hex.
-///
-/// # Errors
-/// [`Refused`].
-pub fn bytes(text: &str, encoding: &str) -> Result<Vec<u8>, Refused> {
-    match encoding {
-        "base64" => BASE64.decode(text.replace('-', "+").replace('_', "/")).map_err(|_| DAMAGED),
-        "hex" => unhex(text),
-        "utf8" | "utf-8" => Ok(text.as_bytes().to_vec()),
-        _ => Err(UNKNOWN),
-    }
-}
-
-/// Argon2 whose parameters are members, as a PHC string.
-///
-/// # Errors
-/// [`Refused`].
-pub fn described_argon2(kind: &str, [m, t, p]: [u64; 3], salt: &[u8], hash: &[u8]) -> Result<String, Refused> {
-    let phc = format!("$argon2{kind}$v=19$m={m},t={t},p={p}${}${}", BASE64.encode(salt), BASE64.encode(hash));
-    argon2(&phc)?.ok_or(DAMAGED)
 }

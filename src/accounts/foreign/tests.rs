@@ -134,7 +134,7 @@ async fn further_forms_of_the_same_schemes_verify() {
 #[test]
 fn firebase_scrypt_verifies() {
     // From the documentation of Firebase's scrypt.
-    let read = |text| parse::bytes(text, "base64").expect("base64");
+    let read = |text| bytes(text, "base64").expect("base64");
     let project = FirebaseProject {
         signer_key: read("jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA=="),
         salt_separator: read("Bw=="),
