@@ -11,6 +11,7 @@
 //! | `keys` | signing keys: the ring, their stages, josekit |
 //! | `accounts` | people: the one door for passwords, limits, sessions |
 //! | `clients` | clients as managed things |
+//! | `legacy` | old services' requests, spoken by dialects: data, not code |
 //! | `browser` | what every HTML answer needs: cookies, form tokens, language, layout |
 //! | `web` | the pages, each beside its template |
 //! | `storage` | contracts, SQL for both databases, the short-lived store |
@@ -40,6 +41,7 @@
 //! | app | config clock urls telemetry i18n seal outgoing request protocol storage keys accounts clients tokens browser |
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
 //! | web | app protocol accounts clients storage browser urls i18n seal clock |
+//! | legacy | app config urls protocol accounts clients tokens storage clock request telemetry::metrics layers::Shared |
 //! | jobs | app keys storage tokens clock |
 //! | demo | app storage browser clients accounts outgoing urls i18n seal |
 //! | layers | app config storage browser urls request telemetry::metrics |
@@ -50,13 +52,14 @@
 //!
 //! | crate | named in |
 //! |---|---|
-//! | axum | app router layers management connections browser endpoints web demo tokens/bearer.rs |
+//! | axum | app router layers management connections browser endpoints web legacy demo tokens/bearer.rs |
 //! | sqlx | storage/sql storage/mod.rs storage/durable |
 //! | redis | storage/redis.rs |
 //! | josekit | keys/jose.rs |
 //! | argon2 | accounts/password.rs |
 //! | oxide_auth | protocol/machine.rs |
 //! | reqwest | outgoing |
+//! | toml | legacy/check.rs |
 //! | askama | browser web demo |
 
 pub mod accounts;
@@ -74,6 +77,7 @@ pub mod i18n;
 pub mod jobs;
 pub mod keys;
 pub mod layers;
+pub mod legacy;
 pub mod management;
 pub mod outgoing;
 pub mod protocol;

@@ -32,7 +32,7 @@ pub(super) fn read(reader: &mut Reader<'_>) {
         reader.note("smtp_url", Some(url.as_masked_url()), source);
         idle(reader, "smtp_url");
     }
-    for key in ["mail_from", "outbox", "dialects"] {
+    for key in ["mail_from", "outbox"] {
         if reader.optional::<String>(key).is_some() {
             idle(reader, key);
         }
