@@ -3,7 +3,7 @@
 //! Two steps: the file's form (TOML, known keys, types), which stops at the first mistake; then whether what it says makes sense together, which
 //! gathers them all. Called by `portero dialect check` and at every start; what concerns two files at once is `mount`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use toml::Spanned;
@@ -304,10 +304,8 @@ impl Checker<'_> {
             }
             self.headers(&at, &error.headers);
             if let Some(message) = &error.message {
-                match Template::new(message.as_str().into()) {
-                    Ok(message) => self.places(plus(&at, "message"), &message, &["reason", "field", "method"], false),
-                    Err(wrong) => self.wrong(plus(&at, "message"), wrong.to_string()),
-                }
+                let message = Template::from(serde_json::Value::from(message.as_str()));
+                self.places(plus(&at, "message"), &message, &["reason", "field", "method"], false);
             }
             if let Some(body) = &error.body {
                 self.places(plus(&at, "body"), body, &["message", "reason", "field"], false);
@@ -326,19 +324,23 @@ impl Checker<'_> {
     /// Are the places of a template among those that have a value there?
     fn places(&mut self, at: impl Into<Vec<String>>, body: &Template, known: &[&str], person: bool) {
         let at = at.into();
-        let unknown: BTreeSet<String> = body
-            .places()
-            .into_iter()
-            .filter(|place| !known.contains(&place.as_str()))
-            .filter(|place| {
-                !(person && (PERSON.contains(&place.as_str()) || place.strip_prefix("user.attributes.").is_some_and(|n| !n.is_empty())))
-            })
-            .collect();
-        for place in unknown {
+        for (way, place) in body.ways() {
+            let way = [at.as_slice(), &way].concat();
+            let place = match place {
+                Ok(place) => place,
+                Err(malformed) => {
+                    self.wrong(way, malformed.to_string());
+                    continue;
+                }
+            };
+            let attribute = place.strip_prefix("user.attributes.").is_some_and(|name| !name.is_empty());
+            if known.contains(&place.as_str()) || (person && (PERSON.contains(&place.as_str()) || attribute)) {
+                continue;
+            }
             let mut there = known.to_vec();
             there.extend(if person { PERSON } else { &[] });
             let there = if there.is_empty() { "there are none".to_owned() } else { format!("there are {}", there.join(", ")) };
-            self.wrong(at.clone(), format!("${{{place}}} has no value here; {there}"));
+            self.wrong(way, format!("${{{place}}} has no value here; {there}"));
         }
         let whole = body.places().iter().any(|place| place == "user" || place == "users");
         if whole && self.dialect.user.is_none() {

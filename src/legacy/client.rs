@@ -38,7 +38,8 @@ pub async fn ensure(app: &App, dialect: &Dialect) -> Result<(), String> {
         }
         Some(record) if fits(&record.client, dialect) => record.client.clone(),
         Some(record) => {
-            let changed = clients::update(clients, &app.seal, id, wanted(dialect, Some(&record.client)), app.random.bytes(), now, &by).await;
+            let changed =
+                clients::update(clients, &app.seal, id, wanted(dialect, Some(&record.client)), app.random.bytes(), now, &by).await;
             changed.map_err(|error| format!("the client {id} cannot be changed: {error}"))?.record.client
         }
     };

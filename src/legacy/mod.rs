@@ -102,7 +102,6 @@ impl Dialects {
     }
 
     /// Their routes, from the root of the server.
-    #[must_use]
     pub fn routes(&self) -> Router<Arc<App>> {
         self.table.iter().fold(Router::new(), |routes, (pattern, entries)| routes.route(pattern, serve::path(entries.as_slice().into())))
     }
@@ -117,7 +116,8 @@ fn one(mount: &DialectMount) -> Result<Mounted, Vec<String>> {
             return Err(vec![format!("{} is neither a file ending in .toml nor one of {}", mount.source, names.join(", "))]);
         }
     };
-    let dialect = check::parse(&text).map_err(|wrong| wrong.iter().map(|mistake| format!("{}: {mistake}", mount.source)).collect::<Vec<_>>())?;
+    let dialect =
+        check::parse(&text).map_err(|wrong| wrong.iter().map(|mistake| format!("{}: {mistake}", mount.source)).collect::<Vec<_>>())?;
     Ok(Mounted { dialect: Arc::new(dialect), from: mount.source.clone(), prefix: mount.prefix.clone() })
 }
 

@@ -26,6 +26,9 @@ impl Path {
     /// What is wrong with it, in words that follow the path.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let rest = text.strip_prefix('/').ok_or("a path begins with /")?;
+        if rest == "/" {
+            return Err("two slashes follow each other");
+        }
         let (rest, slash) = rest.strip_suffix('/').map_or((rest, false), |rest| (rest, true));
         let segments = if rest.is_empty() { Vec::new() } else { rest.split('/').map(segment).collect::<Result<_, _>>()? };
         let names: Vec<&str> = segments.iter().filter_map(Segment::name).collect();

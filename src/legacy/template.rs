@@ -4,11 +4,12 @@
 //! Pure. Which places there are depends on the operation and is held against it by `check` before the server starts; a place whose value is
 //! missing in a request becomes null.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// A body as a file writes it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(transparent)]
 pub struct Template(Value);
 
 /// A `${` without its `}`, or with nothing between them.
@@ -24,19 +25,18 @@ enum Piece<'a> {
 }
 
 impl Template {
-    /// # Errors
-    /// [`Malformed`].
-    pub fn new(value: Value) -> Result<Self, Malformed> {
-        walk(&value, &mut |_| ())?;
-        Ok(Self(value))
-    }
-
     /// The names of its places, in order.
     #[must_use]
     pub fn places(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        walk(&self.0, &mut |name| names.push(name.to_owned())).expect("it was well-formed when it was read");
-        names
+        self.ways().into_iter().filter_map(|(_, name)| name.ok()).collect()
+    }
+
+    /// The same, each with the way to it (names of members and numbers of items), and what is no place although it begins like one.
+    #[must_use]
+    pub fn ways(&self) -> Vec<(Vec<String>, Result<String, Malformed>)> {
+        let mut found = Vec::new();
+        walk(&self.0, &mut Vec::new(), &mut |way, name| found.push((way.to_vec(), name.map(str::to_owned))));
+        found
     }
 
     /// The body with its places filled in. `value` knows what stands for a name.
@@ -45,9 +45,9 @@ impl Template {
     }
 }
 
-impl<'de> Deserialize<'de> for Template {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Self::new(Value::deserialize(from)?).map_err(serde::de::Error::custom)
+impl From<Value> for Template {
+    fn from(value: Value) -> Self {
+        Self(value)
     }
 }
 
@@ -59,31 +59,37 @@ pub fn text(template: &str, value: &impl Fn(&str) -> Value) -> Result<String, Ma
     Ok(pieces(template)?.iter().map(|piece| piece.text(value)).collect())
 }
 
-fn walk(value: &Value, found: &mut impl FnMut(&str)) -> Result<(), Malformed> {
+fn walk(value: &Value, way: &mut Vec<String>, found: &mut impl FnMut(&[String], Result<&str, Malformed>)) {
+    let mut below = |step: String, value: &Value| {
+        way.push(step);
+        walk(value, way, found);
+        way.pop();
+    };
     match value {
-        Value::String(text) => {
-            for piece in pieces(text)? {
-                if let Piece::Place(name) = piece {
-                    found(name);
+        Value::Array(items) => items.iter().enumerate().for_each(|(n, item)| below(n.to_string(), item)),
+        Value::Object(members) => members.iter().for_each(|(name, member)| below(name.clone(), member)),
+        Value::String(text) => match pieces(text) {
+            Ok(pieces) => {
+                for piece in pieces {
+                    if let Piece::Place(name) = piece {
+                        found(way, Ok(name));
+                    }
                 }
             }
-            Ok(())
-        }
-        Value::Array(items) => items.iter().try_for_each(|item| walk(item, found)),
-        Value::Object(members) => members.values().try_for_each(|member| walk(member, found)),
-        _ => Ok(()),
+            Err(malformed) => found(way, Err(malformed)),
+        },
+        _ => {}
     }
 }
 
 fn fill(template: &Value, value: &impl Fn(&str) -> Value) -> Value {
     match template {
-        Value::String(text) => {
-            let pieces = pieces(text).expect("it was well-formed when it was read");
-            match pieces.as_slice() {
-                [Piece::Place(name)] => value(name),
-                pieces => Value::String(pieces.iter().map(|piece| piece.text(value)).collect()),
-            }
-        }
+        // `check` let none through that is malformed.
+        Value::String(text) => match pieces(text).as_deref() {
+            Ok([Piece::Place(name)]) => value(name),
+            Ok(pieces) => Value::String(pieces.iter().map(|piece| piece.text(value)).collect()),
+            Err(_) => template.clone(),
+        },
         Value::Array(items) => Value::Array(items.iter().map(|item| fill(item, value)).collect()),
         Value::Object(members) => {
             Value::Object(members.iter().map(|(name, member)| (name.clone(), fill(member, value))).collect::<Map<_, _>>())
@@ -150,29 +156,32 @@ mod tests {
 
     #[test]
     fn a_place_alone_keeps_its_type() {
-        let template = Template::new(json!({ "id": "${user.id}", "off": "${user.disabled}", "none": "${user.x}", "all": ["${users}"] }));
-        let filled = template.expect("well-formed").fill(&value);
+        let template = json!({ "id": "${user.id}", "off": "${user.disabled}", "none": "${user.x}", "all": ["${users}"] });
+        let filled = Template(template).fill(&value);
         assert_eq!(filled, json!({ "id": 7, "off": false, "none": null, "all": [[{ "id": 1 }]] }));
     }
 
     #[test]
     fn a_place_in_a_text_becomes_text_and_is_not_read_again() {
-        let filled = Template::new(json!("${user.id}: ${user.name}!${none}")).expect("well-formed").fill(&value);
+        let filled = Template(json!("${user.id}: ${user.name}!${none}")).fill(&value);
         assert_eq!(filled, json!("7: Ana \"Ñ\" ${user.id}!"));
-        assert_eq!(Template::new(json!("$${user.id} costs 5 $")).expect("well-formed").fill(&value), json!("${user.id} costs 5 $"));
-        assert_eq!(Template::new(json!("")).expect("well-formed").fill(&value), json!(""));
+        assert_eq!(Template(json!("$${user.id} costs 5 $")).fill(&value), json!("${user.id} costs 5 $"));
+        assert_eq!(Template(json!("")).fill(&value), json!(""));
     }
 
     #[test]
     fn what_is_not_a_template() {
         for wrong in ["${", "${}", "a ${b", "${a b}", "${a${b}}", "${ñ}"] {
-            assert_eq!(Template::new(json!([wrong])), Err(Malformed), "{wrong}");
+            assert_eq!(Template(json!([wrong])).ways(), [(vec!["0".to_owned()], Err(Malformed))], "{wrong}");
+            assert_eq!(Template(json!([wrong])).fill(&value), json!([wrong]));
         }
     }
 
     #[test]
     fn places_are_found_wherever_they_stand() {
-        let template = Template::new(json!({ "a": ["${x}", { "b": "${y.z} ${x}" }], "c": 1 })).expect("well-formed");
+        let template = Template(json!({ "a": ["${x}", { "b": "${y.z} ${x}" }], "c": 1 }));
         assert_eq!(template.places(), ["x", "y.z", "x"]);
+        let ways: Vec<_> = template.ways().into_iter().map(|(way, _)| way.join(".")).collect();
+        assert_eq!(ways, ["a.0", "a.1.b", "a.1.b"]);
     }
 }

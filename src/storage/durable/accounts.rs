@@ -127,6 +127,8 @@ pub trait Accounts: Send + Sync {
     async fn delete(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// No number below or at this one is given to a new person of that source.
     async fn raise_counter(&self, source: &str, at_least: i64) -> Result<()>;
+    /// The person with a number of that source, or any other id of it that they had: given now where there was none. None if unknown.
+    async fn number(&self, id: &str, source: &str, now: Time, by: &Act) -> Result<Option<User>>;
 }
 
 /// An address that becomes a person's.
