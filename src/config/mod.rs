@@ -10,8 +10,10 @@ mod dialects;
 mod keys;
 mod later;
 mod log;
+mod mail;
 mod master_key;
 mod passwords;
+mod people;
 mod reader;
 mod secret;
 mod server;
@@ -33,8 +35,10 @@ pub use brand::Brand;
 pub use dialects::DialectMount;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
+pub use mail::Mail;
 pub use master_key::{DEVELOPMENT_FILE, MasterKey, Opened};
 pub use passwords::Passwords;
+pub use people::SignUp;
 pub use reader::{Entry, Problem, Problems, variable};
 pub use secret::{MASK, Secret, mask_url};
 pub use server::{MANAGEMENT_LISTEN, Mode, ModeReason, is_loopback};
@@ -79,6 +83,8 @@ pub struct Config {
     pub sessions: Sessions,
     pub passwords: Passwords,
     pub keys: Keys,
+    pub mail: Mail,
+    pub sign_up: SignUp,
     pub brand: Brand,
     pub log: Log,
     pub shutdown: Shutdown,
@@ -118,6 +124,8 @@ impl Default for Config {
             sessions: Sessions::default(),
             passwords: Passwords::default(),
             keys: Keys::default(),
+            mail: Mail::default(),
+            sign_up: SignUp::Open,
             brand: Brand::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),
@@ -153,6 +161,8 @@ impl Config {
         let sessions = Sessions::read(reader);
         let passwords = Passwords::read(reader);
         let keys = Keys::read(reader);
+        let mail = Mail::read(reader, development);
+        let sign_up = SignUp::read(reader, development);
         let brand = Brand::read(reader);
         let log = Log::read(reader);
         let shutdown = Shutdown::read(reader, development);
@@ -165,6 +175,8 @@ impl Config {
         sessions.check(reader);
         passwords.check(reader, production);
         keys.check(reader);
+        mail.check(reader, production);
+        sign_up.check(reader, &mail, production);
         brand.check(reader);
         log.check(reader);
         shutdown.check(reader);
@@ -189,6 +201,8 @@ impl Config {
             sessions,
             passwords,
             keys,
+            mail,
+            sign_up,
             brand,
             log,
             shutdown,

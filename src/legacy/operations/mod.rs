@@ -10,6 +10,7 @@
 //! Owns: whose token a request may carry, which role an operation asks for, what of a person an answer shows. Rules about accounts,
 //! passwords and grants are `accounts`' and `tokens`'.
 
+mod one_time;
 mod people;
 mod tokens;
 
@@ -81,6 +82,8 @@ pub(super) async fn run(call: &Call<'_>) -> Done {
         Operation::Me => people::me(call).await,
         Operation::List => people::list(call).await,
         Operation::Get => people::get(call).await,
+        Operation::OneTimeCreate => one_time::create(call).await,
+        Operation::OneTimeValidate => one_time::validate(call).await,
         _ => Err(ErrorName::Unavailable.into()),
     }
 }
