@@ -14,6 +14,7 @@ mod host;
 mod keys;
 mod migrate;
 mod output;
+mod passwords;
 mod serve;
 mod user;
 mod welcome;
@@ -102,6 +103,9 @@ enum Command {
     /// Manage signing keys
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Make the file of breached passwords
+    #[command(subcommand)]
+    Passwords(passwords::Passwords),
     /// Check or print the configuration
     #[command(subcommand)]
     Config(config::Config),
@@ -131,6 +135,7 @@ pub fn run() -> ExitCode {
     let done = match command.unwrap_or_else(|| Command::Serve(serve::Serve::default())) {
         Command::Serve(serve) => serve::run(&global, serve),
         Command::Healthcheck(healthcheck) => healthcheck::run(&global, &healthcheck),
+        Command::Passwords(command) => passwords::run(&global, &command),
         Command::Config(command) => config::run(&global, &command),
         Command::Dialect(command) => dialect::run(&global, &command),
         Command::Migrate(migrate) => block_on(migrate::run(&global, &migrate)),

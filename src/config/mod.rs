@@ -27,6 +27,7 @@ mod tokens;
 mod tests;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
@@ -85,6 +86,8 @@ pub struct Config {
     pub keys: Keys,
     pub mail: Mail,
     pub sign_up: SignUp,
+    /// The JSON Schema that attributes of people are held to.
+    pub attributes_schema: Option<PathBuf>,
     pub brand: Brand,
     pub log: Log,
     pub shutdown: Shutdown,
@@ -126,6 +129,7 @@ impl Default for Config {
             keys: Keys::default(),
             mail: Mail::default(),
             sign_up: SignUp::Open,
+            attributes_schema: None,
             brand: Brand::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),
@@ -163,6 +167,7 @@ impl Config {
         let keys = Keys::read(reader);
         let mail = Mail::read(reader, development);
         let sign_up = SignUp::read(reader, development);
+        let attributes_schema = reader.optional("attributes_schema");
         let brand = Brand::read(reader);
         let log = Log::read(reader);
         let shutdown = Shutdown::read(reader, development);
@@ -203,6 +208,7 @@ impl Config {
             keys,
             mail,
             sign_up,
+            attributes_schema,
             brand,
             log,
             shutdown,
