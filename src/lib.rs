@@ -45,7 +45,7 @@
 //! | app | config clock colour urls telemetry i18n seal outgoing request protocol storage keys once mail accounts clients tokens browser |
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
 //! | web | app protocol accounts clients storage once mail browser urls i18n seal clock |
-//! | legacy | app config urls protocol accounts clients tokens once storage clock request telemetry::metrics layers::Shared |
+//! | legacy | app config urls i18n protocol accounts clients tokens once storage clock request telemetry::metrics layers::Shared |
 //! | jobs | app keys storage tokens mail clock |
 //! | demo | app storage browser clients accounts mail outgoing urls i18n seal |
 //! | layers | app config storage browser urls request telemetry::metrics |

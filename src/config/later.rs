@@ -16,9 +16,6 @@ pub(super) fn read(reader: &mut Reader<'_>) {
     if reader.optional("registration").is_some_and(|registration: Registration| registration != Registration::Off) {
         idle(reader, "registration");
     }
-    if reader.is_set("dialects") {
-        idle(reader, "dialects");
-    }
 }
 
 fn idle(reader: &mut Reader<'_>, key: &str) {

@@ -169,6 +169,7 @@ fn standard(style: Style, name: ErrorName) -> Standard {
             body = drf.then(|| json!({ "detail": "Token is invalid or expired", "code": "token_not_valid" }));
             (401, pick("Invalid refresh token", "Token is invalid or has expired", ""))
         }
+        E::NotRecent => (403, "Sign in again first"),
         E::Forbidden => (403, pick("Not enough permissions", "Forbidden", "You do not have permission to perform this action.")),
         E::UnknownUser => (404, pick("User not found", "User not found", "No User matches the given query.")),
         E::EmailTaken => {

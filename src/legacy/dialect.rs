@@ -38,6 +38,9 @@ pub struct Dialect {
     /// What an error without a field looks like, where it is none of the style's: `{ error = "${message}" }`.
     #[serde(default)]
     pub error_body: Option<Template>,
+    /// Of mails and of the reasons why a password is refused, where a request does not say (`Accept-Language`).
+    #[serde(default)]
+    pub language: Language,
     /// Is `/users` the same as `/users/`?
     #[serde(default)]
     pub slash: Slash,
@@ -66,6 +69,15 @@ words! {
         Flask: "flask",
         /// Django REST framework with SimpleJWT: `{"detail"}`, or the list of each field's errors.
         Drf: "drf",
+    }
+}
+
+words! {
+    #[derive(Default)]
+    Language {
+        #[default]
+        En: "en",
+        Es: "es",
     }
 }
 
@@ -242,9 +254,9 @@ words! {
         /// A display name.
         Name: "name",
         Locale: "locale",
-        Password: "password",
         /// E-mail or user name.
         Identifier: "identifier",
+        Password: "password",
         Token: "token",
         RefreshToken: "refresh_token",
         OldPassword: "old_password",
@@ -343,6 +355,7 @@ words! {
         NoToken: "no_token",
         BadToken: "bad_token",
         BadRefresh: "bad_refresh",
+        NotRecent: "not_recent",
         Forbidden: "forbidden",
         UnknownUser: "unknown_user",
         EmailTaken: "email_taken",

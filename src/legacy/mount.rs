@@ -160,6 +160,7 @@ const OWN: &[&str] = &[
     "sign-in",
     "sign-up",
     "v1",
+    "verify-email",
 ];
 
 /// Is this path one of the server's own, below its base (the issuer's path)? `/` is the home page.

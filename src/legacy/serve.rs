@@ -15,6 +15,7 @@ use super::mount::Entry;
 use super::operations::{self, Call};
 use super::request::{self, BadBody, Incoming};
 use crate::app::App;
+use crate::i18n::{Lang, Wishes};
 use crate::layers::Shared;
 use crate::request::RequestContext;
 use crate::telemetry::metrics;
@@ -85,7 +86,10 @@ async fn done(app: &App, dialect: &Arc<Dialect>, route: &Route, names: &[String]
     let now = app.clock.now();
     let (mut parts, body) = request.into_parts();
     let context = parts.extensions.get::<RequestContext>().cloned().unwrap_or(RequestContext { id: "-".into(), address: None });
-    let mut call = Call { app, dialect, route, context, now, caller: None, fields: request::Fields::default() };
+    let accept_language = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let default = Lang::parse(dialect.language.as_str()).unwrap_or_default();
+    let lang = Wishes { accept_language, default, ..Wishes::default() }.negotiate();
+    let mut call = Call { app, dialect, route, context, lang, now, caller: None, fields: request::Fields::default() };
     call.limited().await?;
     call.identify(&parts.headers).await?;
     let path = match RawPathParams::from_request_parts(&mut parts, &()).await {

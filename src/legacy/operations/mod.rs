@@ -12,6 +12,7 @@
 
 mod one_time;
 mod people;
+mod sign_up;
 mod tokens;
 
 use std::sync::Arc;
@@ -21,11 +22,14 @@ use serde_json::{Map, Value, json};
 use tracing::Instrument as _;
 
 use super::answer::Refused;
-use super::dialect::{Dialect, ErrorName, Ids, Operation, Route};
-use super::request::{self, Fields};
-use crate::accounts::users::OWNER;
+use super::dialect::{Dialect, ErrorName, FieldName, Ids, Operation, Route};
+use super::request::{self, Fields, Wrong};
+use crate::accounts::desk::Asking;
+use crate::accounts::email::BadName;
+use crate::accounts::users::{AccountError, OWNER};
 use crate::app::App;
 use crate::clock::Time;
+use crate::i18n::{self, Lang};
 use crate::protocol::access_token::AccessClaims;
 use crate::protocol::client::Client;
 use crate::request::RequestContext;
@@ -48,6 +52,8 @@ pub(super) struct Call<'a> {
     pub dialect: &'a Arc<Dialect>,
     pub route: &'a Route,
     pub context: RequestContext,
+    /// For mails to people whose own language is not known, and for reasons.
+    pub lang: Lang,
     pub now: Time,
     /// Who calls; none for the operations that begin with a password or a token of their own.
     pub caller: Option<Caller>,
@@ -75,6 +81,8 @@ type Done = Result<Values, Refused>;
 /// Does what the route says.
 pub(super) async fn run(call: &Call<'_>) -> Done {
     match call.route.operation {
+        Operation::Register => sign_up::register(call).await,
+        Operation::VerifyEmail => sign_up::verify_email(call).await,
         Operation::Login => tokens::login(call).await,
         Operation::Refresh => tokens::refresh(call).await,
         Operation::Renew => tokens::renew(call).await,
@@ -82,9 +90,11 @@ pub(super) async fn run(call: &Call<'_>) -> Done {
         Operation::Me => people::me(call).await,
         Operation::List => people::list(call).await,
         Operation::Get => people::get(call).await,
+        Operation::Update => people::update(call).await,
+        Operation::ChangePassword => people::change_password(call).await,
+        Operation::Delete => people::delete(call).await,
         Operation::OneTimeCreate => one_time::create(call).await,
         Operation::OneTimeValidate => one_time::validate(call).await,
-        _ => Err(ErrorName::Unavailable.into()),
     }
 }
 
@@ -178,6 +188,39 @@ impl Call<'_> {
             client_id: Some(self.caller.as_ref().map_or(&self.dialect.client.id, |caller| &caller.claims.client_id).clone()),
             address: self.context.address,
             request_id: self.context.id.to_string(),
+        }
+    }
+
+    /// For the operations on accounts.
+    pub fn asking<'a>(&self, by: &'a Act) -> Asking<'a> {
+        Asking { lang: self.lang, device: None, now: self.now, by }
+    }
+
+    /// What an operation on accounts refused, in the dialect's terms.
+    pub fn account_error(&self, error: &AccountError) -> Refused {
+        let field = |name, wrong| Refused::field(self.route, name, wrong, error.to_string());
+        match error {
+            AccountError::Name(BadName::Email) => field(FieldName::Email, Wrong::NotEmail),
+            AccountError::Name(BadName::Username) => field(FieldName::Username, Wrong::Refused),
+            AccountError::Invalid("name", _) => field(FieldName::Name, Wrong::Refused),
+            AccountError::Invalid("locale", _) => field(FieldName::Locale, Wrong::Refused),
+            AccountError::Password(bad) => Refused::because(ErrorName::RefusedPassword, i18n::text(self.lang, bad.key(), &[])),
+            AccountError::Taken("username") => ErrorName::UsernameTaken.into(),
+            AccountError::Taken(_) => ErrorName::EmailTaken.into(),
+            AccountError::Unknown => ErrorName::UnknownUser.into(),
+            AccountError::WrongPassword => ErrorName::WrongPassword.into(),
+            AccountError::Locked { until } => Refused::later(ErrorName::TooMany, (*until - self.now).to_std().unwrap_or_default()),
+            AccountError::Throttled { retry_after } => Refused::later(ErrorName::TooMany, *retry_after),
+            AccountError::Closed => ErrorName::SignUpClosed.into(),
+            AccountError::Link(_) | AccountError::Code(_) => ErrorName::BadVerification.into(),
+            AccountError::NotRecent => Refused::because(ErrorName::NotRecent, error.to_string()),
+            AccountError::LastOwner => ErrorName::LastOwner.into(),
+            AccountError::Stale => Refused::later(ErrorName::Unavailable, RETRY_AFTER),
+            AccountError::Busy(busy) => Refused::later(ErrorName::Unavailable, busy.retry_after),
+            AccountError::Storage(error) => fault(error),
+            AccountError::Invalid(..) | AccountError::Member { .. } | AccountError::Claim(_) | AccountError::Attributes(_) => {
+                Refused::because(ErrorName::Refused, error.to_string())
+            }
         }
     }
 

@@ -39,6 +39,7 @@ pub async fn authenticated(
         Ok(Outcome::SignedIn { user, amr, acr }) => Ok((*user, amr, acr)),
         Ok(Outcome::Refused(refusal)) => Err(match refusal {
             Refusal::WrongCredentials => ErrorName::WrongCredentials.into(),
+            Refusal::ResetRequired => ErrorName::ResetRequired.into(),
             Refusal::Locked { until } => Refused::later(ErrorName::TooMany, (until - call.now).to_std().unwrap_or_default()),
             Refusal::Throttled { retry_after } => Refused::later(ErrorName::TooMany, retry_after),
         }),

@@ -66,7 +66,7 @@ pub struct NewHash<'a> {
     pub hash: &'a str,
     /// It is stored only if the account's password and address are still those.
     pub credential_revision: i64,
-    /// The session that goes on.
+    /// The session that goes on; or, of somebody who has none, the grant (hexadecimal) with which they ask.
     pub keep_session: Option<&'a str>,
 }
 
