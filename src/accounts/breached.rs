@@ -205,6 +205,13 @@ fn six_bytes(hex: &str) -> Option<[u8; 6]> {
     Some(bytes)
 }
 
+/// The line of a password in the public list.
+#[cfg(test)]
+pub(super) fn line(password: &str, count: u64) -> String {
+    let hex: String = Sha1::digest(password.as_bytes()).iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("{hex}:{count}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,13 +221,7 @@ mod tests {
     }
 
     fn list(passwords: &[(&str, u64)]) -> String {
-        let mut lines: Vec<String> = passwords
-            .iter()
-            .map(|(password, count)| {
-                let hex: String = Sha1::digest(password.as_bytes()).iter().map(|byte| format!("{byte:02X}")).collect();
-                format!("{hex}:{count}")
-            })
-            .collect();
+        let mut lines: Vec<String> = passwords.iter().map(|(password, count)| line(password, *count)).collect();
         lines.sort();
         lines.join("\r\n")
     }

@@ -52,4 +52,6 @@ pub fn new_id(prefix: &str, now: Time, random: [u8; 10]) -> String {
 #[cfg(test)]
 mod on_storage_tests;
 #[cfg(test)]
+mod operations_tests;
+#[cfg(test)]
 mod tests;

@@ -148,7 +148,7 @@ impl Server {
             roles: Vec::new(),
             claims: serde_json::Map::new(),
             password: Some(PASSWORD),
-            demo: false,
+            ..NewAccount::default()
         };
         let fresh = users::Fresh { id: app.random.bytes(), salt: app.random.bytes() };
         let by = Self::operator();
