@@ -7,6 +7,7 @@ mod faults;
 mod harness;
 mod import;
 mod imports;
+mod legacy;
 mod logout;
 mod openidconnect_client;
 mod refresh_token;
