@@ -9,6 +9,7 @@ use crate::accounts::sign_up::{self, Form, Terms};
 use crate::legacy::answer::Refused;
 use crate::legacy::dialect::{ErrorName, FieldName, Ids};
 use crate::storage::durable::UserKey;
+use crate::tokens::grant::RETRY_AFTER;
 
 /// What a development server takes for a solved captcha.
 const TEST: &str = "test";
@@ -18,7 +19,7 @@ const BY_MAIL: &str = "otp";
 const ACR: &str = "1";
 
 pub async fn register(call: &Call<'_>) -> Done {
-    captcha(call)?;
+    captcha(call).await?;
     let fields = &call.fields;
     let form = Form {
         email: fields.needed(FieldName::Email),
@@ -71,15 +72,20 @@ pub(super) fn rules<'a>(call: &'a Call<'_>) -> Option<Rules<'a>> {
     }
 }
 
-/// The captcha that an old form sends along. A development server takes `test`. Elsewhere nobody here can judge what another service's widget gave:
-/// it must be there, and the limits of sign-up and the mail to the address do what it was for.
-fn captcha(call: &Call<'_>) -> Result<(), Refused> {
-    match call.fields.text(FieldName::Captcha) {
-        None => Ok(()),
-        Some(TEST) if call.app.is_development() => Ok(()),
-        Some(solved) if !call.app.is_development() && !solved.trim().is_empty() => Ok(()),
-        Some(_) => Err(call.refused(ErrorName::BadCaptcha, "captcha")),
-    }
+/// The captcha that an old form sends along. Its provider judges it, where one is set (`PORTERO_CAPTCHA`); a development server takes `test` without
+/// asking. Without a provider nobody here can judge what another service's widget gave: outside development it must be there, and the limits of
+/// sign-up and the mail to the address do what it was for.
+async fn captcha(call: &Call<'_>) -> Result<(), Refused> {
+    let (app, Some(solved)) = (call.app, call.fields.text(FieldName::Captcha)) else { return Ok(()) };
+    let passed = match &app.captcha {
+        _ if app.is_development() && solved == TEST => true,
+        Some(provider) => provider.passed(&app.outgoing, solved, call.context.address).await.map_err(|error| {
+            tracing::error!(event = "fault", detail = %error, "a captcha was not judged");
+            Refused::later(ErrorName::Unavailable, RETRY_AFTER)
+        })?,
+        None => !app.is_development() && !solved.trim().is_empty(),
+    };
+    if passed { Ok(()) } else { Err(call.refused(ErrorName::BadCaptcha, "captcha")) }
 }
 
 /// A token from a mail: the address is theirs, and they are signed in.
