@@ -9,6 +9,7 @@ mod durable;
 mod ephemeral;
 mod faults;
 mod grants;
+mod outbox;
 mod people;
 mod races;
 

@@ -13,8 +13,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "foundation", sql: include_str!("../../../migrations/0001_foundation.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "foundation", sql: include_str!("../../../migrations/0001_foundation.sql") },
+    Migration { version: 2, name: "outbox", sql: include_str!("../../../migrations/0002_outbox.sql") },
+];
 
 const IDENTITY_POSTGRES: &str = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY";
 const IDENTITY_SQLITE: &str = "INTEGER PRIMARY KEY AUTOINCREMENT";

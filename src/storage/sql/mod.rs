@@ -113,6 +113,24 @@ macro_rules! audit {
     }};
 }
 
+/// Inside a [`step!`]: puts mails into the outbox, so that they go out exactly if the step is done.
+macro_rules! enqueue {
+    ($tx:ident, $mails:expr) => {
+        for mail in $mails {
+            let mail: &crate::storage::durable::NewMail = mail;
+            sqlx::query(crate::storage::sql::outbox::INSERT)
+                .bind(&mail.id)
+                .bind(&mail.to_address)
+                .bind(&mail.kind)
+                .bind(&mail.lang)
+                .bind(crate::storage::sql::outbox::encoded(&mail.sealed))
+                .bind(crate::storage::sql::seconds(mail.created_at))
+                .execute(&mut *$tx)
+                .await?;
+        }
+    };
+}
+
 mod attempts;
 mod audit;
 mod clients;
@@ -121,7 +139,7 @@ mod consents;
 mod grants;
 mod keys;
 pub mod migrate;
-
+mod outbox;
 mod pool;
 mod revision;
 #[cfg(test)]
