@@ -12,6 +12,7 @@
 //! | `accounts` | people: the one door for passwords, limits, sessions |
 //! | `clients` | clients as managed things |
 //! | `browser` | what every HTML answer needs: cookies, form tokens, language, layout |
+//! | `api` | JSON under `/v1`, and its OpenAPI document |
 //! | `web` | the pages, each beside its template |
 //! | `storage` | contracts, SQL for both databases, the short-lived store |
 //! | `app` `router` `layers` | everything put together; which path; under which layers |
@@ -40,6 +41,7 @@
 //! | app | config clock urls telemetry i18n seal outgoing request protocol storage keys accounts clients tokens browser |
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
 //! | web | app protocol accounts clients storage browser urls i18n seal clock |
+//! | api | app protocol tokens accounts clients storage keys seal urls i18n request telemetry::metrics |
 //! | jobs | app keys storage tokens clock |
 //! | demo | app storage browser clients accounts outgoing urls i18n seal |
 //! | layers | app config storage browser urls request telemetry::metrics |
@@ -50,7 +52,7 @@
 //!
 //! | crate | named in |
 //! |---|---|
-//! | axum | app router layers management connections browser endpoints web demo tokens/bearer.rs |
+//! | axum | app router layers management connections browser endpoints web api demo tokens/bearer.rs |
 //! | sqlx | storage/sql storage/mod.rs storage/durable |
 //! | redis | storage/redis.rs |
 //! | josekit | keys/jose.rs |
@@ -60,6 +62,7 @@
 //! | askama | browser web demo |
 
 pub mod accounts;
+pub mod api;
 pub mod app;
 pub mod browser;
 pub mod cli;

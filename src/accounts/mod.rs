@@ -10,6 +10,7 @@
 //! | what else is known of a person | [`claims`] |
 //! | making and changing accounts | [`users`] |
 //! | sessions in browsers | [`sessions`] |
+//! | organisations | [`organizations`] |
 //!
 //! Called by `web`, `endpoints::token`, `cli` and `app`. Rows and their audit are the store's.
 
@@ -17,6 +18,7 @@ pub mod authenticate;
 pub mod claims;
 pub mod email;
 pub mod limits;
+pub mod organizations;
 pub mod password;
 pub mod password_rules;
 pub mod sessions;

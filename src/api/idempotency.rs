@@ -32,7 +32,6 @@ const KEPT: [HeaderName; 3] = [CONTENT_TYPE, LOCATION, ETAG];
 /// The header, for the document.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it describes the header; the middleware reads it")]
 pub struct IdempotencyKey {
     /// A word of the client's own, such as a UUID. The same request under the same key within a day is done once, and answered the same.
     #[param(rename = "Idempotency-Key", nullable = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$")]

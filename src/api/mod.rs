@@ -27,10 +27,15 @@ pub mod version;
 
 use std::sync::Arc;
 
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware;
 use utoipa_axum::router::OpenApiRouter;
 
+use self::problem::{Code, Problem, Why, Wrong};
+use crate::accounts::users::AccountError;
 use crate::app::App;
+use crate::clock::Time;
 
 /// Every operation, without what lies around them: for the document.
 #[must_use]
@@ -42,4 +47,30 @@ pub fn operations() -> OpenApiRouter<Arc<App>> {
 #[must_use]
 pub fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     operations().layer(middleware::from_fn_with_state(Arc::clone(app), edge::around))
+}
+
+/// A moment as the API writes it (RFC 3339).
+fn moment(at: Time) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+/// Where something that was made is now.
+fn located(headers: &mut HeaderMap, address: &str) {
+    headers.extend(HeaderValue::from_str(address).ok().map(|address| (LOCATION, address)));
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        let wrong = |member: &str, reason: String| Wrong::member(member, "invalid", Why::Said(reason)).into();
+        match error {
+            AccountError::Invalid(member, reason) => wrong(member, reason.to_owned()),
+            AccountError::Taken(member) => Self::taken(member),
+            AccountError::Unknown => Code::NotFound.into(),
+            AccountError::Busy(busy) => Self::later(Code::Unavailable, busy.retry_after),
+            AccountError::Storage(fault) => fault.into(),
+            AccountError::Name(error) => wrong("email", error.to_string()),
+            AccountError::Password(error) => wrong("password", error.to_string()),
+            AccountError::Claim(error) => wrong("claims", error.to_string()),
+        }
+    }
 }

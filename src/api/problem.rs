@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use axum::http::header::{ACCEPT, ACCEPT_PATCH, ALLOW, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
@@ -243,7 +243,7 @@ impl Problem {
         if self.code == Code::UnsupportedMediaType {
             // RFC 9110 §15.5.16: the answer says what would be accepted; RFC 5789 §3.1 for PATCH.
             headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-            headers.insert(ACCEPT_PATCH, HeaderValue::from_static("application/merge-patch+json, application/json"));
+            headers.insert(HeaderName::from_static("accept-patch"), HeaderValue::from_static("application/merge-patch+json, application/json"));
         }
     }
 }
@@ -279,9 +279,9 @@ impl IntoResponse for Problem {
 
 /// What the router itself refuses below `/v1`: no such path, or no such method there.
 #[must_use]
-pub fn unrouted(code: Code, accept_language: Option<&str>, request_id: &str, urls: &Urls, allow: Option<HeaderValue>) -> Response {
+pub fn unrouted(code: Code, accept_language: Option<&str>, request_id: &str, urls: &Urls) -> Response {
     let mut response = Problem::from(code).write(language(accept_language), request_id, urls);
-    response.headers_mut().extend(allow.map(|allow| (ALLOW, allow)));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -296,7 +296,7 @@ pub fn language(accept_language: Option<&str>) -> Lang {
 #[schema(as = Problem, title = "Problem")]
 pub struct ProblemDocument {
     /// Leads to the explanation of the code.
-    #[schema(format = Uri)]
+    #[schema(format = "uri")]
     pub r#type: String,
     /// In words, in the language of the request.
     pub title: String,

@@ -14,6 +14,24 @@ use serde::Serialize;
 use super::body::one_header;
 use super::problem::{Code, Problem};
 
+/// The header, for the document.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IfMatch {
+    /// The `ETag` of what you have seen: it is changed only if it is still that.
+    #[param(rename = "If-Match", nullable = false, max_length = 200)]
+    pub if_match: Option<String>,
+}
+
+/// The header, for the document.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IfNoneMatch {
+    /// The `ETag` of what you have: it is not sent again.
+    #[param(rename = "If-None-Match", nullable = false, max_length = 200)]
+    pub if_none_match: Option<String>,
+}
+
 /// What `If-Match` and `If-None-Match` of a request say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conditions {

@@ -71,6 +71,8 @@ pub struct Config {
     pub resources: Vec<String>,
     /// Off only for tests.
     pub limits: bool,
+    /// `/docs` and `/openapi.json` are served.
+    pub docs: bool,
     pub tokens: Tokens,
     pub sessions: Sessions,
     pub passwords: Passwords,
@@ -109,6 +111,7 @@ impl Default for Config {
             pkce: PkcePolicy::All,
             resources: vec!["*".to_owned()],
             limits: true,
+            docs: true,
             tokens: Tokens::default(),
             sessions: Sessions::default(),
             passwords: Passwords::default(),
@@ -178,6 +181,7 @@ impl Config {
             pkce: access.pkce,
             resources: access.resources,
             limits: access.limits,
+            docs: access.docs,
             tokens,
             sessions,
             passwords,

@@ -23,7 +23,7 @@ pub use crate::seal::Digest;
 pub use open::{OpenError, Schema, StorageOptions, migrate, pending};
 
 use cached::CachedClients;
-use durable::{Attempts, Audit, Clients, Consents, Grants, Outbox, Revisions, Sessions, SigningKeys, Users};
+use durable::{Attempts, Audit, Clients, Consents, Grants, Organizations, Outbox, Revisions, Sessions, SigningKeys, Users};
 use ephemeral::Records;
 
 pub type Result<T> = std::result::Result<T, StorageError>;
@@ -59,6 +59,7 @@ pub struct Storage {
     pub keys: Arc<dyn SigningKeys>,
     pub attempts: Arc<dyn Attempts>,
     pub audit: Arc<dyn Audit>,
+    pub organizations: Arc<dyn Organizations>,
     pub outbox: Arc<dyn Outbox>,
     pub revisions: Arc<dyn Revisions>,
     pub ephemeral: Records,

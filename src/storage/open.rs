@@ -115,6 +115,7 @@ impl Storage {
             keys: sql.clone(),
             attempts: sql.clone(),
             audit: sql.clone(),
+            organizations: sql.clone(),
             outbox: sql.clone(),
             revisions: sql.clone(),
             ephemeral,

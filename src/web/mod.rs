@@ -6,6 +6,7 @@
 
 pub mod assets;
 pub mod consent;
+pub mod docs;
 mod flow;
 pub mod home;
 pub mod preferences;
