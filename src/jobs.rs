@@ -94,13 +94,17 @@ async fn stage_keys(app: &App) {
 
 async fn clean(app: &App) {
     let now = app.clock.now();
-    let cleaned = tokio::join!(app.storage.grants.clean(now), app.storage.sessions.clean(now), app.storage.attempts.clean(now));
-    match cleaned {
-        (Ok(grants), Ok(sessions), Ok(attempts)) => tracing::debug!(event = "cleaned", grants, sessions, attempts),
-        (grants, sessions, attempts) => {
-            for fault in [grants.err(), sessions.err(), attempts.err()].into_iter().flatten() {
-                tracing::warn!(event = "fault", detail = %fault, "cleaning did not finish; the next round goes on");
-            }
+    let storage = &app.storage;
+    let cleaned = [
+        ("grants", storage.grants.clean(now).await),
+        ("sessions", storage.sessions.clean(now).await),
+        ("attempts", storage.attempts.clean(now).await),
+        ("spent", storage.spent.clean(now).await),
+    ];
+    for (what, cleaned) in cleaned {
+        match cleaned {
+            Ok(rows) => tracing::debug!(event = "cleaned", what, rows),
+            Err(fault) => tracing::warn!(event = "fault", what, detail = %fault, "cleaning did not finish; the next round goes on"),
         }
     }
 }

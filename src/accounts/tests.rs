@@ -16,7 +16,9 @@ use super::password::{Cost, Hasher, Settings};
 use super::password_rules::BadPassword;
 use super::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::seal::{Digest, Seal};
-use crate::storage::durable::{Act, Actor, Admission, Attempts, Audit, AuditRow, NewUser, Refusal as Refused, User, UserKey, Users};
+use crate::storage::durable::{
+    Act, Actor, Admission, Attempts, Audit, AuditFilter, AuditRow, ExternalId, NewUser, Refusal as Refused, User, UserKey, Users,
+};
 use crate::storage::ephemeral::{Ephemeral, Rule, Taken};
 use crate::storage::{Result, StorageError, Time};
 
@@ -51,6 +53,10 @@ impl Rows {
         let mut rows = self.users.lock().expect("rows");
         let found = rows.iter_mut().find(|row| match key {
             UserKey::Id(id) => row.user.as_ref().is_some_and(|user| user.id == id),
+            UserKey::External { source, id } => {
+                let is = |external: &ExternalId| external.source == source && external.id == id;
+                row.user.as_ref().is_some_and(|user| user.external.iter().any(is))
+            }
             UserKey::Identifier(name) => row.email == name || row.username.as_deref() == Some(name),
         });
         Ok(found.map(|row| {
@@ -142,6 +148,10 @@ impl Attempts for Rows {
         self.attempts.lock().expect("attempts").remove(key);
         Ok(())
     }
+    async fn forget(&self, keys: &[Digest], _user_id: &str, _now: Time, _by: &Act) -> Result<()> {
+        self.attempts.lock().expect("attempts").retain(|key, _| !keys.contains(key));
+        Ok(())
+    }
     async fn withdrawn(&self, key: &Digest, _now: Time) -> Result<()> {
         if let Some((count, until)) = self.attempts.lock().expect("attempts").get_mut(key) {
             *count -= 1;
@@ -161,6 +171,14 @@ impl Audit for Rows {
         self.refusals.lock().expect("refusals").push((refusal.subject.clone(), refusal.reason));
         Ok(())
     }
+    async fn looked(&self, _act: &str, _subject: Option<String>, _now: Time, _by: &Act) -> Result<()> {
+        Ok(())
+    }
+
+    async fn search(&self, _filter: &AuditFilter<'_>, _before: Option<i64>, _limit: u32) -> Result<Vec<AuditRow>> {
+        Ok(Vec::new())
+    }
+
     async fn recent(&self, _limit: u32) -> Result<Vec<AuditRow>> {
         Ok(Vec::new())
     }

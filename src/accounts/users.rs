@@ -39,6 +39,8 @@ pub enum AccountError {
     Taken(&'static str),
     #[error("there is no such account")]
     Unknown,
+    #[error("this is the last owner; make another one first (portero user create --role owner …)")]
+    LastOwner,
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error(transparent)]
@@ -49,6 +51,7 @@ impl From<StorageError> for AccountError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::Conflict(member) => Self::Taken(member),
+            StorageError::LastOwner => Self::LastOwner,
             fault => Self::Storage(fault),
         }
     }
@@ -257,10 +260,11 @@ async fn prepare(hasher: &Hasher, account: NewAccount<'_>, fresh: Fresh, now: Ti
         locale,
         claims: given.claims,
         roles,
-        disabled_at: None,
         demo: account.demo,
+        revision: 1,
         created_at: now,
         updated_at: now,
+        ..User::default()
     };
     let password_hash = match account.password {
         Some(password) => {

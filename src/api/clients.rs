@@ -174,8 +174,8 @@ async fn change(
         caller.over_scopes(&before.scope)?;
         caller.over_scopes(&after.scope)
     };
-    let fresh = app.random.bytes();
-    let done = clients::patch(&*app.storage.clients, &app.seal, &id, &patch.given, expected, allowed, fresh, now, &by).await;
+    let patch = clients::Patch { client_id: &id, given: &patch.given, expected, fresh_secret: app.random.bytes() };
+    let done = clients::patch(&*app.storage.clients, &app.seal, &patch, allowed, now, &by).await;
     let done = done.map_err(|problem: Problem| match (problem.code, expected) {
         (Code::ChangedMeanwhile, Some(_)) => Code::PreconditionFailed.into(),
         _ => problem,

@@ -66,6 +66,7 @@ impl From<AccountError> for Problem {
             AccountError::Invalid(member, reason) => wrong(member, reason.to_owned()),
             AccountError::Taken(member) => Self::taken(member),
             AccountError::Unknown => Code::NotFound.into(),
+            AccountError::LastOwner => Code::LastOwner.into(),
             AccountError::Busy(busy) => Self::later(Code::Unavailable, busy.retry_after),
             AccountError::Storage(fault) => fault.into(),
             AccountError::Name(error) => wrong("email", error.to_string()),

@@ -168,6 +168,7 @@ impl From<StorageError> for Problem {
                 Self::later(Code::Unavailable, MOMENT)
             }
             StorageError::Conflict(member) => Self::taken(member),
+            StorageError::LastOwner => Code::LastOwner.into(),
             StorageError::Corrupt(detail) => {
                 tracing::error!(event = "broken", %detail, "a request failed through a fault of ours that waiting will not mend");
                 Code::Broken.into()

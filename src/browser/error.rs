@@ -204,7 +204,7 @@ impl From<StorageError> for PageError {
     fn from(fault: StorageError) -> Self {
         let reason = match fault {
             StorageError::Unavailable(_) => PageReason::Unavailable(Duration::from_secs(5)),
-            StorageError::Conflict(_) | StorageError::Corrupt(_) => PageReason::Broken,
+            StorageError::Conflict(_) | StorageError::LastOwner | StorageError::Corrupt(_) => PageReason::Broken,
         };
         Self::new(reason).with_detail(fault.to_string())
     }

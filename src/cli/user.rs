@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::host::{Host, read_object, read_stdin};
 use super::output::{plain, table};
 use super::{Done, Failure, Global};
-use crate::accounts::users::{self, AccountError, Fresh, NewAccount, NewPassword, OWNER};
+use crate::accounts::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::clock::Time;
 use crate::storage::durable::User as Account;
 
@@ -122,14 +122,6 @@ async fn create(global: &Global, create: Create) -> Done {
 async fn set_disabled(global: &Global, user: &str, disabled: bool) -> Done {
     let host = Host::open(global).await?;
     let account = find(&host, user).await?;
-    if disabled && account.roles.iter().any(|role| role == OWNER) && account.disabled_at.is_none() {
-        let others = all(&host).await?;
-        let another =
-            |other: &Account| other.id != account.id && other.disabled_at.is_none() && other.roles.iter().any(|role| role == OWNER);
-        if !others.iter().any(another) {
-            return Err(Failure::Refused("this is the last owner; make another one first (portero user create --role owner …)".to_owned()));
-        }
-    }
     users::set_disabled(&*host.storage.users, &account.id, disabled, host.now(), &host.act()).await.map_err(|error| refused(&error))?;
     tell(global, &find(&host, &account.id).await?);
     Ok(())

@@ -137,26 +137,32 @@ pub async fn update(
     .await
 }
 
-/// A merge patch (RFC 7396) of the metadata: members that are there are set, `null` takes one away, the others stay. With `expected`, only if
-/// that is the client's revision. `allowed` has the last word on what it was and what it is to be.
+/// A merge patch (RFC 7396) of a client's metadata: members that are there are set, `null` takes one away, the others stay.
+#[derive(Clone, Copy, Debug)]
+pub struct Patch<'a> {
+    pub client_id: &'a str,
+    pub given: &'a Map<String, Value>,
+    /// Only if that is the client's revision.
+    pub expected: Option<i64>,
+    pub fresh_secret: [u8; 32],
+}
+
+/// Changes a client by a patch. `allowed` has the last word on what it was and what it is to be.
 ///
 /// # Errors
 /// [`ClientError`], and that of `allowed`; nothing was changed then.
 pub async fn patch<E: From<ClientError>>(
     clients: &dyn Clients,
     seal: &Seal,
-    client_id: &str,
-    given: &Map<String, Value>,
-    expected: Option<i64>,
+    patch: &Patch<'_>,
     allowed: impl Fn(&Client, &Client) -> Result<(), E> + Send + Sync,
-    fresh_secret: [u8; 32],
     now: Time,
     by: &Act,
 ) -> Result<Changed, E> {
-    change(clients, client_id, expected, now, by, |before| {
-        let client = patched(&before.client, given)?;
+    change(clients, patch.client_id, patch.expected, now, by, |before| {
+        let client = patched(&before.client, patch.given)?;
         allowed(&before.client, &client)?;
-        Ok(with_metadata(seal, before, client, fresh_secret, now))
+        Ok(with_metadata(seal, before, client, patch.fresh_secret, now))
     })
     .await
 }

@@ -52,7 +52,7 @@ fn make(app: &App, algs: Vec<SigningAlg>) -> Document {
         grant_types: &GRANTS.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
         auth_methods: &METHODS.iter().map(|method| method.name()).collect::<Vec<_>>(),
         id_token_algs: &algs,
-        scopes: scope::STANDARD,
+        scopes: &[scope::STANDARD, &[scope::ORG]].concat(),
         acr_values: app::ACR_VALUES,
         ui_locales: &crate::i18n::Lang::ALL.map(crate::i18n::Lang::tag),
     };

@@ -63,7 +63,7 @@ impl From<StorageError> for Failure {
     fn from(fault: StorageError) -> Self {
         match fault {
             StorageError::Unavailable(_) => Self::Fault(fault.to_string()),
-            StorageError::Conflict(_) | StorageError::Corrupt(_) => Self::Broken(fault.to_string()),
+            StorageError::Conflict(_) | StorageError::LastOwner | StorageError::Corrupt(_) => Self::Broken(fault.to_string()),
         }
     }
 }

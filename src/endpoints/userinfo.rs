@@ -35,7 +35,8 @@ async fn answer(app: &App, request: Request) -> Result<Value, Refused> {
     let user = access.user.as_deref().ok_or_else(invalid)?;
     let requested = requested_claims(app, access.claims.gid.as_deref()).await?;
     let granted: Vec<String> = access.claims.scope.split(' ').map(str::to_owned).collect();
-    let mut claims = claims::for_scopes(&granted, Some(&requested.userinfo), &issue::person(user));
+    let organizations = issue::organizations(&app.storage, &user.id, &granted, Some(&requested.userinfo)).await?;
+    let mut claims = claims::for_scopes(&granted, Some(&requested.userinfo), &issue::person(user, &organizations));
     // OIDC Core §5.3.2: "The sub (subject) Claim MUST always be returned in the UserInfo Response."
     claims.insert("sub".to_owned(), Value::String(user.id.clone()));
     Ok(Value::Object(claims))

@@ -18,6 +18,9 @@ pub const SERVER_ROLES: [&str; 4] = ["owner", "user_admin", "client_admin", "aud
 /// The claim that holds a person's roles in apps. Sent when it is asked for by name.
 pub const ROLES: &str = "roles";
 
+/// The claim that holds the organisations a person belongs to. Sent for the scope of that name, or when it is asked for by name.
+pub const ORG: &str = "org";
+
 const MAX_LENGTH: usize = 16 * 1024;
 
 /// The person of a token, as claims see them.
@@ -33,6 +36,17 @@ pub struct Person<'a> {
     pub claims: &'a Map<String, Value>,
     pub updated_at: Time,
     pub roles: &'a [String],
+    /// Read only where [`wants_organizations`] says so.
+    pub organizations: &'a [Organization],
+}
+
+/// An organisation a person belongs to, as apps are told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Organization {
+    pub id: String,
+    pub slug: String,
+    pub name: String,
+    pub roles: Vec<String>,
 }
 
 /// The JSON type of a claim.
@@ -79,13 +93,15 @@ pub fn is_standard(claim: &str) -> bool {
 
 /// Every claim the server can send about a person, for discovery.
 pub fn supported() -> impl Iterator<Item = &'static str> {
-    STANDARD.iter().map(|(name, ..)| *name).chain([ROLES])
+    STANDARD.iter().map(|(name, ..)| *name).chain([ROLES, ORG])
 }
 
 /// The scope that stands for a claim where a person is asked for permission.
 fn scope_of(claim: &str) -> Option<&'static str> {
-    if claim == ROLES {
-        return Some(scope::PROFILE);
+    match claim {
+        ROLES => return Some(scope::PROFILE),
+        ORG => return Some(scope::ORG),
+        _ => {}
     }
     STANDARD.iter().find(|(name, ..)| *name == claim).map(|(_, scope, _)| *scope)
 }
@@ -110,7 +126,16 @@ pub fn for_scopes(scopes: &[String], request: Option<&BTreeMap<String, Option<En
             claims.insert(ROLES.to_owned(), Value::Array(roles));
         }
     }
+    if wants_organizations(scopes, request) && !person.organizations.is_empty() {
+        claims.extend(serde_json::to_value(person.organizations).ok().map(|organizations| (ORG.to_owned(), organizations)));
+    }
     claims
+}
+
+/// Are the organisations of the person part of what is asked for?
+#[must_use]
+pub fn wants_organizations(scopes: &[String], request: Option<&BTreeMap<String, Option<Entry>>>) -> bool {
+    scope::contains(scopes, scope::ORG) || request.is_some_and(|request| request.contains_key(ORG))
 }
 
 /// A claim's value, if the person has one of the right type. What the account itself knows goes before what was stored beside it.
@@ -287,6 +312,7 @@ mod tests {
             claims,
             updated_at: Time::from_timestamp(1_311_280_970, 0).expect("in range"),
             roles,
+            organizations: &[],
         }
     }
 

@@ -23,7 +23,9 @@ pub use crate::seal::Digest;
 pub use open::{OpenError, Schema, StorageOptions, migrate, pending};
 
 use cached::CachedClients;
-use durable::{Attempts, Audit, Clients, Consents, Grants, Organizations, Outbox, Revisions, Sessions, SigningKeys, Users};
+use durable::{
+    Accounts, Attempts, Audit, Clients, Consents, Grants, Organizations, Outbox, Revisions, Sessions, SigningKeys, Spent, Users,
+};
 use ephemeral::Records;
 
 pub type Result<T> = std::result::Result<T, StorageError>;
@@ -34,6 +36,9 @@ pub enum StorageError {
     /// A unique value is taken; the name of the member.
     #[error("{0} is taken")]
     Conflict(&'static str),
+    /// The only owner who can sign in cannot be disabled, deleted or lose that role.
+    #[error("this is the last owner")]
+    LastOwner,
     /// The store did not answer, or answered with a fault. Never a denial: 503 to whoever asked.
     #[error("the store is not available: {0}")]
     Unavailable(String),
@@ -53,11 +58,13 @@ impl StorageError {
 pub struct Storage {
     pub clients: Arc<dyn Clients>,
     pub users: Arc<dyn Users>,
+    pub accounts: Arc<dyn Accounts>,
     pub sessions: Arc<dyn Sessions>,
     pub consents: Arc<dyn Consents>,
     pub grants: Arc<dyn Grants>,
     pub keys: Arc<dyn SigningKeys>,
     pub attempts: Arc<dyn Attempts>,
+    pub spent: Arc<dyn Spent>,
     pub audit: Arc<dyn Audit>,
     pub organizations: Arc<dyn Organizations>,
     pub outbox: Arc<dyn Outbox>,

@@ -109,11 +109,13 @@ impl Storage {
         Self {
             clients: client_cache.clone(),
             users: sql.clone(),
+            accounts: sql.clone(),
             sessions: sql.clone(),
             consents: sql.clone(),
             grants: sql.clone(),
             keys: sql.clone(),
             attempts: sql.clone(),
+            spent: sql.clone(),
             audit: sql.clone(),
             organizations: sql.clone(),
             outbox: sql.clone(),

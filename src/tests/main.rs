@@ -1,5 +1,9 @@
 //! Whole flows over HTTP through the real router, named after what they hold to.
 
+mod api;
+mod api_clients;
+mod api_document;
+mod api_organizations;
 mod authorization_code;
 mod claims;
 mod discovery;

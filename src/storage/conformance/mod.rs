@@ -5,10 +5,12 @@
 //! that a failure. Every SQL statement is executed by at least one case, on both databases. Each case has a database (on Postgres a schema) and a
 //! part of Redis of its own.
 
+mod accounts;
 mod durable;
 mod ephemeral;
 mod faults;
 mod grants;
+mod organizations;
 mod outbox;
 mod people;
 mod races;
@@ -131,10 +133,11 @@ fn user(id: &str) -> NewUser {
             locale: Some("es-MX".to_owned()),
             claims,
             roles: vec!["auditor".to_owned()],
-            disabled_at: None,
             demo: false,
+            revision: 1,
             created_at: at(0),
             updated_at: at(0),
+            ..User::default()
         },
         email_canonical: format!("{id}@example.org"),
         username_canonical: Some(id.to_owned()),

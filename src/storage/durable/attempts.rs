@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::super::{Digest, Result, Time};
+use super::Act;
 
 /// May this attempt go on to the password?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub trait Attempts: Send + Sync {
     async fn succeeded(&self, key: &Digest) -> Result<()>;
     /// The attempt could not be judged (a fault of ours): it is not counted.
     async fn withdrawn(&self, key: &Digest, now: Time) -> Result<()>;
+    /// An administrator lets somebody try again: the keys start afresh. `user_id` is who they belong to.
+    async fn forget(&self, keys: &[Digest], user_id: &str, now: Time, by: &Act) -> Result<()>;
     /// Forgets keys without an attempt or lock in the last day.
     async fn clean(&self, now: Time) -> Result<u64>;
 }

@@ -1,6 +1,7 @@
 //! What must survive: a contract a file. Each method is one business step and one complete transaction; each that
 //! changes something takes `by: &Act` and writes its audit row in that same transaction.
 
+pub mod accounts;
 pub mod attempts;
 pub mod audit;
 pub mod clients;
@@ -11,16 +12,19 @@ pub mod organizations;
 pub mod outbox;
 pub mod revision;
 pub mod sessions;
+pub mod spent;
 pub mod users;
 
+pub use accounts::{Accounts, Consumed, NewAddress, NewHash, Revised, Search, SignUp, SignedUp, Updated};
 pub use attempts::{Admission, Attempts};
 pub use audit::{Act, Actor, Audit, AuditFilter, AuditRow, Refusal};
 pub use clients::{ClientRecord, ClientSecret, Clients};
-pub use consents::{Consent, Consents};
+pub use consents::{Connection, Consent, Consents};
 pub use grants::{Grant, GrantId, Grants, Opened, Rotation, Standing, TokenRef};
 pub use keys::{SigningKeys, StoredKey};
 pub use organizations::{Membership, OrganizationKey, Organizations, Saved};
 pub use outbox::{NewMail, Outbox};
 pub use revision::Revisions;
 pub use sessions::{Session, SessionCookie, Sessions, SignedIn};
-pub use users::{NewUser, User, UserKey, Users};
+pub use spent::{Spend, Spent};
+pub use users::{ExternalId, NewUser, User, UserKey, Users};

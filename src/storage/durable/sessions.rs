@@ -77,6 +77,8 @@ pub trait Sessions: Send + Sync {
     async fn find(&self, digest: &Digest, idle: Duration, now: Time) -> Result<Option<SignedIn>>;
     /// The live session of that id (for an `id_token_hint` that carries `sid`); changes nothing.
     async fn by_id(&self, id: &str, idle: Duration, now: Time) -> Result<Option<SignedIn>>;
+    /// The live sessions of a person, the last seen first.
+    async fn of(&self, user_id: &str, idle: Duration, now: Time) -> Result<Vec<Session>>;
     /// Ends it and revokes its grants that are not offline, in one transaction; false if it was not live.
     async fn end(&self, id: &str, now: Time, by: &Act) -> Result<bool>;
     /// Ends all of a person's sessions, except one if named, with their grants that are not offline.

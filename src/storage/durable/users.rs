@@ -1,12 +1,21 @@
-//! People: their account, and the hash of their password.
+//! People: their account, and the hash of their password. What changes in an account later is in `accounts`.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::super::{Result, Time};
 use super::Act;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What another system called a person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ExternalId {
+    /// The system: a name that an import or a dialect gave it.
+    pub source: String,
+    pub id: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
     /// Also the `sub` of their tokens; never used again.
     pub id: String,
@@ -18,9 +27,21 @@ pub struct User {
     pub locale: Option<String>,
     /// Further standard claims (OIDC Core §5.1): `given_name`, `address`, `phone_number`, …
     pub claims: Map<String, Value>,
+    /// Members that the deployment keeps of a person; never claims.
+    pub attributes: Map<String, Value>,
+    /// Their ids in the systems they came from, by source.
+    pub external: Vec<ExternalId>,
     pub roles: Vec<String>,
     pub disabled_at: Option<Time>,
     pub demo: bool,
+    /// The password opens nothing until it is replaced (an administrator asked for that, or a change of address was undone).
+    pub reset_required: bool,
+    /// Counts the changes of the profile: what `If-Match` compares (RFC 9110 §13.1.1).
+    pub revision: i64,
+    /// Counts the changes of password and address: links that hang from either are bound to it.
+    pub credential_revision: i64,
+    /// None: there is no password, or it is as old as the account.
+    pub password_changed_at: Option<Time>,
     pub created_at: Time,
     pub updated_at: Time,
 }
@@ -40,6 +61,11 @@ pub enum UserKey<'a> {
     Id(&'a str),
     /// Canonical e-mail or user name.
     Identifier(&'a str),
+    /// What another system called them.
+    External {
+        source: &'a str,
+        id: &'a str,
+    },
 }
 
 #[async_trait]
@@ -50,14 +76,17 @@ pub trait Users: Send + Sync {
     /// Ordered by id.
     async fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<User>>;
     /// # Errors
-    /// `Conflict("email")`, `Conflict("username")` where one is taken.
+    /// `Conflict("email")`, `Conflict("username")`, `Conflict("external_id")` where one is taken.
     async fn create(&self, new: &NewUser, by: &Act) -> Result<()>;
     /// Creates the first owner; false, and nothing done, where somebody with the role `owner` is there already.
     async fn create_first_owner(&self, new: &NewUser, by: &Act) -> Result<bool>;
     async fn any_owner(&self) -> Result<bool>;
     /// Sets or clears `disabled_at`; disabling ends the sessions and revokes every grant, offline ones too. False if unknown.
+    ///
+    /// # Errors
+    /// `LastOwner`.
     async fn set_disabled(&self, id: &str, disabled: bool, now: Time, by: &Act) -> Result<bool>;
-    /// Sets the password; ends the sessions (except `keep_session`) and revokes every grant. False if unknown.
+    /// Sets the password, which also ends a required reset; ends the sessions (except `keep_session`) and revokes every grant. False if unknown.
     async fn set_password(&self, id: &str, hash: &str, keep_session: Option<&str>, now: Time, by: &Act) -> Result<bool>;
     /// Replaces a hash by a stronger one of the same password, if `old` is still what is stored; ends nothing.
     async fn upgrade_hash(&self, id: &str, old: &str, new: &str, now: Time, by: &Act) -> Result<bool>;

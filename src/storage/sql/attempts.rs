@@ -5,8 +5,9 @@
 
 use async_trait::async_trait;
 
-use super::super::durable::{Admission, Attempts};
+use super::super::durable::{Act, Admission, Attempts};
 use super::super::{Digest, Result, Time};
+use super::audit::Entry;
 use super::{Sql, moment, seconds};
 
 /// Ten attempts within this many seconds lock the key; the first lock takes as long.
@@ -69,6 +70,16 @@ impl Attempts for Sql {
     async fn succeeded(&self, key: &Digest) -> Result<()> {
         on!(self.write, |db| sqlx::query("DELETE FROM attempts WHERE digest = $1").bind(key.hex()).execute(db).await.map(drop))?;
         Ok(())
+    }
+
+    async fn forget(&self, keys: &[Digest], user_id: &str, now: Time, by: &Act) -> Result<()> {
+        step!(self, |tx| {
+            for key in keys {
+                sqlx::query("DELETE FROM attempts WHERE digest = $1").bind(key.hex()).execute(&mut *tx).await?;
+            }
+            audit!(tx, Entry::done("user.unlock", format!("user:{user_id}"), now, by));
+            Ok(())
+        })
     }
 
     async fn withdrawn(&self, key: &Digest, now: Time) -> Result<()> {

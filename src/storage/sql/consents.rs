@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::super::durable::{Act, Consent, Consents};
+use super::super::durable::{Act, Connection, Consent, Consents};
 use super::super::{Result, Time};
 use super::audit::Entry;
 use super::{Sql, moment, seconds};
@@ -21,6 +21,38 @@ impl Consents for Sql {
             Ok(Consent { user_id: user_id.to_owned(), client_id: client_id.to_owned(), scope, granted_at: moment(granted_at)? })
         })
         .transpose()
+    }
+
+    async fn connections(&self, user_id: &str, now: Time) -> Result<Vec<Connection>> {
+        let permitted = on!(self.read, |db| sqlx::query_as::<_, (String, String, i64)>(
+            "SELECT client_id, scope, granted_at FROM consents WHERE user_id = $1"
+        )
+        .bind(user_id)
+        .fetch_all(db)
+        .await)?;
+        let granted = on!(self.read, |db| sqlx::query_as::<_, (String, String, i64, i64)>(
+            "SELECT client_id, scope, created_at, rotated_at FROM grants WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2"
+        )
+        .bind(user_id)
+        .bind(seconds(now))
+        .fetch_all(db)
+        .await)?;
+        let mut connections = std::collections::BTreeMap::new();
+        for (client_id, scope, granted_at) in permitted {
+            let connection = Connection { client_id: client_id.clone(), scope, since: moment(granted_at)?, last_used: None };
+            connections.insert(client_id, (true, connection));
+        }
+        for (client_id, scope, created_at, rotated_at) in granted {
+            let (created_at, rotated_at) = (moment(created_at)?, moment(rotated_at)?);
+            let fresh = Connection { client_id: client_id.clone(), scope: String::new(), since: created_at, last_used: None };
+            let (permitted, connection) = connections.entry(client_id).or_insert((false, fresh));
+            connection.last_used = connection.last_used.max(Some(rotated_at));
+            if !*permitted {
+                connection.scope = together(&connection.scope, &scope);
+                connection.since = connection.since.min(created_at);
+            }
+        }
+        Ok(connections.into_values().map(|(_, connection)| connection).collect())
     }
 
     async fn allow(&self, user_id: &str, client_id: &str, scope: &str, now: Time, by: &Act) -> Result<()> {
@@ -53,15 +85,15 @@ impl Consents for Sql {
                 .bind(client_id)
                 .execute(&mut *tx)
                 .await?;
-            if done.rows_affected() == 0 {
-                return Ok(false);
-            }
-            sqlx::query("UPDATE grants SET revoked_at = $3 WHERE user_id = $1 AND client_id = $2 AND revoked_at IS NULL")
+            let revoked = sqlx::query("UPDATE grants SET revoked_at = $3 WHERE user_id = $1 AND client_id = $2 AND revoked_at IS NULL")
                 .bind(user_id)
                 .bind(client_id)
                 .bind(seconds(now))
                 .execute(&mut *tx)
                 .await?;
+            if done.rows_affected() + revoked.rows_affected() == 0 {
+                return Ok(false);
+            }
             audit!(tx, Entry::done("consent.withdraw", subject(user_id, client_id), now, by));
             Ok(true)
         })

@@ -131,6 +131,21 @@ macro_rules! enqueue {
     };
 }
 
+/// Inside a [`step!`]: uses a thing that may be used once. True for whoever is first; what follows from it is done only then.
+macro_rules! spend {
+    ($tx:ident, $spend:expr) => {{
+        let spend: &crate::storage::durable::Spend = $spend;
+        sqlx::query(crate::storage::sql::spent::INSERT)
+            .bind(spend.digest.hex())
+            .bind(crate::storage::sql::seconds(spend.expires_at))
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            == 1
+    }};
+}
+
+mod accounts;
 mod attempts;
 mod audit;
 mod clients;
@@ -146,6 +161,7 @@ mod revision;
 #[cfg(test)]
 pub mod scratch;
 mod sessions;
+mod spent;
 mod users;
 
 use std::time::Duration;
@@ -222,7 +238,8 @@ impl From<StorageError> for Fault {
 }
 
 /// Unique values, by a piece of the name that both databases put into the message.
-const UNIQUE: [(&str, &str); 7] = [
+const UNIQUE: [(&str, &str); 8] = [
+    ("external_ids", "external_id"),
     ("email_canonical", "email"),
     ("username_canonical", "username"),
     ("slug", "slug"),

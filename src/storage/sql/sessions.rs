@@ -36,6 +36,9 @@ macro_rules! live {
 const BY_DIGEST: &str = concat!("SELECT ", session_columns!(), ", ", user_columns!(), live!(), "s.digest = $1");
 const BY_ID: &str = concat!("SELECT ", session_columns!(), ", ", user_columns!(), live!(), "s.id = $1");
 
+const OF: &str =
+    concat!("SELECT ", session_columns!(), ", ", user_columns!(), live!(), "s.user_id = $1 ORDER BY s.last_seen_at DESC, s.id LIMIT 200");
+
 #[derive(sqlx::FromRow)]
 struct Row {
     s_id: String,
@@ -172,6 +175,12 @@ impl Sessions for Sql {
         let row =
             on!(self.read, |db| sqlx::query_as::<_, Row>(BY_ID).bind(id).bind(now).bind(now - length(idle)).fetch_optional(db).await)?;
         row.map(SignedIn::try_from).transpose()
+    }
+
+    async fn of(&self, user_id: &str, idle: Duration, now: Time) -> Result<Vec<Session>> {
+        let now = seconds(now);
+        let rows = on!(self.read, |db| sqlx::query_as::<_, Row>(OF).bind(user_id).bind(now).bind(now - length(idle)).fetch_all(db).await)?;
+        rows.into_iter().map(|row| Ok(SignedIn::try_from(row)?.session)).collect()
     }
 
     async fn end(&self, id: &str, now: Time, by: &Act) -> Result<bool> {

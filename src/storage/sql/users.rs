@@ -1,6 +1,8 @@
 //! People.
 
 use async_trait::async_trait;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
 use super::super::durable::{Act, NewUser, User, UserKey, Users};
 use super::super::{Result, StorageError, Time};
@@ -11,8 +13,10 @@ use super::{Sql, maybe_moment, moment, seconds};
 macro_rules! user_columns {
     () => {
         "u.id AS u_id, u.email AS u_email, u.email_verified AS u_email_verified, u.username AS u_username, u.name AS u_name, \
-         u.locale AS u_locale, u.claims AS u_claims, u.roles AS u_roles, u.disabled_at AS u_disabled_at, u.demo AS u_demo, \
-         u.created_at AS u_created_at, u.updated_at AS u_updated_at"
+         u.locale AS u_locale, u.claims AS u_claims, u.attributes AS u_attributes, u.external AS u_external, u.roles AS u_roles, \
+         u.disabled_at AS u_disabled_at, u.demo AS u_demo, u.reset_required AS u_reset_required, u.revision AS u_revision, \
+         u.credential_revision AS u_credential_revision, u.password_changed_at AS u_password_changed_at, u.created_at AS u_created_at, \
+         u.updated_at AS u_updated_at"
     };
 }
 pub(super) use user_columns;
@@ -26,9 +30,15 @@ pub(super) struct Row {
     u_name: Option<String>,
     u_locale: Option<String>,
     u_claims: String,
+    u_attributes: String,
+    u_external: String,
     u_roles: String,
     u_disabled_at: Option<i64>,
     u_demo: bool,
+    u_reset_required: bool,
+    u_revision: i64,
+    u_credential_revision: i64,
+    u_password_changed_at: Option<i64>,
     u_created_at: i64,
     u_updated_at: i64,
 }
@@ -45,9 +55,15 @@ impl TryFrom<Row> for User {
             name: row.u_name,
             locale: row.u_locale,
             claims: serde_json::from_str(&row.u_claims).map_err(StorageError::corrupt)?,
+            attributes: serde_json::from_str(&row.u_attributes).map_err(StorageError::corrupt)?,
+            external: serde_json::from_str(&row.u_external).map_err(StorageError::corrupt)?,
             roles: serde_json::from_str(&row.u_roles).map_err(StorageError::corrupt)?,
             disabled_at: maybe_moment(row.u_disabled_at)?,
             demo: row.u_demo,
+            reset_required: row.u_reset_required,
+            revision: row.u_revision,
+            credential_revision: row.u_credential_revision,
+            password_changed_at: maybe_moment(row.u_password_changed_at)?,
             created_at: moment(row.u_created_at)?,
             updated_at: moment(row.u_updated_at)?,
         })
@@ -69,37 +85,70 @@ const BY_IDENTIFIER: &str = concat!(
      ORDER BY CASE WHEN u.email_canonical = $1 THEN 0 ELSE 1 END LIMIT 1"
 );
 const BY_ID: &str = concat!("SELECT ", user_columns!(), ", u.password_hash FROM users u WHERE u.id = $1");
+const BY_EXTERNAL: &str = concat!(
+    "SELECT ",
+    user_columns!(),
+    ", u.password_hash FROM external_ids e JOIN users u ON u.id = e.user_id WHERE e.external_id = $1 AND e.source = $2"
+);
 const LIST: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2");
+const INSERT: &str = insert_into_users!();
 const ANY_OWNER: &str = "SELECT id FROM users WHERE owner LIMIT 1";
 const ANY_DEMO: &str = "SELECT id FROM users WHERE demo LIMIT 1";
 
-macro_rules! insert_user {
-    ($tx:ident, $new:ident, $claims:ident, $roles:ident) => {
-        sqlx::query(
-            "INSERT INTO users (id, email, email_canonical, email_verified, username, username_canonical, name, locale, claims, roles, owner, \
-             password_hash, demo, disabled_at, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-        )
-        .bind(&$new.user.id)
-        .bind(&$new.user.email)
-        .bind(&$new.email_canonical)
-        .bind($new.user.email_verified)
-        .bind(&$new.user.username)
-        .bind(&$new.username_canonical)
-        .bind(&$new.user.name)
-        .bind(&$new.user.locale)
-        .bind(&$claims)
-        .bind(&$roles)
-        .bind(is_owner(&$new.user))
-        .bind(&$new.password_hash)
-        .bind($new.user.demo)
-        .bind($new.user.disabled_at.map(seconds))
-        .bind(seconds($new.user.created_at))
-        .bind(seconds($new.user.updated_at))
-        .execute(&mut *$tx)
-        .await?
+/// The columns of [`insert_user!`] and its values.
+macro_rules! insert_into_users {
+    () => {
+        "INSERT INTO users (id, email, email_canonical, email_verified, username, username_canonical, name, locale, claims, roles, owner, \
+         password_hash, demo, disabled_at, created_at, updated_at, attributes, external, reset_required, password_changed_at, name_search) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"
     };
 }
+pub(super) use insert_into_users;
+
+/// Inside a step: makes the row of a person by `$statement`, and those of their ids in other systems; says whether it was made.
+macro_rules! insert_user {
+    ($tx:ident, $statement:expr, $user:expr, $new:expr) => {{
+        let (user, documents) = ($user, $crate::storage::sql::users::documents($user)?);
+        let made = sqlx::query($statement)
+            .bind(&user.id)
+            .bind(&user.email)
+            .bind(&$new.email_canonical)
+            .bind(user.email_verified)
+            .bind(&user.username)
+            .bind(&$new.username_canonical)
+            .bind(&user.name)
+            .bind(&user.locale)
+            .bind(&documents.claims)
+            .bind(&documents.roles)
+            .bind($crate::storage::sql::users::is_owner(user))
+            .bind(&$new.password_hash)
+            .bind(user.demo)
+            .bind(user.disabled_at.map($crate::storage::sql::seconds))
+            .bind($crate::storage::sql::seconds(user.created_at))
+            .bind($crate::storage::sql::seconds(user.updated_at))
+            .bind(&documents.attributes)
+            .bind(&documents.external)
+            .bind(user.reset_required)
+            .bind(user.password_changed_at.map($crate::storage::sql::seconds))
+            .bind(user.name.as_deref().map($crate::storage::sql::users::searched))
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            > 0;
+        if made {
+            for external in &user.external {
+                sqlx::query("INSERT INTO external_ids (source, external_id, user_id) VALUES ($1, $2, $3)")
+                    .bind(&external.source)
+                    .bind(&external.id)
+                    .bind(&user.id)
+                    .execute(&mut *$tx)
+                    .await?;
+            }
+        }
+        made
+    }};
+}
+pub(super) use insert_user;
 
 /// Inside a step: ends the person's sessions, except one if named, and revokes every grant, offline ones too.
 macro_rules! end_everything {
@@ -117,6 +166,27 @@ macro_rules! end_everything {
             .await?;
     };
 }
+pub(super) use end_everything;
+
+/// Inside a step: stops it where this person is the last owner who can sign in. Two owners who remove each other at the same time wait here
+/// for one another.
+macro_rules! keep_an_owner {
+    ($tx:ident, $id:expr) => {
+        if sqlx::query("SELECT id FROM users WHERE id = $1 AND owner AND disabled_at IS NULL")
+            .bind($id)
+            .fetch_optional(&mut *$tx)
+            .await?
+            .is_some()
+        {
+            lock!($tx, "owners");
+            let another = "SELECT id FROM users WHERE owner AND disabled_at IS NULL AND id <> $1 LIMIT 1";
+            if sqlx::query(another).bind($id).fetch_optional(&mut *$tx).await?.is_none() {
+                return Err(crate::storage::StorageError::LastOwner.into());
+            }
+        }
+    };
+}
+pub(super) use keep_an_owner;
 
 #[async_trait]
 impl Users for Sql {
@@ -125,11 +195,19 @@ impl Users for Sql {
     }
 
     async fn with_password(&self, key: UserKey<'_>) -> Result<Option<(User, Option<String>)>> {
-        let (statement, value) = match key {
-            UserKey::Id(id) => (BY_ID, id),
-            UserKey::Identifier(canonical) => (BY_IDENTIFIER, canonical),
+        let (statement, value, source) = match key {
+            UserKey::Id(id) => (BY_ID, id, None),
+            UserKey::Identifier(canonical) => (BY_IDENTIFIER, canonical, None),
+            UserKey::External { source, id } => (BY_EXTERNAL, id, Some(source)),
         };
-        let row = on!(self.read, |db| sqlx::query_as::<_, WithPassword>(statement).bind(value).fetch_optional(db).await)?;
+        let row = on!(self.read, |db| {
+            let query = sqlx::query_as::<_, WithPassword>(statement).bind(value);
+            let query = match source {
+                Some(source) => query.bind(source),
+                None => query,
+            };
+            query.fetch_optional(db).await
+        })?;
         row.map(|row| Ok((row.user.try_into()?, row.password_hash))).transpose()
     }
 
@@ -140,19 +218,17 @@ impl Users for Sql {
     }
 
     async fn create(&self, new: &NewUser, by: &Act) -> Result<()> {
-        let (claims, roles) = documents(&new.user)?;
         step!(self, |tx| {
             if is_owner(&new.user) {
                 lock!(tx, "owners");
             }
-            insert_user!(tx, new, claims, roles);
+            insert_user!(tx, INSERT, &new.user, new);
             audit!(tx, Entry::done("user.create", subject(&new.user.id), new.user.created_at, by));
             Ok(())
         })
     }
 
     async fn create_first_owner(&self, new: &NewUser, by: &Act) -> Result<bool> {
-        let (claims, roles) = documents(&new.user)?;
         if !is_owner(&new.user) {
             return Err(StorageError::corrupt("the first owner must hold the role `owner`"));
         }
@@ -162,7 +238,7 @@ impl Users for Sql {
             if sqlx::query(ANY_OWNER).fetch_optional(&mut *tx).await?.is_some() {
                 return Ok(false);
             }
-            insert_user!(tx, new, claims, roles);
+            insert_user!(tx, INSERT, &new.user, new);
             audit!(tx, Entry::done("user.create", subject(&new.user.id), new.user.created_at, by));
             Ok(true)
         })
@@ -175,7 +251,10 @@ impl Users for Sql {
     async fn set_disabled(&self, id: &str, disabled: bool, now: Time, by: &Act) -> Result<bool> {
         let act = if disabled { "user.disable" } else { "user.enable" };
         step!(self, |tx| {
-            let done = sqlx::query("UPDATE users SET disabled_at = $2, updated_at = $3 WHERE id = $1")
+            if disabled {
+                keep_an_owner!(tx, id);
+            }
+            let done = sqlx::query("UPDATE users SET disabled_at = $2, updated_at = $3, revision = revision + 1 WHERE id = $1")
                 .bind(id)
                 .bind(disabled.then(|| seconds(now)))
                 .bind(seconds(now))
@@ -194,12 +273,15 @@ impl Users for Sql {
 
     async fn set_password(&self, id: &str, hash: &str, keep_session: Option<&str>, now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
-            let done = sqlx::query("UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1")
-                .bind(id)
-                .bind(hash)
-                .bind(seconds(now))
-                .execute(&mut *tx)
-                .await?;
+            let done = sqlx::query(
+                "UPDATE users SET password_hash = $2, updated_at = $3, password_changed_at = $3, reset_required = FALSE, \
+                 credential_revision = credential_revision + 1 WHERE id = $1",
+            )
+            .bind(id)
+            .bind(hash)
+            .bind(seconds(now))
+            .execute(&mut *tx)
+            .await?;
             if done.rows_affected() == 0 {
                 return Ok(false);
             }
@@ -231,17 +313,32 @@ impl Users for Sql {
     }
 }
 
-fn subject(id: &str) -> String {
+pub(super) fn subject(id: &str) -> String {
     format!("user:{id}")
 }
 
-fn is_owner(user: &User) -> bool {
+pub(super) fn is_owner(user: &User) -> bool {
     user.roles.iter().any(|role| role == "owner")
 }
 
-/// Claims and roles as they are stored.
-fn documents(user: &User) -> Result<(String, String)> {
-    let claims = serde_json::to_string(&user.claims).map_err(StorageError::corrupt)?;
-    let roles = serde_json::to_string(&user.roles).map_err(StorageError::corrupt)?;
-    Ok((claims, roles))
+/// The members of a person that are stored as JSON.
+pub(super) struct Documents {
+    pub claims: String,
+    pub attributes: String,
+    pub external: String,
+    pub roles: String,
+}
+
+pub(super) fn documents(user: &User) -> Result<Documents> {
+    Ok(Documents {
+        claims: serde_json::to_string(&user.claims).map_err(StorageError::corrupt)?,
+        attributes: serde_json::to_string(&user.attributes).map_err(StorageError::corrupt)?,
+        external: serde_json::to_string(&user.external).map_err(StorageError::corrupt)?,
+        roles: serde_json::to_string(&user.roles).map_err(StorageError::corrupt)?,
+    })
+}
+
+/// A name as it is searched: small letters without their accents.
+pub(super) fn searched(text: &str) -> String {
+    text.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
 }

@@ -1,0 +1,140 @@
+//! What happens to an account after it is found: sign-up, changes of the profile, the address and the password, and its end.
+//!
+//! Each step takes the mails that go with it and hands them to the outbox in its own transaction: what was done is also said. Where a link
+//! leads to a step, the link is used up in the same transaction.
+
+use async_trait::async_trait;
+
+use super::super::{Result, Time};
+use super::{Act, NewMail, NewUser, Spend, User};
+
+/// An account that somebody makes, or is invited to.
+pub struct SignUp<'a> {
+    pub new: &'a NewUser,
+    /// The source whose counter gives them a number as their external id (a dialect's people).
+    pub number_from: Option<&'a str>,
+    /// The invitation that is used up.
+    pub spend: Option<&'a Spend>,
+    /// What goes out if the account was made.
+    pub welcome: &'a [NewMail],
+    /// What goes out if the address is somebody's: they are told, nobody else.
+    pub taken: &'a [NewMail],
+}
+
+/// What became of a sign-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignedUp {
+    /// As stored, with the number that was given.
+    Made(Box<User>),
+    /// The address is somebody's. Nothing but the mail to them was written.
+    EmailTaken,
+    /// The invitation was used before.
+    Spent,
+}
+
+/// What became of a step that a link led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consumed {
+    Done,
+    /// The link was used before.
+    Spent,
+    /// What it hung from has changed since, or the person is gone or disabled.
+    Stale,
+}
+
+/// A profile as it shall be.
+#[derive(Clone, Copy, Debug)]
+pub struct Revised<'a> {
+    /// All of it is stored but ids, password and the times that are the store's; `revision` is the one it was made from.
+    pub user: &'a User,
+    pub email_canonical: &'a str,
+    pub username_canonical: Option<&'a str>,
+}
+
+/// What became of [`Accounts::update`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Updated {
+    Done(Box<User>),
+    /// Somebody changed it since.
+    Stale,
+    Unknown,
+}
+
+/// A new hash for a person whose present one was looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct NewHash<'a> {
+    pub hash: &'a str,
+    /// It is stored only if the account's password and address are still those.
+    pub credential_revision: i64,
+    /// The session that goes on.
+    pub keep_session: Option<&'a str>,
+}
+
+/// Whom a search finds. Everything that is given must hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Search<'a> {
+    /// Part of the e-mail, user name or name, in any spelling of case and accents; or exactly the id or an id of another system.
+    pub q: Option<&'a str>,
+    pub role: Option<&'a str>,
+    pub disabled: Option<bool>,
+    pub email_verified: Option<bool>,
+    /// Came from that system.
+    pub source: Option<&'a str>,
+    /// The last id of the page before.
+    pub after: Option<&'a str>,
+    pub limit: u32,
+}
+
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Makes an account, or tells the owner of the address that somebody tried: one transaction of the same shape either way.
+    ///
+    /// # Errors
+    /// `Conflict("username")`, whether or not the address is taken.
+    async fn sign_up(&self, sign_up: &SignUp<'_>, now: Time, by: &Act) -> Result<SignedUp>;
+    /// Ordered by id.
+    async fn search(&self, search: &Search<'_>) -> Result<Vec<User>>;
+    /// Replaces the profile if its revision is still the one it was made from. `act` names the step in the audit trail (`user.update`, `user.set_roles`).
+    /// A changed address ends the links that hang from the old one; taking a role of the server from somebody ends nothing: it is read with each request.
+    ///
+    /// # Errors
+    /// `Conflict("email")`, `Conflict("username")`, `LastOwner`.
+    async fn update(&self, revised: &Revised<'_>, act: &'static str, mails: &[NewMail], now: Time, by: &Act) -> Result<Updated>;
+    /// The address is theirs: if it still is their address.
+    async fn set_verified(&self, id: &str, email_canonical: &str, spend: Option<&Spend>, now: Time, by: &Act) -> Result<Consumed>;
+    /// The new address takes the place of the old one, verified, if password and address are still those that the link was made for.
+    ///
+    /// # Errors
+    /// `Conflict("email")`: it became somebody's meanwhile.
+    async fn change_email(&self, change: &NewAddress<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed>;
+    /// The address before comes back, whatever happened since: sessions and grants end, and the password must be reset.
+    ///
+    /// # Errors
+    /// `Conflict("email")`.
+    async fn restore_email(&self, change: &NewAddress<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed>;
+    /// Sets a password whose present one was proved; other sessions and every grant end. False: it was changed meanwhile.
+    async fn change_password(&self, id: &str, new: &NewHash<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    /// Sets a password by a link; every session and grant ends, and so does a required reset. The link came by mail: the address is theirs.
+    async fn reset_password(&self, id: &str, new: &NewHash<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed>;
+    /// The password opens nothing from here on until it is reset; sessions and grants end. False if unknown.
+    async fn require_reset(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    /// Ends every session and every grant, offline ones too. False if unknown.
+    async fn end_everything(&self, id: &str, now: Time, by: &Act) -> Result<bool>;
+    /// Removes the person with sessions, grants, consents and ids of other systems; the id is never used again. False if unknown.
+    ///
+    /// # Errors
+    /// `LastOwner`.
+    async fn delete(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    /// No number below or at this one is given to a new person of that source.
+    async fn raise_counter(&self, source: &str, at_least: i64) -> Result<()>;
+}
+
+/// An address that becomes a person's.
+#[derive(Clone, Copy, Debug)]
+pub struct NewAddress<'a> {
+    pub user_id: &'a str,
+    /// What the link was bound to; [`Accounts::restore_email`] does not ask.
+    pub credential_revision: i64,
+    pub address: &'a str,
+    pub canonical: &'a str,
+}

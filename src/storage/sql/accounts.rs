@@ -1,0 +1,327 @@
+//! What happens to accounts.
+
+use async_trait::async_trait;
+
+use super::super::durable::{
+    Accounts, Act, Consumed, ExternalId, NewAddress, NewHash, NewMail, Revised, Search, SignUp, SignedUp, Spend, Updated, User,
+};
+use super::super::{Result, StorageError, Time};
+use super::audit::Entry;
+use super::users::{
+    self, documents, end_everything, insert_into_users, insert_user, is_owner, keep_an_owner, searched, subject, user_columns,
+};
+use super::{Sql, seconds};
+
+const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id = $1");
+
+/// Somebody whose address is taken gets no row; the rest of the step goes on as if.
+const INSERT: &str = concat!(insert_into_users!(), " ON CONFLICT (email_canonical) DO NOTHING");
+
+const NEXT_NUMBER: &str = "INSERT INTO counters (name, value) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 \
+     RETURNING value";
+const RAISE: &str = "INSERT INTO counters (name, value) VALUES ($1, $2) \
+     ON CONFLICT (name) DO UPDATE SET value = CASE WHEN counters.value < $2 THEN $2 ELSE counters.value END";
+
+/// Conditions that are not asked for are passed as null, and then hold for everybody.
+const SEARCH: &str = concat!(
+    "SELECT ",
+    user_columns!(),
+    " FROM users u WHERE u.id > $1 \
+     AND ($2 IS NULL OR u.id = $2 OR u.email_canonical LIKE $3 ESCAPE '\\' OR u.username_canonical LIKE $3 ESCAPE '\\' \
+          OR u.name_search LIKE $4 ESCAPE '\\' OR EXISTS (SELECT 1 FROM external_ids e WHERE e.user_id = u.id AND e.external_id = $2)) \
+     AND ($5 IS NULL OR u.roles LIKE $5 ESCAPE '\\') \
+     AND ($6 IS NULL OR (CASE WHEN u.disabled_at IS NULL THEN 0 ELSE 1 END) = $6) \
+     AND ($7 IS NULL OR (CASE WHEN u.email_verified THEN 1 ELSE 0 END) = $7) \
+     AND ($8 IS NULL OR EXISTS (SELECT 1 FROM external_ids e WHERE e.user_id = u.id AND e.source = $8)) \
+     ORDER BY u.id LIMIT $9"
+);
+
+const UPDATE: &str = "UPDATE users SET email = $3, email_canonical = $4, email_verified = $5, username = $6, username_canonical = $7, name = $8, \
+     name_search = $9, locale = $10, claims = $11, attributes = $12, roles = $13, owner = $14, updated_at = $15, revision = revision + 1, \
+     credential_revision = credential_revision + CASE WHEN email_canonical = $4 THEN 0 ELSE 1 END \
+     WHERE id = $1 AND revision = $2";
+
+const CHANGE_EMAIL: &str = "UPDATE users SET email = $3, email_canonical = $4, email_verified = TRUE, updated_at = $5, revision = revision + 1, \
+     credential_revision = credential_revision + 1 \
+     WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL";
+
+const RESTORE_EMAIL: &str = "UPDATE users SET email = $2, email_canonical = $3, email_verified = TRUE, reset_required = TRUE, updated_at = $4, \
+     revision = revision + 1, credential_revision = credential_revision + 1 \
+     WHERE id = $1";
+
+const SET_HASH: &str = "UPDATE users SET password_hash = $3, password_changed_at = $4, updated_at = $4, reset_required = FALSE, \
+     credential_revision = credential_revision + 1 \
+     WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL";
+
+const RESET_HASH: &str = "UPDATE users SET password_hash = $3, password_changed_at = $4, updated_at = $4, reset_required = FALSE, \
+     email_verified = TRUE, credential_revision = credential_revision + 1 \
+     WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL";
+
+#[async_trait]
+impl Accounts for Sql {
+    async fn sign_up(&self, sign_up: &SignUp<'_>, now: Time, by: &Act) -> Result<SignedUp> {
+        let new = sign_up.new;
+        step!(self, |tx| {
+            if let Some(spend) = sign_up.spend
+                && !spend!(tx, spend)
+            {
+                audit!(tx, Entry::refused("user.sign_up", None, "used", now, by));
+                return Ok(SignedUp::Spent);
+            }
+            // Asked first, so that the answer about the name does not depend on the address.
+            if let Some(username) = &new.username_canonical
+                && sqlx::query("SELECT id FROM users WHERE username_canonical = $1")
+                    .bind(username)
+                    .fetch_optional(&mut *tx)
+                    .await?
+                    .is_some()
+            {
+                return Err(StorageError::Conflict("username").into());
+            }
+            if is_owner(&new.user) {
+                lock!(tx, "owners");
+            }
+            let mut user = new.user.clone();
+            let taken = "SELECT id FROM users WHERE email_canonical = $1";
+            let taken = sqlx::query(taken).bind(&new.email_canonical).fetch_optional(&mut *tx).await?.is_some();
+            if let (Some(source), false) = (sign_up.number_from, taken) {
+                let (number,): (i64,) = sqlx::query_as(NEXT_NUMBER).bind(source).fetch_one(&mut *tx).await?;
+                user.external.push(ExternalId { source: source.to_owned(), id: number.to_string() });
+            }
+            if !insert_user!(tx, INSERT, &user, new) {
+                enqueue!(tx, sign_up.taken);
+                audit!(tx, Entry::refused("user.sign_up", None, "email_taken", now, by));
+                return Ok(SignedUp::EmailTaken);
+            }
+            enqueue!(tx, sign_up.welcome);
+            audit!(tx, Entry::done("user.sign_up", subject(&user.id), now, by));
+            // As every row is made, and as the person will be read.
+            user.revision = 1;
+            Ok(SignedUp::Made(Box::new(user)))
+        })
+    }
+
+    async fn search(&self, search: &Search<'_>) -> Result<Vec<User>> {
+        let q = search.q.map(str::trim).filter(|q| !q.is_empty());
+        let plain = q.map(|q| part(&q.to_lowercase()));
+        let bare = q.map(|q| part(&searched(q)));
+        let role = search.role.map(|role| part(&format!("\"{role}\"")));
+        let rows = on!(self.read, |db| sqlx::query_as::<_, users::Row>(SEARCH)
+            .bind(search.after.unwrap_or_default())
+            .bind(q)
+            .bind(&plain)
+            .bind(&bare)
+            .bind(&role)
+            .bind(search.disabled.map(i64::from))
+            .bind(search.email_verified.map(i64::from))
+            .bind(search.source)
+            .bind(i64::from(search.limit))
+            .fetch_all(db)
+            .await)?;
+        rows.into_iter().map(User::try_from).collect()
+    }
+
+    async fn update(&self, revised: &Revised<'_>, act: &'static str, mails: &[NewMail], now: Time, by: &Act) -> Result<Updated> {
+        let user = revised.user;
+        let documents = documents(user)?;
+        step!(self, |tx| {
+            if !is_owner(user) {
+                keep_an_owner!(tx, &user.id);
+            }
+            let done = sqlx::query(UPDATE)
+                .bind(&user.id)
+                .bind(user.revision)
+                .bind(&user.email)
+                .bind(revised.email_canonical)
+                .bind(user.email_verified)
+                .bind(&user.username)
+                .bind(revised.username_canonical)
+                .bind(&user.name)
+                .bind(user.name.as_deref().map(searched))
+                .bind(&user.locale)
+                .bind(&documents.claims)
+                .bind(&documents.attributes)
+                .bind(&documents.roles)
+                .bind(is_owner(user))
+                .bind(seconds(now))
+                .execute(&mut *tx)
+                .await?;
+            let row = sqlx::query_as::<_, users::Row>(BY_ID).bind(&user.id).fetch_optional(&mut *tx).await?;
+            let Some(row) = row else { return Ok(Updated::Unknown) };
+            if done.rows_affected() == 0 {
+                return Ok(Updated::Stale);
+            }
+            enqueue!(tx, mails);
+            audit!(tx, Entry::done(act, subject(&user.id), now, by));
+            Ok(Updated::Done(Box::new(row.try_into()?)))
+        })
+    }
+
+    async fn set_verified(&self, id: &str, email_canonical: &str, spend: Option<&Spend>, now: Time, by: &Act) -> Result<Consumed> {
+        step!(self, |tx| {
+            if let Some(spend) = spend
+                && !spend!(tx, spend)
+            {
+                audit!(tx, Entry::refused("user.verify_email", subject(id), "used", now, by));
+                return Ok(Consumed::Spent);
+            }
+            let done = sqlx::query(
+                "UPDATE users SET email_verified = TRUE, updated_at = $3, revision = revision + 1 \
+                 WHERE id = $1 AND email_canonical = $2 AND disabled_at IS NULL AND NOT email_verified",
+            )
+            .bind(id)
+            .bind(email_canonical)
+            .bind(seconds(now))
+            .execute(&mut *tx)
+            .await?;
+            if done.rows_affected() > 0 {
+                audit!(tx, Entry::done("user.verify_email", subject(id), now, by));
+                return Ok(Consumed::Done);
+            }
+            let there = "SELECT id FROM users WHERE id = $1 AND email_canonical = $2 AND disabled_at IS NULL";
+            let there = sqlx::query(there).bind(id).bind(email_canonical).fetch_optional(&mut *tx).await?.is_some();
+            // By another link, or by the code of the same mail: it is verified, and that is what was asked for.
+            if there {
+                return Ok(Consumed::Done);
+            }
+            audit!(tx, Entry::refused("user.verify_email", subject(id), "stale", now, by));
+            Ok(Consumed::Stale)
+        })
+    }
+
+    async fn change_email(&self, change: &NewAddress<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed> {
+        let id = change.user_id;
+        step!(self, |tx| {
+            if !spend!(tx, spend) {
+                audit!(tx, Entry::refused("user.change_email", subject(id), "used", now, by));
+                return Ok(Consumed::Spent);
+            }
+            let done = sqlx::query(CHANGE_EMAIL)
+                .bind(id)
+                .bind(change.credential_revision)
+                .bind(change.address)
+                .bind(change.canonical)
+                .bind(seconds(now))
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() == 0 {
+                audit!(tx, Entry::refused("user.change_email", subject(id), "stale", now, by));
+                return Ok(Consumed::Stale);
+            }
+            enqueue!(tx, mails);
+            audit!(tx, Entry::done("user.change_email", subject(id), now, by));
+            Ok(Consumed::Done)
+        })
+    }
+
+    async fn restore_email(&self, change: &NewAddress<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed> {
+        let id = change.user_id;
+        step!(self, |tx| {
+            if !spend!(tx, spend) {
+                audit!(tx, Entry::refused("user.restore_email", subject(id), "used", now, by));
+                return Ok(Consumed::Spent);
+            }
+            let done = sqlx::query(RESTORE_EMAIL)
+                .bind(id)
+                .bind(change.address)
+                .bind(change.canonical)
+                .bind(seconds(now))
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() == 0 {
+                audit!(tx, Entry::refused("user.restore_email", subject(id), "stale", now, by));
+                return Ok(Consumed::Stale);
+            }
+            end_everything!(tx, id, None::<&str>, now);
+            enqueue!(tx, mails);
+            audit!(tx, Entry::done("user.restore_email", subject(id), now, by));
+            Ok(Consumed::Done)
+        })
+    }
+
+    async fn change_password(&self, id: &str, new: &NewHash<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
+        step!(self, |tx| {
+            let done =
+                sqlx::query(SET_HASH).bind(id).bind(new.credential_revision).bind(new.hash).bind(seconds(now)).execute(&mut *tx).await?;
+            if done.rows_affected() == 0 {
+                return Ok(false);
+            }
+            end_everything!(tx, id, new.keep_session, now);
+            enqueue!(tx, mails);
+            audit!(tx, Entry::done("user.change_password", subject(id), now, by));
+            Ok(true)
+        })
+    }
+
+    async fn reset_password(&self, id: &str, new: &NewHash<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed> {
+        step!(self, |tx| {
+            if !spend!(tx, spend) {
+                audit!(tx, Entry::refused("user.reset_password", subject(id), "used", now, by));
+                return Ok(Consumed::Spent);
+            }
+            let done =
+                sqlx::query(RESET_HASH).bind(id).bind(new.credential_revision).bind(new.hash).bind(seconds(now)).execute(&mut *tx).await?;
+            if done.rows_affected() == 0 {
+                audit!(tx, Entry::refused("user.reset_password", subject(id), "stale", now, by));
+                return Ok(Consumed::Stale);
+            }
+            end_everything!(tx, id, new.keep_session, now);
+            enqueue!(tx, mails);
+            audit!(tx, Entry::done("user.reset_password", subject(id), now, by));
+            Ok(Consumed::Done)
+        })
+    }
+
+    async fn require_reset(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
+        step!(self, |tx| {
+            let done = sqlx::query("UPDATE users SET reset_required = TRUE, updated_at = $2, revision = revision + 1 WHERE id = $1")
+                .bind(id)
+                .bind(seconds(now))
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() == 0 {
+                return Ok(false);
+            }
+            end_everything!(tx, id, None::<&str>, now);
+            enqueue!(tx, mails);
+            audit!(tx, Entry::done("user.require_reset", subject(id), now, by));
+            Ok(true)
+        })
+    }
+
+    async fn end_everything(&self, id: &str, now: Time, by: &Act) -> Result<bool> {
+        step!(self, |tx| {
+            if sqlx::query("SELECT id FROM users WHERE id = $1").bind(id).fetch_optional(&mut *tx).await?.is_none() {
+                return Ok(false);
+            }
+            end_everything!(tx, id, None::<&str>, now);
+            audit!(tx, Entry::done("user.end_sessions", subject(id), now, by));
+            Ok(true)
+        })
+    }
+
+    async fn delete(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
+        step!(self, |tx| {
+            keep_an_owner!(tx, id);
+            // What hangs from the person goes with the row (ON DELETE CASCADE).
+            let done = sqlx::query("DELETE FROM users WHERE id = $1").bind(id).execute(&mut *tx).await?;
+            if done.rows_affected() == 0 {
+                return Ok(false);
+            }
+            enqueue!(tx, mails);
+            audit!(tx, Entry::done("user.delete", subject(id), now, by));
+            Ok(true)
+        })
+    }
+
+    async fn raise_counter(&self, source: &str, at_least: i64) -> Result<()> {
+        on!(self.write, |db| sqlx::query(RAISE).bind(source).bind(at_least).execute(db).await.map(drop))?;
+        Ok(())
+    }
+}
+
+/// A pattern that finds `text` anywhere, whatever it holds.
+fn part(text: &str) -> String {
+    let escaped = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+    format!("%{escaped}%")
+}
