@@ -14,10 +14,12 @@ use crate::browser::layout::Page;
 use crate::browser::visit::Visit;
 use crate::clients::guesses::Guesses;
 use crate::clock::{Clock, Random};
+use crate::colour::Rgb;
 use crate::config::{Config, Mode};
 use crate::i18n::Lang;
 use crate::keys::rotation::Policy as KeyPolicy;
 use crate::keys::{KeyError, KeyRing};
+use crate::mail::{Delivery, Mailer, Sender, Smtp};
 use crate::outgoing::Outgoing;
 use crate::protocol::authorization::{PkcePolicy, Policy};
 use crate::protocol::client::{Client, SigningAlg};
@@ -43,6 +45,7 @@ pub struct App {
     pub random: Random,
     pub brand: Brand,
     pub outgoing: Outgoing,
+    pub mailer: Mailer,
     /// Wrong client secrets, counted.
     pub guesses: Guesses,
     /// The discovery document, made again when the algorithms change.
@@ -79,6 +82,26 @@ fn brand(config: &Config) -> Result<Brand, AppError> {
         }
     };
     Ok(Brand::new(&config.brand.name, logo, config.brand.accent.as_deref()))
+}
+
+/// How mail leaves, and how it looks.
+fn mailer(config: &Config, urls: &Urls, seal: &Seal) -> Result<Mailer, AppError> {
+    let unusable = |variable: &str, reason: String| AppError::Configuration(format!("{variable} is not usable: {reason}"));
+    let host = urls.origin().rsplit('/').next().unwrap_or_default();
+    let host = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(host, _)| host);
+    // A host that is an address is no domain for mail; it is this machine's then.
+    let domain = if host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok() { "localhost" } else { host };
+    let delivery = match (&config.mail.smtp_url, &config.mail.outbox) {
+        (Some(url), _) => Delivery::Smtp(Smtp::new(url.expose(), domain).map_err(|reason| unusable("PORTERO_SMTP_URL", reason))?),
+        (None, Some(folder)) => Delivery::Folder(folder.clone()),
+        (None, None) => Delivery::Nowhere,
+    };
+    let from = config.mail.from.clone().unwrap_or_else(|| format!("no-reply@{domain}"));
+    // The colour of the light pages, with white on it.
+    let accent = config.brand.accent.as_deref().and_then(Rgb::parse).unwrap_or(Rgb(0x0b, 0x6b, 0x5d)).readable_on(Rgb::WHITE);
+    let sender =
+        Sender::new(&from, &config.brand.name, &accent.to_string(), domain).map_err(|reason| unusable("PORTERO_MAIL_FROM", reason))?;
+    Ok(Mailer::new(delivery, sender, urls.clone(), seal.clone()))
 }
 
 impl App {
@@ -132,6 +155,7 @@ impl App {
         };
         let urls = Urls::new(&config.issuer);
         Ok(Self {
+            mailer: mailer(&config, &urls, &seal)?,
             urls,
             storage,
             tokens,

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use chrono::Datelike as _;
 use fluent_templates::fluent_bundle::FluentValue;
 use fluent_templates::{LanguageIdentifier, langid};
 
@@ -170,6 +171,26 @@ pub fn text(lang: Lang, key: &str, args: &[(&'static str, Arg<'_>)]) -> String {
     found.unwrap_or_else(|_| key.to_owned())
 }
 
+/// A moment in words, in UTC: `21 November 2026, 12:30 UTC`.
+#[must_use]
+pub fn date_time(lang: Lang, at: Time) -> String {
+    format!("{}, {} UTC", date(lang, at), at.format("%H:%M"))
+}
+
+/// A day in words, in UTC.
+#[must_use]
+pub fn date(lang: Lang, at: Time) -> String {
+    const ENGLISH: [&str; 12] =
+        ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+    const SPANISH: [&str; 12] =
+        ["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"];
+    let (day, month, year) = (at.day(), at.month0() as usize, at.year());
+    match lang {
+        Lang::En => format!("{day} {} {year}", ENGLISH[month]),
+        Lang::Es => format!("{day} de {} de {year}", SPANISH[month]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
@@ -211,6 +232,14 @@ mod tests {
         assert_eq!(accepted("en;q=0, es;q=0.1"), Some(Lang::Es));
         assert_eq!(accepted("es-419,es;q=0.9,en;q=0.8"), Some(Lang::Es));
         assert_eq!(accepted("x;;q=,,*"), None);
+    }
+
+    #[test]
+    fn moments_in_words() {
+        let moment = at(1_795_264_200);
+        assert_eq!(date_time(Lang::En, moment), "21 November 2026, 12:30 UTC");
+        assert_eq!(date_time(Lang::Es, moment), "21 de noviembre de 2026, 12:30 UTC");
+        assert_eq!(date(Lang::Es, at(0)), "1 de enero de 1970");
     }
 
     #[test]

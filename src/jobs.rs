@@ -13,6 +13,8 @@ use crate::storage::durable::{Act, Actor};
 /// A change by another replica or the command line is seen within this.
 const POLL: Duration = Duration::from_millis(500);
 const KEY_STAGES: Duration = Duration::from_secs(60);
+/// Mail of this replica goes out at once; that of others, or what waited, within this.
+const MAIL: Duration = Duration::from_secs(1);
 const CLEANING: Duration = Duration::from_secs(15 * 60);
 
 /// Runs until `stop` says so. The jobs run beside each other: none waits for a slow one. What is under way at the stop is dropped; each step of
@@ -33,6 +35,12 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 loop {
                     tick.tick().await;
                     stage_keys(&app).await;
+                }
+            },
+            async {
+                loop {
+                    app.mailer.wait(MAIL).await;
+                    send_mail(&app).await;
                 }
             },
             async {
@@ -89,6 +97,20 @@ async fn stage_keys(app: &App) {
     }
     if let Err(error) = app.tokens.keys.rotate_due(|| app.random.bytes(), app.clock.now(), &by).await {
         tracing::error!(event = "fault", detail = %error, "the stages of signing keys could not be moved");
+    }
+}
+
+/// Sends what is due, until nothing is.
+async fn send_mail(app: &App) {
+    loop {
+        match app.mailer.send_due(&*app.storage.outbox, app.clock.now()).await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(fault) => {
+                tracing::warn!(event = "fault", detail = %fault, "mail could not be taken from the outbox; the next round goes on");
+                return;
+            }
+        }
     }
 }
 

@@ -10,6 +10,8 @@
 //! | `tokens` | from a grant to tokens, and from a token back |
 //! | `keys` | signing keys: the ring, their stages, josekit |
 //! | `accounts` | people: the one door for passwords, limits, sessions |
+//! | `once` | what may be used once: links, codes, one-time tokens |
+//! | `mail` | what is said by mail, and sending it |
 //! | `clients` | clients as managed things |
 //! | `browser` | what every HTML answer needs: cookies, form tokens, language, layout |
 //! | `api` | JSON under `/v1`, and its OpenAPI document |
@@ -34,16 +36,18 @@
 //! | outgoing | config |
 //! | storage | protocol seal |
 //! | keys | protocol storage seal outgoing |
-//! | accounts | storage seal request::network telemetry::metrics |
+//! | once | storage seal |
+//! | mail | storage seal urls i18n telemetry::metrics |
+//! | accounts | storage once mail seal outgoing request::network telemetry::metrics i18n::Lang |
 //! | clients | protocol storage seal outgoing request::network |
 //! | tokens | protocol keys storage seal clock::Random telemetry::metrics |
 //! | browser | storage seal i18n urls request colour protocol::error |
-//! | app | config clock urls telemetry i18n seal outgoing request protocol storage keys accounts clients tokens browser |
+//! | app | config clock colour urls telemetry i18n seal outgoing request protocol storage keys once mail accounts clients tokens browser |
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
-//! | web | app protocol accounts clients storage browser urls i18n seal clock |
-//! | api | app protocol tokens accounts clients storage keys seal urls i18n request telemetry::metrics |
-//! | jobs | app keys storage tokens clock |
-//! | demo | app storage browser clients accounts outgoing urls i18n seal |
+//! | web | app protocol accounts clients storage once mail browser urls i18n seal clock |
+//! | api | app protocol tokens accounts clients storage once mail keys seal urls i18n request telemetry::metrics |
+//! | jobs | app keys storage tokens mail clock |
+//! | demo | app storage browser clients accounts mail outgoing urls i18n seal |
 //! | layers | app config storage browser urls request telemetry::metrics |
 //! | management | app storage keys telemetry |
 //! | router cli | all |
@@ -59,7 +63,8 @@
 //! | argon2 | accounts/password.rs |
 //! | oxide_auth | protocol/machine.rs |
 //! | reqwest | outgoing |
-//! | askama | browser web demo |
+//! | lettre | mail |
+//! | askama | browser web demo mail |
 
 pub mod accounts;
 pub mod api;
@@ -77,7 +82,9 @@ pub mod i18n;
 pub mod jobs;
 pub mod keys;
 pub mod layers;
+pub mod mail;
 pub mod management;
+pub mod once;
 pub mod outgoing;
 pub mod protocol;
 pub mod request;

@@ -105,7 +105,11 @@ async fn method_not_allowed(state: State<Arc<App>>, visit: Visit) -> Response {
 fn in_the_callers_form(app: &App, visit: &Visit, reason: PageReason, status: StatusCode, code: &'static str) -> Response {
     // What an operation would answer with, too (RFC 9457).
     let path = visit.uri.path();
-    if path.strip_prefix(app.urls.base()).and_then(|path| path.strip_prefix(urls::API)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+    if path
+        .strip_prefix(app.urls.base())
+        .and_then(|path| path.strip_prefix(urls::API))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    {
         let code = if status == StatusCode::NOT_FOUND { Code::NotFound } else { Code::MethodNotAllowed };
         return unrouted(code, visit.accept_language(), &visit.context.id, &app.urls);
     }

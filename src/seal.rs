@@ -60,8 +60,10 @@ pub enum Purpose {
     FlowStep,
     /// Form tokens against cross-site request forgery.
     Csrf,
-    /// The set-up link.
-    Setup,
+    /// Links and what they say.
+    Link,
+    /// Mails that wait to be sent.
+    Mail,
     /// The cookie of a known device.
     Device,
     /// Secrets of the demo clients and user of a development server.
@@ -82,14 +84,15 @@ impl Purpose {
             Self::Identifier => b"portero identifier v1",
             Self::FlowStep => b"portero flow step v1",
             Self::Csrf => b"portero csrf v1",
-            Self::Setup => b"portero setup v1",
+            Self::Link => b"portero link v1",
+            Self::Mail => b"portero mail v1",
             Self::Device => b"portero device v1",
             Self::Demo => b"portero demo v1",
             Self::Fingerprint => b"portero fingerprint v1",
         }
     }
 
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Ephemeral,
         Self::SigningKey,
         Self::Token,
@@ -99,7 +102,8 @@ impl Purpose {
         Self::Identifier,
         Self::FlowStep,
         Self::Csrf,
-        Self::Setup,
+        Self::Link,
+        Self::Mail,
         Self::Device,
         Self::Demo,
         Self::Fingerprint,

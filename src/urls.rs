@@ -23,6 +23,14 @@ pub const REDOC: &str = "/redoc";
 pub const HOME: &str = "/";
 pub const SIGN_IN: &str = "/sign-in";
 pub const CONSENT: &str = "/consent";
+pub const SIGN_UP: &str = "/sign-up";
+pub const VERIFY_EMAIL: &str = "/verify-email";
+pub const RECOVER: &str = "/recover";
+pub const RESET: &str = "/recover/reset";
+pub const ACCOUNT: &str = "/account";
+pub const ACCOUNT_PASSWORD: &str = "/account/password";
+pub const CHANGE_EMAIL: &str = "/account/email/confirm";
+pub const UNDO_EMAIL: &str = "/account/email/undo";
 pub const SETUP: &str = "/setup";
 pub const PREFERENCES: &str = "/preferences";
 pub const STYLESHEET: &str = "/assets/portero.css";
@@ -32,6 +40,7 @@ pub const LOGO: &str = "/assets/logo";
 pub const DEMO: &str = "/demo";
 pub const DEMO_START: &str = "/demo/start";
 pub const DEMO_CALLBACK: &str = "/demo/callback";
+pub const DEMO_MAIL: &str = "/demo/mail";
 
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 

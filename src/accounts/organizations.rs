@@ -56,7 +56,8 @@ pub fn roles(given: &[String]) -> Result<Vec<String>, AccountError> {
 /// Names that differ only in case, in the way their letters are composed, or in the white space between words, are one.
 #[must_use]
 pub fn canonical(name: &str) -> String {
-    let folded: String = name.nfkc().flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect();
+    let folded: String =
+        name.nfkc().flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect();
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

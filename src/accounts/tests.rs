@@ -207,6 +207,12 @@ impl Ephemeral for Rows {
         }
         Ok(Taken::Admitted { remaining: rule.burst - *count })
     }
+    async fn enlist(&self, _: &str, _: &str, _: Time, _: Time) -> Result<()> {
+        Ok(())
+    }
+    async fn list(&self, _: &str, _: usize, _: Time) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
     async fn ping(&self) -> Result<()> {
         Ok(())
     }

@@ -263,4 +263,3 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 fn presented(parts: &Parts) -> Presented {
     parts.extensions.get::<Presented>().cloned().unwrap_or(Presented::Nothing)
 }
-

@@ -125,7 +125,11 @@ async fn list(
     responses((status = 201, description = "It is registered.", body = ClientView,
         headers(("Location" = String, description = "Where it is."), ("ETag" = String, description = "Its version.")))),
     security(("oauth" = ["clients:write"])))]
-async fn create(caller: Granted<ClientsWrite>, State(app): State<Arc<App>>, Body(metadata): Body<ClientMetadata>) -> Result<Response, Problem> {
+async fn create(
+    caller: Granted<ClientsWrite>,
+    State(app): State<Arc<App>>,
+    Body(metadata): Body<ClientMetadata>,
+) -> Result<Response, Problem> {
     caller.over_scopes(metadata.scope.as_deref().unwrap_or_default())?;
     let (now, by) = (app.clock.now(), caller.act());
     let fresh = Fresh { id: app.random.bytes(), secret: app.random.bytes() };

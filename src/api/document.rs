@@ -153,7 +153,8 @@ fn responses() -> Value {
         match status {
             401 => response["headers"] = json!({ "WWW-Authenticate": { "description": "RFC 6750 §3", "schema": { "type": "string" } } }),
             429 | 503 => {
-                response["headers"] = json!({ "Retry-After": { "description": "Seconds", "required": true, "schema": { "type": "integer" } } });
+                response["headers"] =
+                    json!({ "Retry-After": { "description": "Seconds", "required": true, "schema": { "type": "integer" } } });
             }
             _ => {}
         }

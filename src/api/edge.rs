@@ -180,9 +180,11 @@ pub static DEPRECATED: &[Deprecated] = &[];
 
 fn deprecation(table: &[Deprecated], operation: &Operation, headers: &mut HeaderMap) {
     let Some(row) = table.iter().find(|row| operation.method == row.method && operation.route.ends_with(row.route)) else { return };
-    for (name, value) in
-        [("deprecation", format!("@{}", row.since)), ("sunset", row.sunset.to_owned()), ("link", format!("<{}>; rel=\"deprecation\"", row.link))]
-    {
+    for (name, value) in [
+        ("deprecation", format!("@{}", row.since)),
+        ("sunset", row.sunset.to_owned()),
+        ("link", format!("<{}>; rel=\"deprecation\"", row.link)),
+    ] {
         headers.extend(HeaderValue::from_str(&value).ok().map(|value| (HeaderName::from_static(name), value)));
     }
 }
@@ -199,7 +201,9 @@ mod tests {
 
     #[test]
     fn rfc9110_12_5_1_what_is_acceptable() {
-        for good in ["*/*", "application/json", "text/html, application/*;q=0.1", "application/problem+json", "Application/JSON; charset=utf-8"] {
+        for good in
+            ["*/*", "application/json", "text/html, application/*;q=0.1", "application/problem+json", "Application/JSON; charset=utf-8"]
+        {
             assert!(accepting(good), "{good}");
         }
         for bad in ["text/html", "application/xml, text/*", "application/json;q=0", "image/*"] {

@@ -77,7 +77,12 @@ pub struct NewOrganization {
     #[schema(min_length = 2, max_length = 63, pattern = "^[a-z0-9][a-z0-9-]*[a-z0-9]$", example = "acme")]
     slug: String,
     /// Unique, but for case and white space.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "Acme S.A.")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        example = "Acme S.A."
+    )]
     name: String,
 }
 
@@ -87,7 +92,12 @@ pub struct OrganizationPatch {
     #[schema(nullable = false, min_length = 2, max_length = 63, pattern = "^[a-z0-9][a-z0-9-]*[a-z0-9]$")]
     #[serde(default)]
     slug: Option<String>,
-    #[schema(nullable = false, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     #[serde(default)]
     name: Option<String>,
 }
@@ -283,11 +293,7 @@ async fn members(
 #[utoipa::path(get, path = "/v1/organizations/{organization}/members/{user_id}", tag = "organizations", operation_id = "getMember",
     params(("organization" = String, Path, description = "Its id or its slug."), ("user_id" = String, Path, description = "Their id.")),
     responses((status = 200, description = "Them.", body = MemberView)), security(("oauth" = ["organizations:read"])))]
-async fn member(
-    _: Granted<OrganizationsRead>,
-    State(app): State<Arc<App>>,
-    Place(place): Place<2>,
-) -> Result<Json<MemberView>, Problem> {
+async fn member(_: Granted<OrganizationsRead>, State(app): State<Arc<App>>, Place(place): Place<2>) -> Result<Json<MemberView>, Problem> {
     let [name, user_id] = place;
     let organization = find(&app, &name).await?;
     let member = app.storage.organizations.member(&organization.id, &user_id).await?.ok_or(Code::NotFound)?;

@@ -1,8 +1,8 @@
 //! Pages of a list: stable order, an opaque cursor, `Link` to the next one (RFC 8288).
 
 use axum::Json;
-use axum::http::header::LINK;
 use axum::http::HeaderValue;
+use axum::http::header::LINK;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -244,7 +244,10 @@ impl Problem {
         if self.code == Code::UnsupportedMediaType {
             // RFC 9110 §15.5.16: the answer says what would be accepted; RFC 5789 §3.1 for PATCH.
             headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-            headers.insert(HeaderName::from_static("accept-patch"), HeaderValue::from_static("application/merge-patch+json, application/json"));
+            headers.insert(
+                HeaderName::from_static("accept-patch"),
+                HeaderValue::from_static("application/merge-patch+json, application/json"),
+            );
         }
     }
 }

@@ -58,14 +58,17 @@ fn check(validator: &Validator, given: &Value, at: impl Fn(&str) -> At) -> Resul
         tell(&error, &at, &mut wrong);
     }
     // Texts with a NUL are refused for every member at once: no store takes them.
-    nuls(given, &mut String::new(), &mut |path| wrong.push(Wrong { at: at(path), code: "malformed", why: Why::Text("problem-field-nul", None) }));
+    nuls(given, &mut String::new(), &mut |path| {
+        wrong.push(Wrong { at: at(path), code: "malformed", why: Why::Text("problem-field-nul", None) })
+    });
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
 fn tell(error: &ValidationError<'_>, at: &impl Fn(&str) -> At, wrong: &mut Vec<Wrong>) {
     let path = error.instance_path().as_str();
     let below = |name: &str| at(&format!("{path}/{}", escaped(name)));
-    let mut push = |at: At, code: &'static str, text: &'static str, limit: Option<String>| wrong.push(Wrong { at, code, why: Why::Text(text, limit) });
+    let mut push =
+        |at: At, code: &'static str, text: &'static str, limit: Option<String>| wrong.push(Wrong { at, code, why: Why::Text(text, limit) });
     match error.kind() {
         Kind::Required { property } => push(below(property.as_str().unwrap_or_default()), "required", "problem-field-required", None),
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
@@ -76,10 +79,16 @@ fn tell(error: &ValidationError<'_>, at: &impl Fn(&str) -> At, wrong: &mut Vec<W
         Kind::Type { .. } => push(at(path), "wrong_type", "problem-field-type", None),
         Kind::MinLength { limit } => push(at(path), "too_short", "problem-field-short", Some(limit.to_string())),
         Kind::MaxLength { limit } => push(at(path), "too_long", "problem-field-long", Some(limit.to_string())),
-        Kind::MaxItems { limit } | Kind::MaxProperties { limit } => push(at(path), "too_many", "problem-field-many", Some(limit.to_string())),
+        Kind::MaxItems { limit } | Kind::MaxProperties { limit } => {
+            push(at(path), "too_many", "problem-field-many", Some(limit.to_string()))
+        }
         Kind::MinItems { limit } | Kind::MinProperties { limit } => push(at(path), "too_few", "problem-field-few", Some(limit.to_string())),
-        Kind::Minimum { limit } | Kind::ExclusiveMinimum { limit } => push(at(path), "too_small", "problem-field-small", Some(limit.to_string())),
-        Kind::Maximum { limit } | Kind::ExclusiveMaximum { limit } => push(at(path), "too_large", "problem-field-large", Some(limit.to_string())),
+        Kind::Minimum { limit } | Kind::ExclusiveMinimum { limit } => {
+            push(at(path), "too_small", "problem-field-small", Some(limit.to_string()))
+        }
+        Kind::Maximum { limit } | Kind::ExclusiveMaximum { limit } => {
+            push(at(path), "too_large", "problem-field-large", Some(limit.to_string()))
+        }
         Kind::UniqueItems => push(at(path), "repeated", "problem-field-repeated", None),
         Kind::Enum { options } => {
             let options = options.as_array().map(|all| all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "));

@@ -21,7 +21,7 @@ pub async fn run(global: &Global, Admin::SetupLink: &Admin) -> Done {
                 .to_owned(),
         ));
     }
-    let link = setup::link(&host.urls(), &host.seal, host.now());
+    let link = setup::link(&host.urls(), &host.seal, host.random.bytes(), host.now());
     let seconds = setup::LINK_LIVES.as_secs();
     hint(&format!("The link works once, for {} minutes.", seconds / 60));
     global.output().answer(&json!({ "setup_link": link, "expires_in": seconds }), || link.clone());

@@ -220,7 +220,7 @@ enum Welcome {
 async fn welcome(app: &App) -> Result<Welcome, Failure> {
     let now = app.clock.now();
     let has_owner = app.storage.users.any_owner().await.map_err(Failure::refused)?;
-    let link = (!has_owner).then(|| setup::link(&app.urls, &app.seal, now));
+    let link = (!has_owner).then(|| setup::link(&app.urls, &app.seal, app.random.bytes(), now));
     if !app.is_development() {
         return Ok(Welcome::Setup(link));
     }

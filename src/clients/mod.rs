@@ -112,7 +112,8 @@ pub async fn create(
     let client = metadata.into_client(id, &defaults)?;
     let secret = (!client.is_public()).then(|| new_secret(fresh.secret));
     let secrets = secret.iter().map(|secret| stored(seal, &client.client_id, secret, now)).collect();
-    let record = ClientRecord { client: Arc::new(client), secrets, demo: false, disabled_at: None, revision: 0, created_at: now, updated_at: now };
+    let record =
+        ClientRecord { client: Arc::new(client), secrets, demo: false, disabled_at: None, revision: 0, created_at: now, updated_at: now };
     clients.create(&record, by).await?;
     Ok(Changed { record, secret })
 }
@@ -226,7 +227,8 @@ pub async fn rotate_secret(
             let end = now + overlap;
             let newest = before.secrets.iter().filter(|old| is_live(old, now)).max_by_key(|old| (old.expires_at.is_none(), old.created_at));
             // An end that was set before is not put off.
-            secrets.extend(newest.map(|old| ClientSecret { expires_at: Some(old.expires_at.map_or(end, |set| set.min(end))), ..old.clone() }));
+            secrets
+                .extend(newest.map(|old| ClientSecret { expires_at: Some(old.expires_at.map_or(end, |set| set.min(end))), ..old.clone() }));
         }
         Ok(Changed { record: ClientRecord { secrets, ..before.clone() }, secret: Some(made) })
     })

@@ -11,31 +11,13 @@ enum Registration {
 }
 choices!(Registration { Off: "off", Token: "token", Open: "open" });
 
-/// `sign_up`: who may make an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SignUp {
-    Open,
-    Invitation,
-    Closed,
-}
-choices!(SignUp { Open: "open", Invitation: "invitation", Closed: "closed" });
-
 pub(super) fn read(reader: &mut Reader<'_>) {
-    // What these two say by being off or closed is how it is.
+    // What it says by being off is how it is.
     if reader.optional("registration").is_some_and(|registration: Registration| registration != Registration::Off) {
         idle(reader, "registration");
     }
-    if reader.optional("sign_up").is_some_and(|sign_up: SignUp| sign_up != SignUp::Closed) {
-        idle(reader, "sign_up");
-    }
-    if let Some((url, source)) = reader.secret("smtp_url") {
-        reader.note("smtp_url", Some(url.as_masked_url()), source);
-        idle(reader, "smtp_url");
-    }
-    for key in ["mail_from", "outbox", "dialects"] {
-        if reader.optional::<String>(key).is_some() {
-            idle(reader, key);
-        }
+    if reader.optional::<String>("dialects").is_some() {
+        idle(reader, "dialects");
     }
 }
 

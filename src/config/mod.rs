@@ -9,8 +9,10 @@ mod brand;
 mod keys;
 mod later;
 mod log;
+mod mail;
 mod master_key;
 mod passwords;
+mod people;
 mod reader;
 mod secret;
 mod server;
@@ -31,8 +33,10 @@ pub use access::PkcePolicy;
 pub use brand::Brand;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
+pub use mail::Mail;
 pub use master_key::{DEVELOPMENT_FILE, MasterKey, Opened};
 pub use passwords::Passwords;
+pub use people::SignUp;
 pub use reader::{Entry, Problem, Problems, variable};
 pub use secret::{MASK, Secret, mask_url};
 pub use server::{MANAGEMENT_LISTEN, Mode, ModeReason, is_loopback};
@@ -77,6 +81,8 @@ pub struct Config {
     pub sessions: Sessions,
     pub passwords: Passwords,
     pub keys: Keys,
+    pub mail: Mail,
+    pub sign_up: SignUp,
     pub brand: Brand,
     pub log: Log,
     pub shutdown: Shutdown,
@@ -116,6 +122,8 @@ impl Default for Config {
             sessions: Sessions::default(),
             passwords: Passwords::default(),
             keys: Keys::default(),
+            mail: Mail::default(),
+            sign_up: SignUp::Open,
             brand: Brand::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),
@@ -150,6 +158,8 @@ impl Config {
         let sessions = Sessions::read(reader);
         let passwords = Passwords::read(reader);
         let keys = Keys::read(reader);
+        let mail = Mail::read(reader, development);
+        let sign_up = SignUp::read(reader, development);
         let brand = Brand::read(reader);
         let log = Log::read(reader);
         let shutdown = Shutdown::read(reader, development);
@@ -162,6 +172,8 @@ impl Config {
         sessions.check(reader);
         passwords.check(reader, production);
         keys.check(reader);
+        mail.check(reader, production);
+        sign_up.check(reader, &mail, production);
         brand.check(reader);
         log.check(reader);
         shutdown.check(reader);
@@ -186,6 +198,8 @@ impl Config {
             sessions,
             passwords,
             keys,
+            mail,
+            sign_up,
             brand,
             log,
             shutdown,

@@ -25,6 +25,9 @@ pub enum Taken {
     Refused { retry_after: Duration },
 }
 
+/// How many ids are kept for an owner.
+pub const LISTED: usize = 10_000;
+
 /// Few atomic operations; everything short-lived is built from them. Keys hold no secret; values are sealed above.
 #[async_trait]
 pub trait Ephemeral: Send + Sync {
@@ -37,6 +40,10 @@ pub trait Ephemeral: Send + Sync {
     async fn swap(&self, key: &str, value: Vec<u8>) -> Result<Option<Vec<u8>>>;
     /// One step of the limit `rule` under `key`, judged from `now` (microseconds matter).
     async fn take(&self, key: &str, rule: &Rule, now: Time) -> Result<Taken>;
+    /// Notes that `owner` has `id` until then. Of more than [`LISTED`] those that end first are forgotten.
+    async fn enlist(&self, owner: &str, id: &str, until: Time, now: Time) -> Result<()>;
+    /// What `owner` has and what has not ended, what ends first in front; lost with the store.
+    async fn list(&self, owner: &str, limit: usize, now: Time) -> Result<Vec<String>>;
     /// Proves that the store answers; for readiness.
     async fn ping(&self) -> Result<()>;
 }
@@ -93,9 +100,28 @@ impl Records {
 
     /// Stores `value` under `id`, replacing what is there. `nonce` is fresh randomness.
     pub async fn put<T: Record>(&self, id: &str, value: &T, nonce: [u8; 24]) -> Result<()> {
+        self.put_for(id, value, T::LIFETIME, nonce).await
+    }
+
+    /// The same for a record with a life of its own, at most that of its kind.
+    pub async fn put_for<T: Record>(&self, id: &str, value: &T, lives: Duration, nonce: [u8; 24]) -> Result<()> {
         let key = self.key::<T>(id);
         let sealed = self.seal_envelope(&key, false, value, nonce)?;
-        self.store.put(&key, sealed, T::LIFETIME).await
+        self.store.put(&key, sealed, lives.min(T::LIFETIME)).await
+    }
+
+    /// Notes that the record `id`, which is no secret, is `owner`'s.
+    pub async fn enlist<T: Record>(&self, owner: &str, id: &str, until: Time, now: Time) -> Result<()> {
+        self.store.enlist(&self.list_key::<T>(owner), id, until, now).await
+    }
+
+    /// The ids of an owner's records of this kind that have not ended; some of them may be spent.
+    pub async fn listed<T: Record>(&self, owner: &str, limit: usize, now: Time) -> Result<Vec<String>> {
+        self.store.list(&self.list_key::<T>(owner), limit, now).await
+    }
+
+    fn list_key<T: Record>(&self, owner: &str) -> String {
+        format!("{}-of:{}", T::PREFIX, self.digest(owner).hex())
     }
 
     /// The same, if nothing is there yet.

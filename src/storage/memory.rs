@@ -5,7 +5,7 @@
 //! costs other unfinished flows, and no codes or limits.
 
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::ephemeral::{Ephemeral, Rule, Taken};
+use super::ephemeral::{Ephemeral, LISTED, Rule, Taken};
 use super::{Result, Time};
 
 const SHARDS: usize = 16;
@@ -44,6 +44,9 @@ struct Shard {
     /// By key, the moment (in microseconds) at which the limit would be unused again: GCRA's theoretical arrival time.
     limits: HashMap<String, i64>,
     sweep_limits_at: usize,
+    /// By owner, what they have: when it ends (in milliseconds), and its id.
+    lists: HashMap<String, BTreeSet<(i64, String)>>,
+    sweep_lists_at: usize,
 }
 
 struct Value {
@@ -124,6 +127,20 @@ impl Shard {
         false
     }
 
+    fn enlist(&mut self, owner: &str, id: &str, until: i64, now: i64) {
+        if self.lists.len() >= self.sweep_lists_at.max(SWEEP_FROM) {
+            self.lists.retain(|_, list| list.last().is_some_and(|(until, _)| *until > now));
+            self.sweep_lists_at = 2 * self.lists.len();
+        }
+        let list = self.lists.entry(owner.to_owned()).or_default();
+        *list = list.split_off(&(now.saturating_add(1), String::new()));
+        list.retain(|(_, known)| known != id);
+        list.insert((until, id.to_owned()));
+        while list.len() > LISTED {
+            list.pop_first();
+        }
+    }
+
     fn take(&mut self, key: &str, rule: &Rule, now: i64) -> Taken {
         if self.limits.len() >= self.sweep_limits_at.max(SWEEP_FROM) {
             self.limits.retain(|_, full_again| *full_again > now);
@@ -191,6 +208,18 @@ impl Ephemeral for Memory {
 
     async fn take(&self, key: &str, rule: &Rule, now: Time) -> Result<Taken> {
         Ok(self.shard(key).take(key, rule, now.timestamp_micros()))
+    }
+
+    async fn enlist(&self, owner: &str, id: &str, until: Time, now: Time) -> Result<()> {
+        self.shard(owner).enlist(owner, id, until.timestamp_millis(), now.timestamp_millis());
+        Ok(())
+    }
+
+    async fn list(&self, owner: &str, limit: usize, now: Time) -> Result<Vec<String>> {
+        let shard = self.shard(owner);
+        let live = (now.timestamp_millis().saturating_add(1), String::new());
+        let ids = shard.lists.get(owner).into_iter().flat_map(|list| list.range(live.clone()..));
+        Ok(ids.take(limit).map(|(_, id)| id.clone()).collect())
     }
 
     async fn ping(&self) -> Result<()> {

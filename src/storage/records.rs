@@ -26,6 +26,8 @@ records! {
     Interaction:       "flow", 60 * 60;
     DemoFlow:          "demo", 15 * 60;
     Repeatable:        "repeat", 24 * 60 * 60;
+    MailedCode:        "mailed", 20 * 60;
+    OneTimeToken:      "once", 25 * 60 * 60;
 }
 
 /// What an authorization code binds (RFC 6749 §4.1.3).
@@ -101,4 +103,33 @@ pub enum Answered {
         headers: Vec<(String, String)>,
         body: String,
     },
+}
+
+/// A six-digit code that was sent by mail, under the handle of whoever asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailedCode {
+    /// Keyed digest (hex) of handle, serial and code.
+    pub digest: String,
+    /// Tells the codes of one handle apart.
+    pub serial: String,
+    /// The link that the code opens; none where there is nobody to have it.
+    pub token: Option<String>,
+    pub expires_at: Time,
+}
+
+/// What a one-time token stands for. Its value is kept as a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneTimeToken {
+    pub id: String,
+    /// Keyed digest (hex) of its random value.
+    pub secret: String,
+    /// The client that made it.
+    pub owner: String,
+    pub purpose: String,
+    /// The clients that may consume it.
+    pub audience: Vec<String>,
+    pub subject: Option<String>,
+    pub data: serde_json::Value,
+    pub created_at: Time,
+    pub expires_at: Time,
 }

@@ -10,7 +10,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo, Script};
 
-use super::ephemeral::{Ephemeral, Rule, Taken};
+use super::ephemeral::{Ephemeral, LISTED, Rule, Taken};
 use super::open::{OpenError, REDIS_URL};
 use super::{Result, StorageError, Time};
 
@@ -34,9 +34,21 @@ redis.call('SET', KEYS[1], string.format('%.0f', start + every), 'PX', math.ceil
 return {1, -over}
 ";
 
+/// What an owner has, by its end. The set lives as long as what in it lives longest.
+/// Arguments: now, the end (both in milliseconds), the id, how many are kept.
+const ENLIST: &str = r"
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[4]))
+local left = math.max(tonumber(ARGV[2]) - tonumber(ARGV[1]), 0) + 60000
+if redis.call('PTTL', KEYS[1]) < left then redis.call('PEXPIRE', KEYS[1], string.format('%.0f', left)) end
+return 1
+";
+
 pub struct Redis {
     connection: ConnectionManager,
     take: Script,
+    enlist: Script,
 }
 
 impl Redis {
@@ -61,7 +73,7 @@ impl Redis {
             .set_pipeline_buffer_size(1024);
         let unreachable = |reason: String| OpenError::Unreachable { variable: REDIS_URL, what: what.clone(), reason };
         let connection = ConnectionManager::new_with_config(client, config).await.map_err(|error| unreachable(error.to_string()))?;
-        let store = Self { connection, take: Script::new(TAKE) };
+        let store = Self { connection, take: Script::new(TAKE), enlist: Script::new(ENLIST) };
         store.ping().await.map_err(|error| unreachable(error.to_string()))?;
         Ok(store)
     }
@@ -119,6 +131,19 @@ impl Ephemeral for Redis {
         }
         let left = u128::from(micros).checked_div(every).unwrap_or(u128::from(rule.burst));
         Ok(Taken::Admitted { remaining: u32::try_from(left).unwrap_or(u32::MAX) })
+    }
+
+    async fn enlist(&self, owner: &str, id: &str, until: Time, now: Time) -> Result<()> {
+        let mut connection = self.connection.clone();
+        let mut call = self.enlist.key(name(owner));
+        call.arg(now.timestamp_millis()).arg(until.timestamp_millis()).arg(id).arg(LISTED);
+        bounded(call.invoke_async::<i64>(&mut connection)).await.map(drop)
+    }
+
+    async fn list(&self, owner: &str, limit: usize, now: Time) -> Result<Vec<String>> {
+        // "(" leaves out the value itself: what ends now has ended.
+        let live = format!("({}", now.timestamp_millis());
+        self.run(redis::cmd("ZRANGEBYSCORE").arg(name(owner)).arg(live).arg("+inf").arg("LIMIT").arg(0).arg(limit)).await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -54,6 +54,7 @@ fn describe() {
     describe_histogram!(HASH_SECONDS, "How long one password hash took, by scheme");
     describe_gauge!("portero_password_queue_depth", "Password checks that wait for the hashing pool");
     describe_gauge!("portero_signing_key_age_seconds", "How long the signing key of an algorithm has been signing");
+    describe_counter!("portero_mails_total", "Mails, by kind and what came of a try: sent, failed (it waits) or dead (given up)");
     describe_gauge!("portero_build_info", "The version that runs; always 1");
 }
 
@@ -157,6 +158,12 @@ pub fn rate_limited(rule: &'static str) {
 pub fn password_hash(scheme: &'static str, took: Duration) {
     static HASHES: Family<Histogram, 1> = Family::new(HASH_SECONDS, ["scheme"], histogram);
     HASHES.with([scheme], |histogram| histogram.record(took.as_secs_f64()));
+}
+
+/// A mail was sent, failed and waits, or was given up.
+pub fn mail(kind: &'static str, result: &'static str) {
+    static MAILS: Family<Counter, 2> = Family::new("portero_mails_total", ["kind", "result"], counter);
+    MAILS.with([kind, result], |counter| counter.increment(1));
 }
 
 /// So many password checks wait.

@@ -22,8 +22,10 @@ impl Server {
 
     /// The access token of a person with these roles.
     pub async fn signed_in(&self, client: &TestClient, name: &str, scope: &str) -> String {
-        let answer =
-            self.token(client, &[("grant_type", "password"), ("username", name), ("password", PASSWORD), ("scope", scope)]).await.expect(200);
+        let answer = self
+            .token(client, &[("grant_type", "password"), ("username", name), ("password", PASSWORD), ("scope", scope)])
+            .await
+            .expect(200);
         answer.json()["access_token"].as_str().expect("a token").to_owned()
     }
 
@@ -98,8 +100,13 @@ async fn ad_01_every_operation_asks_for_the_token_and_scope_that_the_document_sa
     server.person("olga", &["owner"]).await;
     let bare = server.signed_in(&console, "olga", "openid").await;
     let elsewhere = {
-        let fields =
-            [("grant_type", "password"), ("username", "olga"), ("password", PASSWORD), ("scope", EVERYTHING), ("resource", "https://api.example")];
+        let fields = [
+            ("grant_type", "password"),
+            ("username", "olga"),
+            ("password", PASSWORD),
+            ("scope", EVERYTHING),
+            ("resource", "https://api.example"),
+        ];
         server.token(&console, &fields).await.expect(200).json()
     };
     let id_token = elsewhere["id_token"].as_str().expect("one").to_owned();
@@ -126,7 +133,11 @@ async fn ad_01_every_operation_asks_for_the_token_and_scope_that_the_document_sa
             assert!(matches!(by_cookie.status.as_u16(), 401 | 406), "{what}: {}", by_cookie.status);
             if let [scope] = scopes.as_slice() {
                 let answer = server.call(&method, &concrete, &bare, None).await.expect_problem(403, "insufficient_scope");
-                assert!(answer.header("www-authenticate").contains(&format!("scope={scope}")), "{what}: {}", answer.header("www-authenticate"));
+                assert!(
+                    answer.header("www-authenticate").contains(&format!("scope={scope}")),
+                    "{what}: {}",
+                    answer.header("www-authenticate")
+                );
             }
             seen += 1;
         }
@@ -189,7 +200,8 @@ async fn what_the_router_refuses_is_a_problem_too() {
     let answer = server.call_with("GET", "/v1/organizations", &token, None, &[("accept", "text/html")]).await;
     answer.expect_problem(406, "not_acceptable");
     let post = async |body: &str, kind: &str| {
-        let request = Request::post("/v1/organizations").header(header::AUTHORIZATION, format!("Bearer {token}")).header(header::CONTENT_TYPE, kind);
+        let request =
+            Request::post("/v1/organizations").header(header::AUTHORIZATION, format!("Bearer {token}")).header(header::CONTENT_TYPE, kind);
         server.send(request.body(Body::from(body.to_owned())).expect("a request")).await
     };
     let answer = post("slug=a", "application/x-www-form-urlencoded").await.expect_problem(415, "unsupported_media_type");
@@ -362,7 +374,17 @@ async fn hc_03_hc_05_answers_are_not_kept_and_paths_have_one_spelling() {
         assert_eq!(answer.header("cache-control"), "no-store", "{path}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
     }
-    for path in ["//v1/clients", "/v1//clients", "/./v1/clients", "/V1/clients", "/v1/clients/", "/v1/clients;x", "/v1/%63lients", "/v1/clients%00", "/v1/x/..;/clients"] {
+    for path in [
+        "//v1/clients",
+        "/v1//clients",
+        "/./v1/clients",
+        "/V1/clients",
+        "/v1/clients/",
+        "/v1/clients;x",
+        "/v1/%63lients",
+        "/v1/clients%00",
+        "/v1/x/..;/clients",
+    ] {
         let answer = server.call("GET", path, "", None).await;
         assert!(matches!(answer.status.as_u16(), 401 | 404), "{path}: {}", answer.status);
     }

@@ -30,7 +30,8 @@ async fn a_client_is_made_shown_changed_and_deleted() {
     let changed = server.call("PATCH", &path, &owner, Some(patch)).await.expect(200).json();
     assert!(changed.get("client_name").is_none());
     assert_eq!((&changed["policy_uri"], &changed["require_pkce"]), (&json!("https://app.example/privacy"), &json!(false)));
-    let changed = server.call("PATCH", &path, &owner, Some(json!({ "require_pkce": null, "default_max_age": null }))).await.expect(200).json();
+    let changed =
+        server.call("PATCH", &path, &owner, Some(json!({ "require_pkce": null, "default_max_age": null }))).await.expect(200).json();
     assert!(changed.get("require_pkce").is_none() && changed.get("default_max_age").is_none());
     let wrong = server.call("PATCH", &path, &owner, Some(json!({ "redirect_uris": ["http://app.example/cb"] }))).await;
     assert_eq!(wrong.expect_problem(400, "invalid_request").wrong(), ["/redirect_uris invalid"]);
@@ -87,7 +88,8 @@ async fn ad_04_nobody_gives_a_client_more_than_they_have() {
     ] {
         refused(server.call(method, &format!("{path}{below}"), &admin, body).await);
     }
-    let plain = server.call("POST", "/v1/clients", &admin, Some(json!({ "redirect_uris": [CALLBACK], "scope": "openid clients:write" }))).await;
+    let plain =
+        server.call("POST", "/v1/clients", &admin, Some(json!({ "redirect_uris": [CALLBACK], "scope": "openid clients:write" }))).await;
     let plain = format!("/v1/clients/{}", plain.expect(201).json()["client_id"].as_str().expect("one"));
     refused(server.call("PATCH", &plain, &admin, Some(json!({ "scope": "openid audit:read" }))).await);
     server.call("PATCH", &plain, &admin, Some(json!({ "scope": "openid reports" }))).await.expect(200);

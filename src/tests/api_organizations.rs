@@ -10,12 +10,12 @@ async fn an_organization_and_its_members() {
     let console = server.console().await;
     let owner = server.administrator(&console, "olga", &["owner"]).await;
     let ana = server.user("ana").await;
-    let made = server.call("POST", "/v1/organizations", &owner, Some(json!({ "slug": "acme", "name": "Acme S.A." }))).await.expect(201).json();
+    let made =
+        server.call("POST", "/v1/organizations", &owner, Some(json!({ "slug": "acme", "name": "Acme S.A." }))).await.expect(201).json();
     let id = made["id"].as_str().expect("one").to_owned();
-    for (body, wrong) in [
-        (json!({ "slug": "acme", "name": "Other" }), "/slug taken"),
-        (json!({ "slug": "other", "name": " ACME  s.a." }), "/name taken"),
-    ] {
+    for (body, wrong) in
+        [(json!({ "slug": "acme", "name": "Other" }), "/slug taken"), (json!({ "slug": "other", "name": " ACME  s.a." }), "/name taken")]
+    {
         let answer = server.call("POST", "/v1/organizations", &owner, Some(body)).await.expect_problem(409, "taken");
         assert_eq!(answer.wrong(), [wrong]);
     }

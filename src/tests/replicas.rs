@@ -6,6 +6,8 @@ use portero::storage::durable::Saved;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
+use portero::once::tokens::{self, NewToken, Presented};
+
 use crate::harness::{Answer, Browser, Flow, Server, TestClient, replicas};
 
 const WORKERS: usize = 16;
@@ -146,4 +148,54 @@ async fn a_client_disabled_on_one_replica_is_refused_by_the_other_within_a_secon
     two.token(&TestClient { ..client }, &grant).await.expect_error(401, "invalid_client");
     stop.send(true).expect("the job listens");
     jobs.await.expect("it ends");
+}
+
+/// Thirty-two consumers at once on two replicas; and again with a short-lived store that came back from before.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_time_tokens_are_consumed_once() {
+    let Some(servers) = replicas().await else { return };
+    for round in 0..rounds() {
+        let app = &servers[0].app;
+        let new = NewToken {
+            owner: "maker",
+            purpose: "join",
+            audience: vec!["room".to_owned()],
+            subject: Some("somebody"),
+            data: json!({ "round": round }),
+            lives: std::time::Duration::from_secs(60),
+        };
+        let fresh = tokens::Fresh { id: app.random.bytes(), secret: app.random.bytes(), nonce: app.random.bytes() };
+        let made = tokens::create(&app.storage, &app.seal, new, fresh, app.clock.now()).await.expect("made");
+        let key = format!("once:{}", app.storage.ephemeral.digest(&made.id).hex());
+        let before = app.storage.ephemeral.store.get(&key).await.expect("answered").expect("there");
+        assert_eq!(tokens::list(&servers[1].app.storage, "maker", app.clock.now()).await.expect("read").len(), 1, "on every replica");
+        for (time, wanted) in [1, 0].into_iter().enumerate() {
+            let barrier = Arc::new(Barrier::new(2 * WORKERS));
+            let tasks: Vec<_> = (0..2 * WORKERS)
+                .map(|worker| {
+                    let (server, barrier, token) = (Arc::clone(&servers[worker % 2]), Arc::clone(&barrier), made.token.clone());
+                    tokio::spawn(async move {
+                        barrier.wait().await;
+                        let app = &server.app;
+                        let presented = Presented { token: &token, purpose: "join", consumer: "room" };
+                        let by = Server::operator();
+                        let consumed = tokens::consume(&app.storage, &app.seal, presented, app.random.bytes(), app.clock.now(), &by).await;
+                        consumed.expect("the stores answer").is_some()
+                    })
+                })
+                .collect();
+            let mut consumed = 0;
+            for task in tasks {
+                consumed += usize::from(task.await.expect("no panic"));
+            }
+            assert_eq!(consumed, wanted, "round {round}, time {time}");
+            app.storage.ephemeral.store.put(&key, before.clone(), std::time::Duration::from_secs(60)).await.expect("put");
+        }
+        assert!(
+            tokens::revoke(&app.storage, &app.seal, "maker", &made.id, app.random.bytes(), app.clock.now(), &Server::operator())
+                .await
+                .is_ok_and(|done| !done)
+        );
+        app.storage.ephemeral.store.put(&key, Vec::new(), std::time::Duration::from_millis(1)).await.expect("put");
+    }
 }

@@ -91,7 +91,8 @@ pub async fn organizations(
         return Ok(Vec::new());
     }
     let found = storage.organizations.of_person(user_id).await?;
-    let organization = |found: Membership| Organization { id: found.organization_id, slug: found.slug, name: found.name, roles: found.roles };
+    let organization =
+        |found: Membership| Organization { id: found.organization_id, slug: found.slug, name: found.name, roles: found.roles };
     Ok(found.into_iter().map(organization).collect())
 }
 

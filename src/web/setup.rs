@@ -1,7 +1,7 @@
 //! First run: the link that a server prints until it has an owner, and the page it leads to.
 //!
-//! Owns the link: an end of its time, and a MAC over it under the master key, so that every replica and the command line make and
-//! accept the same. What uses it up is the first owner: from then on these pages are gone.
+//! The link is one of `once::links`, so that every replica and the command line make and accept the same. What uses it up is the first owner:
+//! from then on these pages are gone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,11 @@ use askama::Template;
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Asked;
 use crate::accounts::email::{Email, Username};
 use crate::accounts::password_rules;
-use crate::accounts::users::{self, AccountError, Fresh, NewAccount};
+use crate::accounts::users::{self, AccountError, Fresh, NewAccount, OWNER};
 use crate::app::App;
 use crate::browser::csrf;
 use crate::browser::error::{PageError, PageReason};
@@ -24,7 +22,8 @@ use crate::browser::form::{Field, Form};
 use crate::browser::layout::{Page, Words, html, see_other, with_cookies};
 use crate::browser::visit::Visit;
 use crate::clock::Time;
-use crate::seal::{Digest, Purpose, Seal};
+use crate::once::links::{self, BadLink, Purpose};
+use crate::seal::Seal;
 use crate::storage::durable::Actor;
 use crate::urls::{self, Urls};
 
@@ -33,16 +32,17 @@ pub const LINK_LIVES: Duration = Duration::from_secs(60 * 60);
 /// The name of the form, for its token.
 const FORM: &str = "setup";
 
-/// The link that creates the first owner, good for [`LINK_LIVES`] from `now`.
+/// The link that creates the first owner, good for [`LINK_LIVES`] from `now`. `nonce` is fresh randomness.
 #[must_use]
-pub fn link(urls: &Urls, seal: &Seal, now: Time) -> String {
-    let ends = (now + LINK_LIVES).timestamp();
-    let mac = URL_SAFE_NO_PAD.encode(mac(seal, ends).0);
-    format!("{}?token={ends}.{mac}", urls.absolute(urls::SETUP))
-}
-
-fn mac(seal: &Seal, ends: i64) -> Digest {
-    seal.mac(Purpose::Setup, &[b"link", &ends.to_be_bytes()])
+pub fn link(urls: &Urls, seal: &Seal, nonce: [u8; 24], now: Time) -> String {
+    let link = links::Link {
+        purpose: Purpose::SetUp,
+        subject: OWNER.to_owned(),
+        binding: String::new(),
+        data: serde_json::Value::Null,
+        expires_at: now + LINK_LIVES,
+    };
+    format!("{}?token={}", urls.absolute(urls::SETUP), links::make(seal, &link, nonce))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,20 +54,11 @@ enum Link {
 }
 
 fn read_link(seal: &Seal, token: Option<&str>, now: Time) -> Link {
-    let Some(token) = token else { return Link::Missing };
-    let parsed = token.split_once('.').and_then(|(ends, given)| {
-        let given: [u8; 32] = URL_SAFE_NO_PAD.decode(given).ok()?.try_into().ok()?;
-        Some((ends.parse::<i64>().ok()?, Digest(given)))
-    });
-    match parsed {
-        Some((ends, given)) if mac(seal, ends).matches(&given) => {
-            if now.timestamp() < ends {
-                Link::Good
-            } else {
-                Link::Expired
-            }
-        }
-        _ => Link::Wrong,
+    match token.map(|token| links::open(seal, Purpose::SetUp, token, now)) {
+        None => Link::Missing,
+        Some(Ok(_)) => Link::Good,
+        Some(Err(BadLink::Expired)) => Link::Expired,
+        Some(Err(BadLink::Wrong)) => Link::Wrong,
     }
 }
 
@@ -109,8 +100,8 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
     still_open(asked).await?;
     let sent = Form::read(request).await?;
     let token = sent.get("token").unwrap_or_default();
-    // The token is base64url, digits and a dot, or it is not ours.
-    if token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
+    // The token is base64url, or it is not ours.
+    if token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
         asked.here = Some(format!("{}?token={token}", app.urls.path(urls::SETUP)));
     }
     match read_link(&app.seal, Some(token), asked.now) {
@@ -280,15 +271,14 @@ mod tests {
     fn a_link_is_for_an_hour_and_for_this_server() {
         let (seal, urls) = (Seal::new(&[1; 32]), Urls::new("https://id.example"));
         let now = Time::from_timestamp(1_800_000_000, 0).expect("in range");
-        let link = link(&urls, &seal, now);
+        let link = link(&urls, &seal, [3; 24], now);
         let token = link.strip_prefix("https://id.example/setup?token=").expect("the page's address");
         let read = |seal: &Seal, token: &str, seconds: i64| read_link(seal, Some(token), now + chrono::Duration::seconds(seconds));
         assert_eq!(read(&seal, token, 0), Link::Good);
         assert_eq!(read(&seal, token, 3599), Link::Good);
         assert_eq!(read(&seal, token, 3600), Link::Expired);
         assert_eq!(read(&Seal::new(&[2; 32]), token, 0), Link::Wrong);
-        let longer = token.replacen("1800003600", "1900000000", 1);
-        assert_eq!(read(&seal, &longer, 0), Link::Wrong);
+        assert_eq!(read(&seal, &format!("B{}", &token[1..]), 0), Link::Wrong);
         assert_eq!(read(&seal, "", 0), Link::Wrong);
         assert_eq!(read_link(&seal, None, now), Link::Missing);
     }

@@ -286,7 +286,9 @@ async fn the_trail_is_searched(place: &Place) {
     assert_eq!(acts(AuditFilter { act: Some("client"), ..none }).await, ["client.create 1"]);
     assert_eq!(acts(AuditFilter { act: Some("client.create"), ..none }).await, ["client.create 1"]);
     assert!(acts(AuditFilter { act: Some("cli"), ..none }).await.is_empty(), "whole words");
-    assert!(acts(AuditFilter { act: Some("%"), ..none }).await.is_empty() && acts(AuditFilter { act: Some("c_ient"), ..none }).await.is_empty());
+    assert!(
+        acts(AuditFilter { act: Some("%"), ..none }).await.is_empty() && acts(AuditFilter { act: Some("c_ient"), ..none }).await.is_empty()
+    );
     assert_eq!(acts(AuditFilter { subject: Some("user:ana"), result: Some("refused"), ..none }).await, ["sign_in 1"]);
     assert_eq!(acts(AuditFilter { reason: Some("wrong_password"), actor: Some("person:ana"), ..none }).await, ["sign_in 1"]);
     assert_eq!(acts(AuditFilter { client_id: Some("app"), address: Some("192.0.2.7"), ..none }).await, ["sign_in 1", "session.start 1"]);

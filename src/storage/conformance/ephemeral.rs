@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use super::super::ephemeral::{Ephemeral, Record, Records, Redeemed, Rule, Taken};
+use super::super::ephemeral::{Ephemeral, LISTED, Record, Records, Redeemed, Rule, Taken};
 use super::super::memory::Memory;
 use super::super::records;
 use super::super::redis::Redis;
@@ -41,6 +41,7 @@ on_every_store!(
     parallel_takes_pass_no_limit,
     parallel_swaps_have_one_first,
     of_parallel_new_ones_one_is,
+    an_owner_has_what_has_not_ended,
     a_record_is_redeemed_once,
     of_parallel_redemptions_one_is_first,
     a_record_is_nothing_to_another_key_name_or_kind,
@@ -206,6 +207,30 @@ async fn of_parallel_new_ones_one_is(corner: &Corner) {
             .await;
         assert_eq!(answers.iter().filter(|new| **new).count(), 1, "round {round}");
     }
+}
+
+async fn an_owner_has_what_has_not_ended(corner: &Corner) {
+    let (ana, eva) = (corner.key("ana"), corner.key("eva"));
+    let list = async |owner: &str, limit: usize, now: i64| corner.store.list(owner, limit, at(now)).await.expect("answered");
+    assert!(list(&ana, 10, 0).await.is_empty());
+    for (id, until) in [("b", 30), ("a", 20), ("c", 10)] {
+        corner.store.enlist(&ana, id, at(until), at(0)).await.expect("done");
+    }
+    corner.store.enlist(&eva, "d", at(10), at(0)).await.expect("done");
+    assert_eq!(list(&ana, 10, 9).await, ["c", "a", "b"], "what ends first stands first");
+    assert_eq!(list(&ana, 2, 9).await, ["c", "a"]);
+    assert_eq!(list(&ana, 10, 10).await, ["a", "b"], "an end is not part of a life");
+    assert_eq!(list(&eva, 10, 9).await, ["d"]);
+    // Named again, it has its new end, and is there once.
+    corner.store.enlist(&ana, "a", at(40), at(11)).await.expect("done");
+    assert_eq!(list(&ana, 10, 11).await, ["b", "a"]);
+    assert!(list(&ana, 10, 40).await.is_empty());
+    let many = corner.key("many");
+    for n in 0..LISTED + 5 {
+        corner.store.enlist(&many, &n.to_string(), at(100 + i64::try_from(n).expect("few")), at(0)).await.expect("done");
+    }
+    let kept = list(&many, usize::MAX >> 2, 0).await;
+    assert_eq!((kept.len(), kept[0].as_str()), (LISTED, "5"), "of too many, those that end first are forgotten");
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

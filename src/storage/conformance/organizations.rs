@@ -14,14 +14,8 @@ on_every_database!(
 );
 
 fn named(id: &str, slug: &str, name: &str) -> NamedOrganization {
-    let organization = Organization {
-        id: id.to_owned(),
-        slug: slug.to_owned(),
-        name: name.to_owned(),
-        revision: 0,
-        created_at: at(0),
-        updated_at: at(0),
-    };
+    let organization =
+        Organization { id: id.to_owned(), slug: slug.to_owned(), name: name.to_owned(), revision: 0, created_at: at(0), updated_at: at(0) };
     NamedOrganization { organization, name_canonical: name.to_lowercase() }
 }
 
@@ -99,7 +93,10 @@ async fn members_and_their_roles(place: &Place) {
     assert_eq!(set("org_1", "nobody", &[]).await, SetMember::NoPerson);
     let members = organizations.members("org_1", None, 10).await.expect("read");
     assert_eq!(members.iter().map(|member| member.user_id.as_str()).collect::<Vec<_>>(), ["ana", "bea"]);
-    assert_eq!((members[0].roles.join(" "), members[0].email.as_str(), members[0].added_at), ("admin editor".into(), "ana@Example.org", at(5)));
+    assert_eq!(
+        (members[0].roles.join(" "), members[0].email.as_str(), members[0].added_at),
+        ("admin editor".into(), "ana@Example.org", at(5))
+    );
     assert_eq!(organizations.members("org_1", Some("ana"), 10).await.expect("read").len(), 1);
     assert_eq!(organizations.member("org_1", "bea").await.expect("read").as_ref(), Some(&members[1]));
     assert_eq!(organizations.member("org_2", "bea").await.expect("read"), None);

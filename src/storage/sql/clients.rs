@@ -92,8 +92,10 @@ impl Clients for Sql {
             .execute(&mut *tx)
             .await?;
             if done.rows_affected() == 0 {
-                let known =
-                    sqlx::query("SELECT client_id FROM clients WHERE client_id = $1").bind(&record.client.client_id).fetch_optional(&mut *tx).await?;
+                let known = sqlx::query("SELECT client_id FROM clients WHERE client_id = $1")
+                    .bind(&record.client.client_id)
+                    .fetch_optional(&mut *tx)
+                    .await?;
                 return Ok(if known.is_some() { Saved::Stale } else { Saved::Unknown });
             }
             sqlx::query("DELETE FROM client_origins WHERE client_id = $1").bind(&record.client.client_id).execute(&mut *tx).await?;

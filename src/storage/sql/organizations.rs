@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::super::durable::organizations::{Member, Membership, NamedOrganization, Organization, OrganizationKey, Organizations, Saved, SetMember};
 use super::super::durable::Act;
+use super::super::durable::organizations::{
+    Member, Membership, NamedOrganization, Organization, OrganizationKey, Organizations, Saved, SetMember,
+};
 use super::super::{Result, StorageError, Time};
 use super::audit::Entry;
 use super::{Sql, containing, moment, seconds};
@@ -33,7 +35,9 @@ impl Organizations for Sql {
     async fn find(&self, key: OrganizationKey<'_>) -> Result<Option<Organization>> {
         let (statement, name) = match key {
             OrganizationKey::Id(id) => ("SELECT id, slug, name, revision, created_at, updated_at FROM organizations WHERE id = $1", id),
-            OrganizationKey::Slug(slug) => ("SELECT id, slug, name, revision, created_at, updated_at FROM organizations WHERE slug = $1", slug),
+            OrganizationKey::Slug(slug) => {
+                ("SELECT id, slug, name, revision, created_at, updated_at FROM organizations WHERE slug = $1", slug)
+            }
         };
         let row = on!(self.read, |db| sqlx::query_as::<_, Row>(statement).bind(name).fetch_optional(db).await)?;
         row.map(organization).transpose()
@@ -89,7 +93,8 @@ impl Organizations for Sql {
             .execute(&mut *tx)
             .await?;
             if done.rows_affected() == 0 {
-                let known = sqlx::query("SELECT id FROM organizations WHERE id = $1").bind(&organization.id).fetch_optional(&mut *tx).await?;
+                let known =
+                    sqlx::query("SELECT id FROM organizations WHERE id = $1").bind(&organization.id).fetch_optional(&mut *tx).await?;
                 return Ok(if known.is_some() { Saved::Stale } else { Saved::Unknown });
             }
             audit!(tx, Entry::done("organization.update", subject(&organization.id), organization.updated_at, by));
@@ -110,7 +115,8 @@ impl Organizations for Sql {
     }
 
     async fn members(&self, id: &str, after: Option<&str>, limit: u32) -> Result<Vec<Member>> {
-        let rows = on!(self.read, |db| sqlx::query_as::<_, MemberRow>(
+        let rows = on!(self.read, |db| {
+            sqlx::query_as::<_, MemberRow>(
             "SELECT m.user_id, u.email, u.username, u.name, m.roles, m.added_at FROM organization_members m JOIN users u ON u.id = m.user_id \
              WHERE m.organization_id = $1 AND m.user_id > $2 ORDER BY m.user_id LIMIT $3"
         )
@@ -118,19 +124,22 @@ impl Organizations for Sql {
         .bind(after.unwrap_or_default())
         .bind(i64::from(limit))
         .fetch_all(db)
-        .await)?;
+        .await
+        })?;
         rows.into_iter().map(member).collect()
     }
 
     async fn member(&self, id: &str, user_id: &str) -> Result<Option<Member>> {
-        let row = on!(self.read, |db| sqlx::query_as::<_, MemberRow>(
+        let row = on!(self.read, |db| {
+            sqlx::query_as::<_, MemberRow>(
             "SELECT m.user_id, u.email, u.username, u.name, m.roles, m.added_at FROM organization_members m JOIN users u ON u.id = m.user_id \
              WHERE m.organization_id = $1 AND m.user_id = $2"
         )
         .bind(id)
         .bind(user_id)
         .fetch_optional(db)
-        .await)?;
+        .await
+        })?;
         row.map(member).transpose()
     }
 
@@ -162,7 +171,10 @@ impl Organizations for Sql {
                     .execute(&mut *tx)
                     .await?;
             }
-            audit!(tx, Entry::done(if known { "organization.member.change" } else { "organization.member.add" }, both(id, user_id), now, by));
+            audit!(
+                tx,
+                Entry::done(if known { "organization.member.change" } else { "organization.member.add" }, both(id, user_id), now, by)
+            );
             Ok(if known { SetMember::Changed } else { SetMember::Added })
         })
     }

@@ -1,0 +1,321 @@
+//! The kinds of mail, and the words of each.
+//!
+//! A mail holds what was known when it was decided on; it is written when it is sent. Everything in it is ours: a name, a user agent or any other text
+//! that a stranger could choose never goes into a mail to somebody else's address. Links begin with the issuer, whatever host was asked.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::i18n::{Arg, Lang, date_time, text};
+use crate::seal::{Purpose, Seal, Unsealable};
+use crate::storage::Time;
+use crate::storage::durable::NewMail;
+use crate::urls::{self, Urls};
+
+/// What is said. `token` is that of a link (`once::links`), `code` its six digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Mail {
+    /// To whoever made an account: the address is still to be confirmed.
+    SignUp { token: String, code: Option<String>, expires_at: Time },
+    /// The same, asked for again or by an administrator.
+    VerifyEmail { token: String, code: Option<String>, expires_at: Time },
+    /// To the owner of an address that somebody tried to sign up with.
+    AlreadyRegistered,
+    /// A new password was asked for.
+    ResetPassword { token: String, code: Option<String>, expires_at: Time },
+    /// An administrator asks for a new password.
+    ResetRequired { token: String, expires_at: Time },
+    /// The password was changed or reset.
+    PasswordChanged,
+    /// The password is known from a breach.
+    PasswordBreached,
+    /// To the new address: it becomes that of the account with the link.
+    ChangeEmail { token: String, code: Option<String>, expires_at: Time },
+    /// To the present address: a change was asked for. The link undoes it, before and after it is confirmed.
+    EmailChangeRequested { new_address: String, token: String, expires_at: Time },
+    /// To the address before: the new one is in force. The link undoes it.
+    EmailChanged { new_address: String, token: String, expires_at: Time },
+    /// To whoever may make an account here.
+    Invitation { token: String, expires_at: Time },
+    /// The account is gone.
+    AccountDeleted,
+}
+
+impl Mail {
+    /// The name under which the outbox, metrics and logs know it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::SignUp { .. } => "sign_up",
+            Self::VerifyEmail { .. } => "verify_email",
+            Self::AlreadyRegistered => "already_registered",
+            Self::ResetPassword { .. } => "reset_password",
+            Self::ResetRequired { .. } => "reset_required",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordBreached => "password_breached",
+            Self::ChangeEmail { .. } => "change_email",
+            Self::EmailChangeRequested { .. } => "email_change_requested",
+            Self::EmailChanged { .. } => "email_changed",
+            Self::Invitation { .. } => "invitation",
+            Self::AccountDeleted => "account_deleted",
+        }
+    }
+
+    /// When it is of no use any more: it is not sent after that.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<Time> {
+        match self {
+            Self::SignUp { expires_at, .. }
+            | Self::VerifyEmail { expires_at, .. }
+            | Self::ResetPassword { expires_at, .. }
+            | Self::ResetRequired { expires_at, .. }
+            | Self::ChangeEmail { expires_at, .. }
+            | Self::EmailChangeRequested { expires_at, .. }
+            | Self::EmailChanged { expires_at, .. }
+            | Self::Invitation { expires_at, .. } => Some(*expires_at),
+            Self::AlreadyRegistered | Self::PasswordChanged | Self::PasswordBreached | Self::AccountDeleted => None,
+        }
+    }
+}
+
+/// The kind of that name, for metrics and logs.
+#[must_use]
+pub(super) fn known(kind: &str) -> &'static str {
+    KINDS.into_iter().find(|known| *known == kind).unwrap_or("other")
+}
+
+/// The names of every kind.
+const KINDS: [&str; 12] = [
+    "sign_up",
+    "verify_email",
+    "already_registered",
+    "reset_password",
+    "reset_required",
+    "password_changed",
+    "password_breached",
+    "change_email",
+    "email_change_requested",
+    "email_changed",
+    "invitation",
+    "account_deleted",
+];
+
+/// When and from where the act came that the mail tells of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    pub at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// In words of ours (`request::device`), never what the browser calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+}
+
+/// A mail to somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter<'a> {
+    pub to: &'a str,
+    pub lang: Lang,
+    pub mail: Mail,
+    pub about: About,
+}
+
+/// Fresh randomness for a mail.
+#[derive(Clone, Copy)]
+pub struct Fresh {
+    pub id: [u8; 10],
+    pub nonce: [u8; 24],
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    #[serde(flatten)]
+    mail: Mail,
+    about: About,
+}
+
+impl Letter<'_> {
+    /// As it waits in the outbox: sealed, because links are secrets.
+    #[must_use]
+    pub fn seal(&self, seal: &Seal, fresh: Fresh) -> NewMail {
+        let millis = u64::try_from(self.about.at.timestamp_millis()).unwrap_or_default();
+        let id = format!("mail_{}", uuid::Builder::from_unix_timestamp_millis(millis, &fresh.id).into_uuid().simple());
+        let sealed = Sealed { mail: self.mail.clone(), about: self.about.clone() };
+        let plain = serde_json::to_vec(&sealed).expect("strings, moments and addresses are always JSON");
+        NewMail {
+            sealed: seal.seal(Purpose::Mail, id.as_bytes(), &plain, fresh.nonce),
+            id,
+            to_address: self.to.to_owned(),
+            kind: self.mail.kind().to_owned(),
+            lang: self.lang.tag().to_owned(),
+            created_at: self.about.at,
+        }
+    }
+}
+
+/// What [`Letter::seal`] made.
+///
+/// # Errors
+/// [`Unsealable`] for what was sealed under another master key, or is of a newer version.
+pub fn open(seal: &Seal, new: &NewMail) -> Result<(Mail, About), Unsealable> {
+    let plain = seal.open(Purpose::Mail, new.id.as_bytes(), &new.sealed)?;
+    let Sealed { mail, about } = serde_json::from_slice(&plain).map_err(|_| Unsealable)?;
+    Ok((mail, about))
+}
+
+/// A mail in words: plain text, which the templates lay out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    pub lang: Lang,
+    pub subject: String,
+    pub lead: Vec<String>,
+    /// What to do: the label and the address of the link.
+    pub link: Option<(String, String)>,
+    /// Six digits, and what to do with them.
+    pub code: Option<(String, String)>,
+    /// How long the link or code works.
+    pub ends: Option<String>,
+    /// When and from where: label and value.
+    pub facts: Vec<(String, String)>,
+    /// What to do if it was not the reader.
+    pub otherwise: String,
+    /// A second address that goes with `otherwise`.
+    pub otherwise_link: Option<(String, String)>,
+    pub foot: String,
+}
+
+/// Writes a mail. `name` is the deployment's own.
+#[must_use]
+pub fn write(mail: &Mail, about: &About, lang: Lang, urls: &Urls, name: &str) -> Words {
+    let say = |key: &str| text(lang, key, &[("brand", Arg::Text(name))]);
+    let plain = |key: &str| text(lang, key, &[]);
+    let to = |path: &str, token: &str| format!("{}?token={}", urls.absolute(path), urls::encode(token));
+    let recover = || urls.absolute(urls::RECOVER);
+    let six = |code: &Option<String>| code.as_ref().map(|code| (plain("mail-code"), code.clone()));
+    let mut words = Words {
+        lang,
+        subject: String::new(),
+        lead: Vec::new(),
+        link: None,
+        code: None,
+        ends: mail.expires_at().map(|end| text(lang, "mail-ends", &[("time", Arg::Text(&date_time(lang, end)))])),
+        facts: facts(about, lang),
+        otherwise: String::new(),
+        otherwise_link: None,
+        foot: text(lang, "mail-foot", &[("brand", Arg::Text(name)), ("host", Arg::Text(host(urls)))]),
+    };
+    match mail {
+        Mail::SignUp { token, code, .. } => {
+            words.subject = say("mail-sign-up-subject");
+            words.lead = vec![say("mail-sign-up-lead")];
+            words.link = Some((plain("mail-verify-button"), to(urls::VERIFY_EMAIL, token)));
+            words.code = six(code);
+            words.otherwise = plain("mail-sign-up-otherwise");
+        }
+        Mail::VerifyEmail { token, code, .. } => {
+            words.subject = say("mail-verify-subject");
+            words.lead = vec![say("mail-verify-lead")];
+            words.link = Some((plain("mail-verify-button"), to(urls::VERIFY_EMAIL, token)));
+            words.code = six(code);
+            words.otherwise = plain("mail-verify-otherwise");
+        }
+        Mail::AlreadyRegistered => {
+            words.subject = say("mail-registered-subject");
+            words.lead = vec![say("mail-registered-lead"), plain("mail-registered-more")];
+            words.link = Some((plain("mail-registered-button"), urls.absolute(urls::SIGN_IN)));
+            words.otherwise = plain("mail-registered-otherwise");
+            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+        }
+        Mail::ResetPassword { token, code, .. } => {
+            words.subject = say("mail-reset-subject");
+            words.lead = vec![say("mail-reset-lead")];
+            words.link = Some((plain("mail-reset-button"), to(urls::RESET, token)));
+            words.code = six(code);
+            words.otherwise = plain("mail-reset-otherwise");
+        }
+        Mail::ResetRequired { token, .. } => {
+            words.subject = say("mail-required-subject");
+            words.lead = vec![say("mail-required-lead"), plain("mail-required-more")];
+            words.link = Some((plain("mail-reset-button"), to(urls::RESET, token)));
+            words.otherwise = plain("mail-required-otherwise");
+            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+        }
+        Mail::PasswordChanged => {
+            words.subject = say("mail-changed-subject");
+            words.lead = vec![say("mail-changed-lead"), plain("mail-changed-more")];
+            words.otherwise = plain("mail-changed-otherwise");
+            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+        }
+        Mail::PasswordBreached => {
+            words.subject = say("mail-breached-subject");
+            words.lead = vec![say("mail-breached-lead"), plain("mail-breached-more")];
+            words.link = Some((plain("mail-breached-button"), urls.absolute(urls::ACCOUNT_PASSWORD)));
+            words.otherwise = plain("mail-breached-otherwise");
+            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+        }
+        Mail::ChangeEmail { token, code, .. } => {
+            words.subject = say("mail-address-subject");
+            words.lead = vec![say("mail-address-lead")];
+            words.link = Some((plain("mail-address-button"), to(urls::CHANGE_EMAIL, token)));
+            words.code = six(code);
+            words.otherwise = plain("mail-address-otherwise");
+        }
+        Mail::EmailChangeRequested { new_address, token, .. } => {
+            words.subject = say("mail-moving-subject");
+            words.lead = vec![
+                text(lang, "mail-moving-lead", &[("brand", Arg::Text(name)), ("address", Arg::Text(&hinted(new_address)))]),
+                plain("mail-moving-more"),
+            ];
+            words.otherwise = plain("mail-undo-otherwise");
+            words.otherwise_link = Some((plain("mail-undo-button"), to(urls::UNDO_EMAIL, token)));
+        }
+        Mail::EmailChanged { new_address, token, .. } => {
+            words.subject = say("mail-moved-subject");
+            words.lead = vec![
+                text(lang, "mail-moved-lead", &[("brand", Arg::Text(name)), ("address", Arg::Text(&hinted(new_address)))]),
+                plain("mail-moved-more"),
+            ];
+            words.otherwise = plain("mail-undo-otherwise");
+            words.otherwise_link = Some((plain("mail-undo-button"), to(urls::UNDO_EMAIL, token)));
+        }
+        Mail::Invitation { token, .. } => {
+            words.subject = say("mail-invitation-subject");
+            words.lead = vec![say("mail-invitation-lead")];
+            words.link = Some((plain("mail-invitation-button"), to(urls::SIGN_UP, token)));
+            words.facts.clear();
+            words.otherwise = plain("mail-invitation-otherwise");
+        }
+        Mail::AccountDeleted => {
+            words.subject = say("mail-deleted-subject");
+            words.lead = vec![say("mail-deleted-lead"), plain("mail-deleted-more")];
+            words.otherwise = plain("mail-deleted-otherwise");
+        }
+    }
+    words
+}
+
+fn facts(about: &About, lang: Lang) -> Vec<(String, String)> {
+    let mut facts = vec![(text(lang, "mail-when", &[]), date_time(lang, about.at))];
+    if let Some(address) = about.address {
+        facts.push((text(lang, "mail-where", &[]), address.to_string()));
+    }
+    if let Some(device) = &about.device {
+        facts.push((text(lang, "mail-device", &[]), device.clone()));
+    }
+    facts
+}
+
+/// The server's host, by which a reader tells our links from others.
+fn host(urls: &Urls) -> &str {
+    urls.origin().split_once("://").map_or(urls.origin(), |(_, host)| host)
+}
+
+/// An address that somebody else may have chosen: enough to know one's own, too little to be a message.
+fn hinted(address: &str) -> String {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    let first: String = local.chars().take(2).collect();
+    let plain: String = domain.chars().filter(|c| c.is_alphanumeric() || matches!(c, '.' | '-')).take(64).collect();
+    format!("{first}…@{plain}")
+}

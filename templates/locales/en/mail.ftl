@@ -1,0 +1,70 @@
+# Mails. The reader may not have asked for them: each says what, when, from where, and what to do if it was not them.
+mail-when = When
+mail-where = From
+mail-device = Device
+mail-code = Or type this code where you were asked for it
+mail-ends = It works once, until { $time }.
+mail-foot = This mail is from { $brand }. Its links begin with { $host }; we never ask for your password by mail.
+mail-by-hand = If the button does nothing, copy this address into your browser:
+mail-verify-button = Confirm my address
+mail-reset-button = Choose a new password
+mail-recover-button = Reset my password
+mail-undo-button = This was not me: bring my address back
+
+mail-sign-up-subject = Confirm your address for { $brand }
+mail-sign-up-lead = Somebody created an account at { $brand } with this address. If it was you, confirm the address and the account is ready.
+mail-sign-up-otherwise = If it was not you, do nothing: without the confirmation nobody can use this address.
+
+mail-verify-subject = Confirm your address for { $brand }
+mail-verify-lead = Your account at { $brand } asks whether this address is yours.
+mail-verify-otherwise = If you did not ask for this, do nothing.
+
+mail-registered-subject = You already have an account at { $brand }
+mail-registered-lead = Somebody tried to create an account at { $brand } with this address. There is one already, so nothing was created or changed.
+mail-registered-more = If it was you, sign in with the account you have.
+mail-registered-button = Sign in
+mail-registered-otherwise = If it was not you, there is nothing to do. If you no longer know your password, reset it.
+
+mail-reset-subject = Choose a new password for { $brand }
+mail-reset-lead = Somebody asked for a new password for your account at { $brand }. If it was you, choose one.
+mail-reset-otherwise = If it was not you, do nothing: your password stays as it is.
+
+mail-required-subject = { $brand } asks you to choose a new password
+mail-required-lead = An administrator of { $brand } has asked that your account gets a new password. Until then the present one opens nothing.
+mail-required-more = You have been signed out everywhere.
+mail-required-otherwise = If the link has ended, ask for a new one.
+
+mail-changed-subject = Your password at { $brand } was changed
+mail-changed-lead = The password of your account at { $brand } was changed.
+mail-changed-more = Other devices and apps were signed out.
+mail-changed-otherwise = If it was you, there is nothing to do. If it was not, somebody else knows your password or reads your mail: reset your password now.
+
+mail-breached-subject = Your password at { $brand } is known to others
+mail-breached-lead = The password of your account at { $brand } stands in a public list of stolen passwords. Somebody else used the same one, or it was stolen elsewhere.
+mail-breached-more = Choose another one, here and wherever else you use it.
+mail-breached-button = Change my password
+mail-breached-otherwise = If you did not sign in just now, somebody else knows your password: reset it now.
+
+mail-address-subject = Confirm your new address for { $brand }
+mail-address-lead = Your account at { $brand } is to have this address. Confirm it, and it takes the place of the old one.
+mail-address-button = Use this address
+mail-address-otherwise = If you did not ask for this, do nothing: nothing changes without the confirmation.
+
+mail-moving-subject = A new address was asked for at { $brand }
+mail-moving-lead = Your account at { $brand } is to have another address: { $address }. Until it is confirmed, this one stays in force.
+mail-moving-more = If it was you, there is nothing to do with this mail.
+
+mail-moved-subject = Your address at { $brand } was changed
+mail-moved-lead = Your account at { $brand } has a new address now: { $address }.
+mail-moved-more = If it was you, there is nothing to do with this mail.
+mail-undo-otherwise = If it was not you, bring your address back. Every device and app is then signed out, and you choose a new password.
+
+mail-invitation-subject = You are invited to { $brand }
+mail-invitation-lead = You may create an account at { $brand } with this address.
+mail-invitation-button = Create my account
+mail-invitation-otherwise = If you do not want one, do nothing.
+
+mail-deleted-subject = Your account at { $brand } was deleted
+mail-deleted-lead = Your account at { $brand } and what belonged to it are deleted. Every device and app was signed out.
+mail-deleted-more = It cannot be brought back. You may create a new one at any time.
+mail-deleted-otherwise = If it was not you, write to whoever runs this service.
