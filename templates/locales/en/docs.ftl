@@ -1,7 +1,6 @@
 # The pages of the API's documentation.
 docs-title = API reference
 docs-lead = What this server can be asked for by programs. Every operation below comes from the document at { $document }.
-docs-operations = Operations
 docs-errors-link = All errors
 docs-errors-title = Errors of the API
 docs-errors-lead = Every error has a name for programs, which never changes, and words for people, which may.

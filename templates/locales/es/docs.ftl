@@ -1,7 +1,6 @@
 # Las páginas de la documentación de la API.
 docs-title = Referencia de la API
 docs-lead = Lo que los programas pueden pedirle a este servidor. Cada operación viene del documento en { $document }.
-docs-operations = Operaciones
 docs-errors-link = Todos los errores
 docs-errors-title = Errores de la API
 docs-errors-lead = Cada error tiene un nombre para los programas, que nunca cambia, y palabras para las personas, que pueden cambiar.
