@@ -1,13 +1,18 @@
 //! The application: configuration, stores, keys, clock, randomness. One type for production and tests; only its parts differ.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use crate::accounts::authenticate::Parts;
+use crate::accounts::attributes;
+use crate::accounts::authenticate::{Parts, Watch};
+use crate::accounts::breached::Breached;
+use crate::accounts::desk::{Desk, House, SignUpPolicy};
 use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Hasher, Settings};
+use crate::accounts::password_rules::Rules;
 use crate::browser::brand::{Brand, Logo};
 use crate::browser::language;
 use crate::browser::layout::Page;
@@ -15,7 +20,7 @@ use crate::browser::visit::Visit;
 use crate::clients::guesses::Guesses;
 use crate::clock::{Clock, Random};
 use crate::colour::Rgb;
-use crate::config::{Config, Mode};
+use crate::config::{Config, Mode, SignUp};
 use crate::i18n::Lang;
 use crate::keys::rotation::Policy as KeyPolicy;
 use crate::keys::{KeyError, KeyRing};
@@ -46,6 +51,10 @@ pub struct App {
     pub brand: Brand,
     pub outgoing: Outgoing,
     pub mailer: Mailer,
+    /// Passwords known from breaches; none where no file of them is configured.
+    pub breached: Option<Breached>,
+    /// What attributes of people are held to.
+    pub attributes: attributes::Schema,
     /// Wrong client secrets, counted.
     pub guesses: Guesses,
     /// The discovery document, made again when the algorithms change.
@@ -82,6 +91,22 @@ fn brand(config: &Config) -> Result<Brand, AppError> {
         }
     };
     Ok(Brand::new(&config.brand.name, logo, config.brand.accent.as_deref()))
+}
+
+/// The file of breached passwords, open.
+fn breached(config: &Config) -> Result<Option<Breached>, AppError> {
+    let open = |path: &PathBuf| {
+        let unusable = |reason| AppError::Configuration(format!("PORTERO_PASSWORDS__BREACHED names {}: {reason}", path.display()));
+        Breached::open(path).map_err(unusable)
+    };
+    config.passwords.breached.as_ref().map(open).transpose()
+}
+
+/// The schema of attributes; without one they are only bounded.
+fn schema(config: &Config) -> Result<attributes::Schema, AppError> {
+    let Some(path) = &config.attributes_schema else { return Ok(attributes::Schema::default()) };
+    let unusable = |reason| AppError::Configuration(format!("PORTERO_ATTRIBUTES_SCHEMA names {}: {reason}", path.display()));
+    attributes::Schema::load(path).map_err(unusable)
 }
 
 /// How mail leaves, and how it looks.
@@ -156,6 +181,8 @@ impl App {
         let urls = Urls::new(&config.issuer);
         Ok(Self {
             mailer: mailer(&config, &urls, &seal)?,
+            breached: breached(&config)?,
+            attributes: schema(&config)?,
             urls,
             storage,
             tokens,
@@ -201,7 +228,27 @@ impl App {
     /// The one door through which every password goes.
     #[must_use]
     pub fn door(&self) -> Parts<'_> {
-        Parts::of(&self.storage, &self.seal, &self.hasher, self.limits)
+        let watch = self.breached.as_ref();
+        let watch = watch.map(|breached| Watch { breached, accounts: &*self.storage.accounts, random: &self.random });
+        Parts { watch, ..Parts::of(&self.storage, &self.seal, &self.hasher, self.limits) }
+    }
+
+    /// What is asked of a new password.
+    #[must_use]
+    pub fn password_rules(&self) -> Rules<'_> {
+        Rules { strength: u8::try_from(self.config.passwords.strength).unwrap_or(4), breached: self.breached.as_ref(), ..Rules::default() }
+    }
+
+    /// What operations on accounts work with.
+    #[must_use]
+    pub fn desk(&self) -> Desk<'_> {
+        let sign_up = match self.config.sign_up {
+            SignUp::Open => SignUpPolicy::Open,
+            SignUp::Invitation => SignUpPolicy::Invitation,
+            SignUp::Closed => SignUpPolicy::Closed,
+        };
+        let house = House { rules: self.password_rules(), schema: &self.attributes, sign_up };
+        Desk::new(self.door(), &self.storage, &self.random, house)
     }
 
     /// The frame of a page for this visit.

@@ -38,7 +38,7 @@
 //! | keys | protocol storage seal outgoing |
 //! | once | storage seal |
 //! | mail | storage seal urls i18n telemetry::metrics |
-//! | accounts | storage once mail seal outgoing request::network telemetry::metrics i18n::Lang |
+//! | accounts | storage once mail seal outgoing request::network telemetry::metrics clock::Random i18n::Lang |
 //! | clients | protocol storage seal outgoing request::network |
 //! | tokens | protocol keys storage seal clock::Random telemetry::metrics |
 //! | browser | storage seal i18n urls request colour protocol::error |
@@ -61,6 +61,8 @@
 //! | redis | storage/redis.rs |
 //! | josekit | keys/jose.rs |
 //! | argon2 | accounts/password.rs |
+//! | zxcvbn | accounts/password_rules.rs |
+//! | jsonschema | accounts/attributes.rs |
 //! | oxide_auth | protocol/machine.rs |
 //! | reqwest | outgoing |
 //! | lettre | mail |

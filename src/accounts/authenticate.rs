@@ -8,12 +8,16 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::breached::Breached;
 use super::email;
 use super::limits::{Device, Limits, account_key, device_key};
 use super::password::{Busy, Hasher};
 use super::password_rules::MAX;
-use crate::seal::{Digest, Seal};
-use crate::storage::durable::{Act, Admission, Attempts, Audit, Refusal as Refused, User, UserKey, Users};
+use crate::clock::Random;
+use crate::i18n::Lang;
+use crate::mail::{self, About, Letter, Mail};
+use crate::seal::{Digest, Purpose, Seal};
+use crate::storage::durable::{Accounts, Act, Admission, Attempts, Audit, Refusal as Refused, Spend, User, UserKey, Users};
 use crate::storage::ephemeral::Ephemeral;
 use crate::storage::{Storage, StorageError, Time};
 use crate::telemetry::metrics;
@@ -28,6 +32,8 @@ pub struct Parts<'a> {
     pub seal: &'a Seal,
     pub hasher: &'a Hasher,
     pub limits: Limits,
+    /// Who is told of passwords known from a breach; none where there is no list of them.
+    pub watch: Option<Watch<'a>>,
 }
 
 impl<'a> Parts<'a> {
@@ -41,6 +47,39 @@ impl<'a> Parts<'a> {
             seal,
             hasher,
             limits,
+            watch: None,
+        }
+    }
+}
+
+/// Looks at passwords that proved right. A breached one opens the account all the same: who signs in with it may be its owner, and is told by mail, once
+/// for each password; whether it must be replaced is an administrator's to say (`administration::require_reset`).
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    pub breached: &'a Breached,
+    pub accounts: &'a dyn Accounts,
+    pub random: &'a Random,
+}
+
+/// How long somebody is not told again of the same password.
+const TOLD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+impl Watch<'_> {
+    /// A failure costs nothing but the mail: the next sign-in sends it.
+    async fn tell(&self, seal: &Seal, user: &User, password: &str, now: Time, by: &Act) {
+        if !self.breached.contains(password) {
+            return;
+        }
+        let revision = user.credential_revision.to_be_bytes();
+        let digest = seal.mac(Purpose::Token, &[b"breached", user.id.as_bytes(), &revision]);
+        let once = Spend { digest, expires_at: now + TOLD };
+        let about = About { at: now, address: by.address, device: None };
+        let lang = user.locale.as_deref().and_then(Lang::parse).unwrap_or_default();
+        let mail = Letter { to: &user.email, lang, mail: Mail::PasswordBreached, about }
+            .seal(seal, mail::Fresh { id: self.random.bytes(), nonce: self.random.bytes() });
+        if let Err(error) = self.accounts.tell(&format!("user:{}", user.id), "user.password_breached", Some(&once), &[mail], now, by).await
+        {
+            tracing::warn!(%error, user = user.id, "nobody was told of a breached password");
         }
     }
 }
@@ -79,6 +118,8 @@ pub enum Refusal {
     Locked { until: Time },
     /// Too many sign-ins from this address.
     Throttled { retry_after: Duration },
+    /// The password was right, and opens nothing until it is reset. Only whoever knows it learns that.
+    ResetRequired,
 }
 
 /// The password could not be judged: 503, never a denial, and nothing is counted.
@@ -174,6 +215,12 @@ async fn judge(
             }
             upgrade(parts, &user.id, password, stored, salt, now, by).await;
             let (user, _) = current.expect("it stands, so it is there");
+            if user.reset_required {
+                return refuse(parts, Some(&user), "reset_required", Refusal::ResetRequired, now, by).await;
+            }
+            if let Some(watch) = &parts.watch {
+                watch.tell(parts.seal, &user, password, now, by).await;
+            }
             metrics::login(METHOD, "ok", "");
             return Ok(Outcome::SignedIn { user: Box::new(user), amr: &["pwd"], acr: "1" });
         }

@@ -27,6 +27,22 @@ pub struct Given {
     pub claims: Map<String, Value>,
 }
 
+impl Given {
+    /// The first member that is a column of an account and no further claim.
+    #[must_use]
+    pub fn column(&self) -> Option<&'static str> {
+        [
+            (self.name.is_some(), "name"),
+            (self.locale.is_some(), "locale"),
+            (self.preferred_username.is_some(), "preferred_username"),
+            (self.email.is_some(), "email"),
+            (self.email_verified.is_some(), "email_verified"),
+        ]
+        .into_iter()
+        .find_map(|(given, member)| given.then_some(member))
+    }
+}
+
 /// Reads the standard claims of OIDC Core §5.1. A `null`, an empty text and `updated_at`, which is ours to say, are left out.
 ///
 /// # Errors

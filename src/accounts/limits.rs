@@ -18,6 +18,35 @@ use crate::storage::{Result, Time};
 /// 30 sign-ins a minute from one address.
 const ADDRESS: Rule = Rule { burst: 30, every: Duration::from_secs(2) };
 
+/// 20 sign-ups at once from one address, then two a minute.
+const SIGN_UPS: Rule = Rule { burst: 20, every: Duration::from_secs(30) };
+/// 10 requests at once for a mail (reset, confirmation) from one address, then one a minute.
+const REQUESTS: Rule = Rule { burst: 10, every: Duration::from_secs(60) };
+/// Three mails at once to one address, then three an hour, whoever asks.
+const MAILS: Rule = Rule { burst: 3, every: Duration::from_secs(20 * 60) };
+
+/// What is asked for beside signing in, as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// An account, by where it is asked from.
+    SignUp,
+    /// A mail, by where it is asked from.
+    Request,
+    /// A mail, by the address it would go to: canonical, known or unknown alike.
+    Mail { to: &'a str },
+}
+
+impl Asked<'_> {
+    /// Its name in the audit trail.
+    #[must_use]
+    pub const fn act(&self) -> &'static str {
+        match self {
+            Self::SignUp => "user.sign_up",
+            Self::Request | Self::Mail { .. } => "mail.request",
+        }
+    }
+}
+
 /// `PORTERO_LIMITS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -34,6 +63,33 @@ impl Limits {
         let Some(address) = address.filter(|_| self.enabled) else { return Ok(None) };
         let key = format!("limit:sign-in:{}", network_key(seal, address).hex());
         match store.take(&key, &ADDRESS, now).await? {
+            Taken::Admitted { .. } => Ok(None),
+            Taken::Refused { retry_after } => Ok(Some(retry_after)),
+        }
+    }
+}
+
+impl Limits {
+    /// Takes one from the allowance of what is asked; some: there is none left, until then.
+    ///
+    /// # Errors
+    /// The fault of the store: nobody is let through uncounted.
+    pub async fn asked(
+        &self,
+        store: &dyn Ephemeral,
+        seal: &Seal,
+        what: Asked<'_>,
+        address: Option<IpAddr>,
+        now: Time,
+    ) -> Result<Option<Duration>> {
+        let (kind, rule, key) = match (what, address) {
+            _ if !self.enabled => return Ok(None),
+            (Asked::SignUp, Some(address)) => ("sign-up", SIGN_UPS, network_key(seal, address)),
+            (Asked::Request, Some(address)) => ("request", REQUESTS, network_key(seal, address)),
+            (Asked::Mail { to }, _) => ("mail", MAILS, seal.mac(Purpose::Identifier, &[b"mail", to.as_bytes()])),
+            (Asked::SignUp | Asked::Request, None) => return Ok(None),
+        };
+        match store.take(&format!("limit:{kind}:{}", key.hex()), &rule, now).await? {
             Taken::Admitted { .. } => Ok(None),
             Taken::Refused { retry_after } => Ok(Some(retry_after)),
         }

@@ -8,20 +8,37 @@
 //! | which passwords may be chosen | [`password_rules`] |
 //! | e-mail addresses and user names | [`email`] |
 //! | what else is known of a person | [`claims`] |
-//! | making and changing accounts | [`users`] |
+//! | making accounts; what an account may hold | [`users`], [`attributes`] |
 //! | sessions in browsers | [`sessions`] |
 //! | organisations | [`organizations`] |
+//! | what the operations below work with | [`desk`] |
+//! | sign-up, confirmation, invitations | [`sign_up`] |
+//! | a forgotten or changed password | [`recovery`], [`breached`] |
+//! | another address, and the way back | [`address`] |
+//! | the profile and its merge patch | [`profile`], [`merge_patch`] |
+//! | one's own sessions, apps, data and end | [`mine`] |
+//! | what administrators do | [`administration`] |
 //!
-//! Called by `web`, `endpoints::token`, `cli` and `app`. Rows and their audit are the store's.
+//! Called by `web`, `api`, `legacy`, `endpoints::token`, `cli` and `app`. Rows and their audit are the store's.
 
+pub mod address;
+pub mod administration;
+pub mod attributes;
 pub mod authenticate;
+pub mod breached;
 pub mod claims;
+pub mod desk;
 pub mod email;
 pub mod limits;
+pub mod merge_patch;
+pub mod mine;
 pub mod organizations;
 pub mod password;
 pub mod password_rules;
+pub mod profile;
+pub mod recovery;
 pub mod sessions;
+pub mod sign_up;
 pub mod users;
 
 use crate::storage::Time;
@@ -36,5 +53,7 @@ pub fn new_id(prefix: &str, now: Time, random: [u8; 10]) -> String {
 
 #[cfg(test)]
 mod on_storage_tests;
+#[cfg(test)]
+mod operations_tests;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta};
 use super::authenticate::{Credentials, Outcome, Parts, Refusal, authenticate};
 use super::limits::{Device, Limits};
 use super::password::{Cost, Hasher, Settings};
+use super::password_rules::Rules;
 use super::sessions::{self, Lifetimes, NewSession};
 use super::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::seal::Seal;
@@ -136,7 +137,7 @@ async fn se_13_a_session_ends_idle_and_in_any_case() {
 async fn a_changed_password_or_a_disabled_account_ends_sessions() {
     let (fixture, ana) = Fixture::with_ana().await;
     let (kept, other) = (fixture.start(&ana, None, 1).await, fixture.start(&ana, None, 2).await);
-    let new = NewPassword { password: "cuatro tristes tigres", keep_session: Some(&kept.id), salt: [5; 16] };
+    let new = NewPassword { password: "cuatro tristes tigres", rules: Rules::default(), keep_session: Some(&kept.id), salt: [5; 16] };
     users::set_password(&*fixture.storage.users, &fixture.hasher, &ana.id, new, now(), &act()).await.expect("set");
     assert!(fixture.whose(&kept.cookie, now()).await.is_some());
     assert_eq!(fixture.whose(&other.cookie, now()).await, None);

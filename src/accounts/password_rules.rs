@@ -1,10 +1,18 @@
-//! Which passwords a person may choose: long enough, not one of the commonest, not their own name. No rule about kinds of characters.
+//! Which passwords a person may choose: long enough, not one of the commonest, not their own name, not soon guessed, not known from a
+//! breach. No rule about kinds of characters.
 //!
-//! Called where a password is set: set-up, the command line, later the pages. Signing in does not ask: an older password stays good.
+//! Owns: [`Rules`]. Leaves to others: the file of breached passwords (`breached`), and what a breached one means at sign-in
+//! (`authenticate`): an older password stays good. Called where a password is set. zxcvbn is named here and nowhere else.
+
+use super::breached::Breached;
 
 /// Characters.
-const MIN: usize = 8;
+pub const MIN: usize = 8;
 pub const MAX: usize = 1024;
+/// Of five degrees the third: somewhat guessable, a million tries and more.
+pub const STRENGTH: u8 = 2;
+/// zxcvbn looks at no more, and takes its time for what it looks at.
+const LOOKED_AT: usize = 100;
 
 /// Why a password is not taken. [`BadPassword::key`] names the text in the locale files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +27,10 @@ pub enum BadPassword {
     Nul,
     #[error("this is one of the passwords that are tried first; choose another")]
     Common,
+    #[error("this password is soon guessed; a few unrelated words are better")]
+    Guessable,
+    #[error("this password is known from a breach of another service; choose another")]
+    Breached,
     #[error("a password is not the name of its account")]
     OwnName,
 }
@@ -32,18 +44,72 @@ impl BadPassword {
             Self::Blank => "password-blank",
             Self::Nul => "password-nul",
             Self::Common => "password-common",
+            Self::Guessable => "password-guessable",
+            Self::Breached => "password-breached",
             Self::OwnName => "password-own-name",
         }
     }
 }
 
-/// Is `password` good enough for an account of these names (e-mail, user name, full name)?
-///
-/// # Errors
-/// The first rule that it breaks.
-pub fn check(password: &str, names: &[&str]) -> Result<(), BadPassword> {
+/// What is asked of a new password.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// Characters.
+    pub min: usize,
+    /// Are the commonest and the own name refused?
+    pub listed: bool,
+    /// From 0 (anything) to 4: zxcvbn's score.
+    pub strength: u8,
+    pub breached: Option<&'a Breached>,
+}
+
+impl Default for Rules<'_> {
+    fn default() -> Self {
+        Self { min: MIN, listed: true, strength: STRENGTH, breached: None }
+    }
+}
+
+impl Rules<'_> {
+    /// What an old service asked for, where a dialect says so: so many characters, and nothing else.
+    #[must_use]
+    pub fn relaxed(min: usize) -> Self {
+        Self { min: min.max(1), listed: false, strength: 0, breached: None }
+    }
+
+    /// Is `password` good enough for an account of these names (e-mail, user name, full name)?
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check(&self, password: &str, names: &[&str]) -> Result<(), BadPassword> {
+        possible(password, self.min)?;
+        if self.listed {
+            unlisted(password, names)?;
+        }
+        if self.breached.is_some_and(|breached| breached.contains(password)) {
+            return Err(BadPassword::Breached);
+        }
+        if self.strength > 0 && strength(password, names) < self.strength {
+            return Err(BadPassword::Guessable);
+        }
+        Ok(())
+    }
+}
+
+/// How hard it is to guess, from 0 to 4 (zxcvbn), by somebody who knows these names.
+#[must_use]
+pub fn strength(password: &str, names: &[&str]) -> u8 {
+    let looked_at: String = password.chars().take(LOOKED_AT).collect();
+    let piece = |piece: &&str| piece.chars().count() > 2;
+    let mut known: Vec<&str> = names.iter().flat_map(|name| name.split(|c: char| !c.is_alphanumeric())).filter(piece).collect();
+    known.extend(names);
+    known.push("portero");
+    zxcvbn::zxcvbn(&looked_at, &known).score().into()
+}
+
+/// What holds for every password, whoever sets it.
+fn possible(password: &str, min: usize) -> Result<(), BadPassword> {
     let length = password.chars().count();
-    if length < MIN {
+    if length < min {
         return Err(BadPassword::TooShort);
     }
     if length > MAX {
@@ -55,6 +121,10 @@ pub fn check(password: &str, names: &[&str]) -> Result<(), BadPassword> {
     if password.chars().all(char::is_whitespace) {
         return Err(BadPassword::Blank);
     }
+    Ok(())
+}
+
+fn unlisted(password: &str, names: &[&str]) -> Result<(), BadPassword> {
     let plain = password.trim().to_lowercase();
     if is_common(&plain) {
         return Err(BadPassword::Common);
@@ -110,6 +180,31 @@ const COMMON: &str = "
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn check(password: &str, names: &[&str]) -> Result<(), BadPassword> {
+        Rules::default().check(password, names)
+    }
+
+    #[test]
+    fn what_is_soon_guessed_is_refused() {
+        for bad in ["portero2026", "maria1985", "estrella7", "nunez1990"] {
+            assert!(matches!(check(bad, &["ana.nunez@example.org"]), Err(BadPassword::Guessable | BadPassword::Common)), "{bad}");
+        }
+        assert!(strength("tres tristes tigres", &[]) >= STRENGTH);
+        assert!(strength(&"x9-".repeat(300), &[]) <= 4, "a long one takes no longer");
+    }
+
+    #[test]
+    fn a_dialect_asks_for_what_it_asked_for() {
+        let relaxed = Rules::relaxed(4);
+        for good in ["secret", "contraseña", "antiguo", "1234"] {
+            assert_eq!(relaxed.check(good, &[]), Ok(()), "{good}");
+        }
+        assert_eq!(relaxed.check("123", &[]), Err(BadPassword::TooShort));
+        assert_eq!(relaxed.check("    ", &[]), Err(BadPassword::Blank));
+        assert_eq!(relaxed.check("abc\0d", &[]), Err(BadPassword::Nul));
+        assert_eq!(Rules::relaxed(0).check("", &[]), Err(BadPassword::TooShort));
+    }
 
     #[test]
     fn length_is_counted_in_characters() {

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::authenticate::{Credentials, Fault, Outcome, Parts, Refusal, authenticate};
 use super::limits::{Device, Limits};
 use super::password::{Cost, Hasher, Settings};
-use super::password_rules::BadPassword;
+use super::password_rules::{BadPassword, Rules};
 use super::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::seal::{Digest, Seal};
 use crate::storage::durable::{
@@ -257,7 +257,7 @@ impl Fixture {
 
     fn parts(&self) -> Parts<'_> {
         let Self { rows, seal, hasher, limits } = self;
-        Parts { users: rows, attempts: rows, audit: rows, ephemeral: rows, seal, hasher, limits: *limits }
+        Parts { users: rows, attempts: rows, audit: rows, ephemeral: rows, seal, hasher, limits: *limits, watch: None }
     }
 
     async fn try_with(&self, credentials: Credentials<'_>) -> std::result::Result<Outcome, Fault> {
@@ -522,7 +522,7 @@ async fn accounts_are_checked_before_they_are_made() {
 async fn a_password_is_set_by_the_rules() {
     let (fixture, ana) = Fixture::with_ana().await;
     let set = async |id, password| {
-        let new = NewPassword { password, keep_session: None, salt: [6; 16] };
+        let new = NewPassword { password, rules: Rules::default(), keep_session: None, salt: [6; 16] };
         users::set_password(&fixture.rows, &fixture.hasher, id, new, now(), &act()).await
     };
     assert!(matches!(set(&ana.id, "12345678").await, Err(AccountError::Password(BadPassword::Common))));

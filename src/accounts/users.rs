@@ -3,15 +3,20 @@
 //! Owns: what a valid account is, ids, the first owner. Leaves to others: the row and its audit (`storage.users`), what ends with a
 //! disabled account or a changed password (the same step of the store).
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use super::attributes::BadAttributes;
 use super::claims::{self, BadClaim, is_locale};
 use super::email::{BadName, Email, Username};
 use super::new_id;
 use super::password::{Busy, Hasher};
-use super::password_rules::{self, BadPassword};
+use super::password_rules::{BadPassword, Rules};
+use crate::once::codes::BadCode;
+use crate::once::links::BadLink;
 use crate::seal::{Purpose, Seal};
 use crate::storage::durable::{Act, NewUser, User, UserKey, Users};
 use crate::storage::{StorageError, Time};
@@ -31,20 +36,91 @@ pub enum AccountError {
     Password(#[from] BadPassword),
     #[error(transparent)]
     Claim(#[from] BadClaim),
+    #[error(transparent)]
+    Attributes(#[from] BadAttributes),
     /// A member that is not as it must be, and why.
     #[error("{0}: {1}")]
     Invalid(&'static str, &'static str),
+    /// A member that a profile does not have, or that is not this hand's to change.
+    #[error("{member}: {reason}")]
+    Member { member: String, reason: &'static str },
     /// `email` or `username` belongs to somebody.
     #[error("this {0} is taken")]
     Taken(&'static str),
     #[error("there is no such account")]
     Unknown,
+    /// The present password, asked for again, is not right.
+    #[error("the present password is not right")]
+    WrongPassword,
+    /// Too many wrong passwords under this name.
+    #[error("too many wrong passwords; try again later")]
+    Locked { until: Time },
+    /// Too often from this address, or for this one.
+    #[error("too often; try again in {} s", .retry_after.as_secs())]
+    Throttled { retry_after: Duration },
+    /// Sign-up is closed, or for those who were invited.
+    #[error("accounts are not made here without an invitation")]
+    Closed,
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error(transparent)]
+    Code(#[from] BadCode),
+    /// Somebody changed it since it was read.
+    #[error("it was changed meanwhile; read it again")]
+    Stale,
+    /// It needs a sign-in that is not long ago, or the password again.
+    #[error("sign in again first")]
+    NotRecent,
     #[error("this is the last owner; make another one first (portero user create --role owner …)")]
     LastOwner,
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error(transparent)]
     Storage(StorageError),
+}
+
+/// Why a link that came by mail leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// Not one of ours, not for this, or not for this person.
+    #[error("the link is not one of this server, or is not complete")]
+    Wrong,
+    #[error("the link has expired")]
+    Expired,
+    #[error("the link was used before")]
+    Used,
+    /// What it hung from has changed since: another password, another address, or no account any more.
+    #[error("the link is out of date")]
+    Stale,
+}
+
+impl From<BadLink> for AccountError {
+    fn from(bad: BadLink) -> Self {
+        Self::Link(match bad {
+            BadLink::Wrong => LinkError::Wrong,
+            BadLink::Expired => LinkError::Expired,
+        })
+    }
+}
+
+impl AccountError {
+    /// The member of a form or document that it is about, where it is about one: a JSON Pointer without its first slash.
+    #[must_use]
+    pub fn member(&self) -> Option<String> {
+        match self {
+            Self::Name(BadName::Email) => Some("email".to_owned()),
+            Self::Name(BadName::Username) => Some("username".to_owned()),
+            Self::Password(_) => Some("password".to_owned()),
+            Self::WrongPassword => Some("current_password".to_owned()),
+            Self::Claim(bad) => Some(format!("claims/{}", bad.member)),
+            Self::Attributes(bad) => Some(format!("attributes{}", bad.pointer)),
+            Self::Member { member, .. } => Some(member.clone()),
+            Self::Invalid(member, _) => Some((*member).to_owned()),
+            Self::Taken(member) => Some((*member).to_owned()),
+            Self::Code(_) => Some("code".to_owned()),
+            _ => None,
+        }
+    }
 }
 
 impl From<StorageError> for AccountError {
@@ -70,8 +146,12 @@ pub struct NewAccount<'a> {
     /// Standard claims (OIDC Core §5.1); `name`, `locale`, `preferred_username` and `email_verified` in it stand in where the members above
     /// are missing.
     pub claims: Map<String, Value>,
+    /// Members that the deployment keeps of a person; `attributes::Schema` is the caller's to ask.
+    pub attributes: Map<String, Value>,
     /// None: nobody can sign in by password.
     pub password: Option<&'a str>,
+    /// What is asked of that password.
+    pub rules: Rules<'a>,
     pub demo: bool,
 }
 
@@ -126,6 +206,7 @@ pub async fn create_first_owner(
 #[derive(Clone, Copy)]
 pub struct NewPassword<'a> {
     pub password: &'a str,
+    pub rules: Rules<'a>,
     /// The session that goes on: the one in which it is changed.
     pub keep_session: Option<&'a str>,
     /// Fresh randomness.
@@ -145,7 +226,7 @@ pub async fn set_password(
     by: &Act,
 ) -> Result<(), AccountError> {
     let user = users.find(UserKey::Id(id)).await?.ok_or(AccountError::Unknown)?;
-    check_password(new.password, &user)?;
+    check_password(new.rules, new.password, &user)?;
     let hash = hasher.hash(new.password, new.salt).await?;
     if users.set_password(id, &hash, new.keep_session, now, by).await? { Ok(()) } else { Err(AccountError::Unknown) }
 }
@@ -226,7 +307,11 @@ pub async fn demo(
     }
 }
 
-async fn prepare(hasher: &Hasher, account: NewAccount<'_>, fresh: Fresh, now: Time) -> Result<NewUser, AccountError> {
+/// Checks an account that is to be made, and hashes its password.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) async fn prepare(hasher: &Hasher, account: NewAccount<'_>, fresh: Fresh, now: Time) -> Result<NewUser, AccountError> {
     let given = claims::read(account.claims)?;
     let email = Email::parse(account.email)?;
     if given.email.is_some_and(|other| Email::parse(&other).map(|other| other.canonical).ok() != Some(email.canonical.clone())) {
@@ -234,23 +319,9 @@ async fn prepare(hasher: &Hasher, account: NewAccount<'_>, fresh: Fresh, now: Ti
     }
     let username = account.username.map(str::to_owned).or(given.preferred_username);
     let username = username.as_deref().map(Username::parse).transpose()?;
-    let name = account.name.map(|name| name.trim().to_owned()).or(given.name).filter(|name| !name.is_empty());
-    if name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME || name.chars().any(char::is_control)) {
-        return Err(AccountError::Invalid("name", "must be at most 200 characters on one line"));
-    }
-    let locale = account.locale.map(str::to_owned).or(given.locale);
-    if locale.as_ref().is_some_and(|locale| !is_locale(locale)) {
-        return Err(AccountError::Invalid("locale", "must be a language tag such as es or es-MX"));
-    }
-    let mut roles = account.roles;
-    roles.sort_unstable();
-    roles.dedup();
-    let is_role = |role: &String| {
-        (1..=64).contains(&role.len()) && role.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.:".contains(&b))
-    };
-    if roles.len() > MAX_ROLES || !roles.iter().all(is_role) {
-        return Err(AccountError::Invalid("role", "must be 1 to 64 of a-z 0-9 _ - . :, at most 50 of them"));
-    }
+    let name = read_name(account.name.map(str::to_owned).or(given.name))?;
+    let locale = read_locale(account.locale.map(str::to_owned).or(given.locale))?;
+    let roles = read_roles(account.roles)?;
     let user = User {
         id: new_id("usr_", now, fresh.id),
         email: email.address,
@@ -259,6 +330,7 @@ async fn prepare(hasher: &Hasher, account: NewAccount<'_>, fresh: Fresh, now: Ti
         name,
         locale,
         claims: given.claims,
+        attributes: account.attributes,
         roles,
         demo: account.demo,
         revision: 1,
@@ -268,7 +340,7 @@ async fn prepare(hasher: &Hasher, account: NewAccount<'_>, fresh: Fresh, now: Ti
     };
     let password_hash = match account.password {
         Some(password) => {
-            check_password(password, &user)?;
+            check_password(account.rules, password, &user)?;
             Some(hasher.hash(password, fresh.salt).await?)
         }
         None => None,
@@ -277,7 +349,36 @@ async fn prepare(hasher: &Hasher, account: NewAccount<'_>, fresh: Fresh, now: Ti
     Ok(NewUser { user, email_canonical: email.canonical, username_canonical, password_hash })
 }
 
-fn check_password(password: &str, user: &User) -> Result<(), BadPassword> {
+/// A name to be shown; an empty one is none.
+pub(super) fn read_name(name: Option<String>) -> Result<Option<String>, AccountError> {
+    let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    if name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME || name.chars().any(char::is_control)) {
+        return Err(AccountError::Invalid("name", "must be at most 200 characters on one line"));
+    }
+    Ok(name)
+}
+
+pub(super) fn read_locale(locale: Option<String>) -> Result<Option<String>, AccountError> {
+    if locale.as_ref().is_some_and(|locale| !is_locale(locale)) {
+        return Err(AccountError::Invalid("locale", "must be a language tag such as es or es-MX"));
+    }
+    Ok(locale)
+}
+
+/// In order, each once.
+pub(super) fn read_roles(mut roles: Vec<String>) -> Result<Vec<String>, AccountError> {
+    roles.sort_unstable();
+    roles.dedup();
+    let is_role = |role: &String| {
+        (1..=64).contains(&role.len()) && role.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.:".contains(&b))
+    };
+    if roles.len() > MAX_ROLES || !roles.iter().all(is_role) {
+        return Err(AccountError::Invalid("role", "must be 1 to 64 of a-z 0-9 _ - . :, at most 50 of them"));
+    }
+    Ok(roles)
+}
+
+pub(super) fn check_password(rules: Rules<'_>, password: &str, user: &User) -> Result<(), BadPassword> {
     let names: Vec<&str> = [Some(user.email.as_str()), user.username.as_deref(), user.name.as_deref()].into_iter().flatten().collect();
-    password_rules::check(password, &names)
+    rules.check(password, &names)
 }

@@ -26,13 +26,14 @@ pub mod schema;
 pub mod version;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware;
 use utoipa_axum::router::OpenApiRouter;
 
-use self::problem::{Code, Problem, Why, Wrong};
+use self::problem::{At, Code, Problem, Why, Wrong};
 use crate::accounts::users::AccountError;
 use crate::app::App;
 use crate::clock::Time;
@@ -59,19 +60,33 @@ fn located(headers: &mut HeaderMap, address: &str) {
     headers.extend(HeaderValue::from_str(address).ok().map(|address| (LOCATION, address)));
 }
 
+/// What an account refused, as the API tells it.
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Self {
-        let wrong = |member: &str, reason: String| Wrong::member(member, "invalid", Why::Said(reason)).into();
+        let member = error.member();
+        let wrong = |code: &'static str, error: &AccountError| {
+            let pointer = format!("/{}", member.clone().unwrap_or_default().trim_start_matches('/'));
+            Self::from(Wrong { at: At::Pointer(pointer), code, why: Why::Said(error.to_string()) })
+        };
         match error {
-            AccountError::Invalid(member, reason) => wrong(member, reason.to_owned()),
+            AccountError::Name(_) | AccountError::Claim(_) | AccountError::Attributes(_) | AccountError::Invalid(..) => {
+                wrong("invalid", &error)
+            }
+            AccountError::Member { .. } => wrong("not_yours", &error),
+            AccountError::Password(_) => wrong("bad_password", &error),
             AccountError::Taken(member) => Self::taken(member),
             AccountError::Unknown => Code::NotFound.into(),
+            AccountError::WrongPassword => Code::WrongPassword.into(),
+            // A quarter of an hour is the shortest lock there is.
+            AccountError::Locked { .. } => Self::later(Code::TooManyRequests, Duration::from_secs(15 * 60)),
+            AccountError::Throttled { retry_after } => Self::later(Code::TooManyRequests, retry_after),
+            AccountError::Closed => Code::SignUpClosed.into(),
+            AccountError::Link(_) | AccountError::Code(_) => Code::LinkInvalid.into(),
+            AccountError::Stale => Code::PreconditionFailed.into(),
+            AccountError::NotRecent => Code::SignInAgain.into(),
             AccountError::LastOwner => Code::LastOwner.into(),
             AccountError::Busy(busy) => Self::later(Code::Unavailable, busy.retry_after),
             AccountError::Storage(fault) => fault.into(),
-            AccountError::Name(error) => wrong("email", error.to_string()),
-            AccountError::Password(error) => wrong("password", error.to_string()),
-            AccountError::Claim(error) => wrong("claims", error.to_string()),
         }
     }
 }

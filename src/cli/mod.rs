@@ -14,6 +14,7 @@ mod keys;
 mod migrate;
 mod openapi;
 mod output;
+mod passwords;
 mod serve;
 mod user;
 mod welcome;
@@ -102,6 +103,9 @@ enum Command {
     /// Manage signing keys
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Make the file of breached passwords
+    #[command(subcommand)]
+    Passwords(passwords::Passwords),
     /// Check or print the configuration
     #[command(subcommand)]
     Config(config::Config),
@@ -130,6 +134,7 @@ pub fn run() -> ExitCode {
     let done = match command.unwrap_or_else(|| Command::Serve(serve::Serve::default())) {
         Command::Serve(serve) => serve::run(&global, serve),
         Command::Healthcheck(healthcheck) => healthcheck::run(&global, &healthcheck),
+        Command::Passwords(command) => passwords::run(&global, &command),
         Command::Config(command) => config::run(&global, &command),
         Command::Migrate(migrate) => block_on(migrate::run(&global, &migrate)),
         Command::Client(command) => block_on(client::run(&global, command)),

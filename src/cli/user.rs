@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::host::{Host, read_object, read_stdin};
 use super::output::{plain, table};
 use super::{Done, Failure, Global};
+use crate::accounts::password_rules::Rules;
 use crate::accounts::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::clock::Time;
 use crate::storage::durable::User as Account;
@@ -85,7 +86,7 @@ pub async fn run(global: &Global, command: User) -> Done {
             let password = read_stdin("The password")?;
             let host = Host::open(global).await?;
             let account = find(&host, &user).await?;
-            let new = NewPassword { password: &password, keep_session: None, salt: host.random.bytes() };
+            let new = NewPassword { password: &password, rules: Rules::default(), keep_session: None, salt: host.random.bytes() };
             let (users, hasher, now) = (&*host.storage.users, host.hasher()?, host.now());
             users::set_password(users, &hasher, &account.id, new, now, &host.act()).await.map_err(|error| refused(&error))?;
             tell(global, &find(&host, &account.id).await?);
@@ -110,6 +111,8 @@ async fn create(global: &Global, create: Create) -> Done {
         locale: create.locale.as_deref(),
         roles: create.role,
         claims,
+        attributes: Map::new(),
+        rules: Rules::default(),
         password: password.as_ref().map(|password| password.as_str()),
         demo: false,
     };

@@ -26,6 +26,7 @@ mod tokens;
 mod tests;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
@@ -83,6 +84,8 @@ pub struct Config {
     pub keys: Keys,
     pub mail: Mail,
     pub sign_up: SignUp,
+    /// The JSON Schema that attributes of people are held to.
+    pub attributes_schema: Option<PathBuf>,
     pub brand: Brand,
     pub log: Log,
     pub shutdown: Shutdown,
@@ -124,6 +127,7 @@ impl Default for Config {
             keys: Keys::default(),
             mail: Mail::default(),
             sign_up: SignUp::Open,
+            attributes_schema: None,
             brand: Brand::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),
@@ -160,6 +164,7 @@ impl Config {
         let keys = Keys::read(reader);
         let mail = Mail::read(reader, development);
         let sign_up = SignUp::read(reader, development);
+        let attributes_schema = reader.optional("attributes_schema");
         let brand = Brand::read(reader);
         let log = Log::read(reader);
         let shutdown = Shutdown::read(reader, development);
@@ -200,6 +205,7 @@ impl Config {
             keys,
             mail,
             sign_up,
+            attributes_schema,
             brand,
             log,
             shutdown,

@@ -1,4 +1,6 @@
-//! `[passwords]`: what a hash costs, and how many may wait for one.
+//! `[passwords]`: what a hash costs, how many may wait for one, and which passwords are refused.
+
+use std::path::PathBuf;
 
 use super::reader::Reader;
 
@@ -10,12 +12,16 @@ pub struct Passwords {
     pub lanes: u32,
     /// Past that many waiting, the answer is 503 before hashing.
     pub queue: u32,
+    /// What a new password must reach, from 0 (anything) to 4.
+    pub strength: u32,
+    /// The file that `portero passwords build` made.
+    pub breached: Option<PathBuf>,
 }
 
 impl Default for Passwords {
     /// OWASP's first choice for servers.
     fn default() -> Self {
-        Self { memory_kib: 19_456, iterations: 2, lanes: 1, queue: 64 }
+        Self { memory_kib: 19_456, iterations: 2, lanes: 1, queue: 64, strength: 2, breached: None }
     }
 }
 
@@ -27,6 +33,8 @@ impl Passwords {
             iterations: reader.get("passwords.iterations", d.iterations),
             lanes: reader.get("passwords.lanes", d.lanes),
             queue: reader.get("passwords.queue", d.queue),
+            strength: reader.get("passwords.strength", d.strength),
+            breached: reader.optional("passwords.breached"),
         }
     }
 
@@ -46,6 +54,9 @@ impl Passwords {
         if production && u64::from(self.memory_kib) * u64::from(self.iterations) < 7 * 1024 * 5 {
             let reason = format!("{} KiB times {} iterations is weaker than OWASP allows", self.memory_kib, self.iterations);
             reader.problem("passwords.memory_kib", reason, Some("19456"));
+        }
+        if self.strength > 4 {
+            reader.problem("passwords.strength", format!("{} is not between 0 and 4", self.strength), Some("2"));
         }
         if !(1..=100_000).contains(&self.queue) {
             reader.problem("passwords.queue", format!("{} is not between 1 and 100000", self.queue), Some("64"));

@@ -152,7 +152,7 @@ impl Server {
             roles: roles.iter().map(|&role| role.to_owned()).collect(),
             claims: serde_json::Map::new(),
             password: Some(PASSWORD),
-            demo: false,
+            ..NewAccount::default()
         };
         let fresh = users::Fresh { id: app.random.bytes(), salt: app.random.bytes() };
         let by = Self::operator();

@@ -13,7 +13,7 @@ use axum::response::Response;
 
 use super::Asked;
 use crate::accounts::email::{Email, Username};
-use crate::accounts::password_rules;
+use crate::accounts::password_rules::{self, Rules};
 use crate::accounts::users::{self, AccountError, Fresh, NewAccount, OWNER};
 use crate::app::App;
 use crate::browser::csrf;
@@ -199,7 +199,7 @@ impl Typed<'_> {
         };
         let password = match password {
             "" => Some("setup-password-missing"),
-            password => password_rules::check(password, &[self.email, self.username, self.name]).err().map(|bad| bad.key()),
+            password => Rules::default().check(password, &[self.email, self.username, self.name]).err().map(|bad| bad.key()),
         };
         let say = |key: Option<&str>| key.map(|key| words.t(key));
         Wrong { email: say(email), name: None, username: say(username), password: say(password) }

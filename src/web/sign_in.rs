@@ -128,6 +128,7 @@ async fn signing_in(asked: &Asked<'_>, open: Option<Open>, before: Option<&Signe
         Refusal::WrongCredentials => Problem::Wrong,
         Refusal::Locked { until: then } => Problem::TooMany(until(then, asked.now)),
         Refusal::Throttled { retry_after } => Problem::TooMany(retry_after),
+        Refusal::ResetRequired => Problem::ResetRequired,
     };
     Ok(form(asked, open.as_ref(), None, typed, Some(problem)))
 }
@@ -161,8 +162,13 @@ async fn welcome(
 /// What was wrong with a sign-in.
 #[derive(Clone, Copy)]
 enum Problem {
-    Missing { identifier: bool, password: bool },
+    Missing {
+        identifier: bool,
+        password: bool,
+    },
     Wrong,
+    /// The password was right and must be replaced first.
+    ResetRequired,
     TooMany(Duration),
 }
 
@@ -179,6 +185,7 @@ struct SignIn<'a> {
     other: Option<String>,
     problems: Vec<(&'static str, String)>,
     wrong: bool,
+    reset_required: bool,
     too_many: Option<String>,
     username: Field,
     password: Field,
@@ -217,6 +224,7 @@ fn form(asked: &Asked<'_>, open: Option<&Open>, again: Option<&User>, typed: &st
         other: open.zip(again).map(|(open, _)| format!("{}&other=1", open.here)),
         problems: [&username, &password].into_iter().filter_map(Field::problem).collect(),
         wrong,
+        reset_required: matches!(problem, Some(Problem::ResetRequired)),
         too_many: wait.map(|wait| page.l.count("sign-in-locked", "minutes", minutes(wait))),
         username,
         password,
@@ -225,7 +233,7 @@ fn form(asked: &Asked<'_>, open: Option<&Open>, again: Option<&User>, typed: &st
     // A wrong password is no 401: that status needs a challenge of HTTP authentication (RFC 9110 §15.5.2).
     let status = match problem {
         None => StatusCode::OK,
-        Some(Problem::Missing { .. } | Problem::Wrong) => StatusCode::BAD_REQUEST,
+        Some(Problem::Missing { .. } | Problem::Wrong | Problem::ResetRequired) => StatusCode::BAD_REQUEST,
         Some(Problem::TooMany(_)) => StatusCode::TOO_MANY_REQUESTS,
     };
     let mut response = with_cookies(html(&page, status, &template), browser.set);

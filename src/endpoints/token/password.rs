@@ -55,6 +55,7 @@ fn refused(refusal: &Refusal, now: crate::clock::Time) -> Failure {
     match refusal {
         // RFC 6749 §5.2: "invalid_grant: The provided authorization grant (e.g., authorization code, resource owner credentials) … is invalid"
         Refusal::WrongCredentials => OAuthError::invalid_grant("The user name or password is not right").into(),
+        Refusal::ResetRequired => OAuthError::invalid_grant("The password must be reset before it is used again").into(),
         Refusal::Locked { until } => Failure::TooMany((*until - now).to_std().unwrap_or_default()),
         Refusal::Throttled { retry_after } => Failure::TooMany(*retry_after),
     }

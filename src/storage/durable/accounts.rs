@@ -125,6 +125,9 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     /// `LastOwner`.
     async fn delete(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    /// Sends mails that somebody asked for (a reset, a confirmation) or that something was noticed; `once` keeps it from being said again.
+    /// False where it was. `subject` is kind and id, as in the audit trail.
+    async fn tell(&self, subject: &str, act: &'static str, once: Option<&Spend>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// No number below or at this one is given to a new person of that source.
     async fn raise_counter(&self, source: &str, at_least: i64) -> Result<()>;
 }

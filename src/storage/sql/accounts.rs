@@ -314,6 +314,19 @@ impl Accounts for Sql {
         })
     }
 
+    async fn tell(&self, subject: &str, act: &'static str, once: Option<&Spend>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
+        step!(self, |tx| {
+            if let Some(once) = once
+                && !spend!(tx, once)
+            {
+                return Ok(false);
+            }
+            enqueue!(tx, mails);
+            audit!(tx, Entry::done(act, subject.to_owned(), now, by));
+            Ok(true)
+        })
+    }
+
     async fn raise_counter(&self, source: &str, at_least: i64) -> Result<()> {
         on!(self.write, |db| sqlx::query(RAISE).bind(source).bind(at_least).execute(db).await.map(drop))?;
         Ok(())

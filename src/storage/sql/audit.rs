@@ -149,15 +149,14 @@ impl Audit for Sql {
     }
 
     async fn recent(&self, limit: u32) -> Result<Vec<AuditRow>> {
-        let rows =
-            on!(self.read, |db| {
-                sqlx::query_as::<_, Row>(
+        let rows = on!(self.read, |db| {
+            sqlx::query_as::<_, Row>(
             "SELECT id, at, act, actor, subject, client_id, address, request_id, result, reason, count FROM audit ORDER BY id DESC LIMIT $1"
         )
         .bind(i64::from(limit))
         .fetch_all(db)
         .await
-            })?;
+        })?;
         rows.into_iter().map(AuditRow::try_from).collect()
     }
 }

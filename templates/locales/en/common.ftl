@@ -24,4 +24,6 @@ password-too-long = Use at most 1024 characters.
 password-blank = Use something other than spaces.
 password-nul = This password holds a character that can't be used.
 password-common = This password is among the first that anybody would try. Choose another one.
+password-guessable = This password is soon guessed. A few unrelated words are better.
+password-breached = This password is known from a breach of another service. Choose another one.
 password-own-name = Your own name or e-mail is too easy to guess. Choose another one.

@@ -7,6 +7,8 @@ sign-in-again = You are signed in as { $person }. Enter the password to confirm 
 sign-in-identifier = E-mail or username
 sign-in-wrong = Wrong e-mail or password.
 sign-in-wrong-title = That didn't work
+sign-in-reset-title = Choose a new password
+sign-in-reset = This password cannot be used any more. Follow the link that we sent to your e-mail address, or ask for a new one.
 sign-in-locked-title = Too many attempts
 sign-in-locked = { $minutes ->
     [one] Too many attempts. Try again in a minute.

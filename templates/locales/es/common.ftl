@@ -24,4 +24,6 @@ password-too-long = Usa como máximo 1024 caracteres.
 password-blank = Usa algo más que espacios.
 password-nul = Esta contraseña tiene un carácter que no se puede usar.
 password-common = Esta contraseña es de las primeras que cualquiera probaría. Elige otra.
+password-guessable = Esta contraseña se adivina pronto. Unas cuantas palabras sin relación entre sí son mejores.
+password-breached = Esta contraseña se conoce por una filtración de otro servicio. Elige otra.
 password-own-name = Tu propio nombre o correo es demasiado fácil de adivinar. Elige otra.

@@ -7,6 +7,8 @@ sign-in-again = Ya hay una sesión de { $person }. Escribe la contraseña para c
 sign-in-identifier = Correo o nombre de usuario
 sign-in-wrong = El correo o la contraseña no son correctos.
 sign-in-wrong-title = No pudimos iniciar la sesión
+sign-in-reset-title = Elige una contraseña nueva
+sign-in-reset = Esta contraseña ya no sirve. Sigue el enlace que te enviamos por correo o pide uno nuevo.
 sign-in-locked-title = Demasiados intentos
 sign-in-locked = { $minutes ->
     [one] Demasiados intentos. Vuelve a probar en un minuto.

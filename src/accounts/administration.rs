@@ -1,0 +1,77 @@
+//! What administrators do with accounts. Who may is the caller's to judge (`api`, by scopes and roles; `cli`, by being on the host).
+//!
+//! Nobody sets or sees a password for somebody else: `recovery::require_reset` sends a link, and `sign_up::invite` lets people make
+//! their account themselves. The profile is `profile::patch`.
+
+use super::desk::{Asking, Desk};
+use super::email::identifier;
+use super::limits::account_key;
+use super::users::{self, AccountError, Fresh, NewAccount};
+use crate::storage::durable::User;
+
+/// Makes an account. Its attributes are held to the deployment's schema.
+///
+/// # Errors
+/// [`AccountError`]; nothing was made then.
+pub async fn create(desk: &Desk<'_>, account: NewAccount<'_>, asking: &Asking<'_>) -> Result<User, AccountError> {
+    desk.schema.check(&account.attributes)?;
+    let fresh = Fresh { id: desk.random.bytes(), salt: desk.random.bytes() };
+    let account = NewAccount { rules: desk.rules, ..account };
+    users::create(desk.door.users, desk.door.hasher, account, fresh, asking.now, asking.by).await
+}
+
+/// Keeps somebody out, or lets them in again. Sessions end and grants are revoked.
+///
+/// # Errors
+/// [`AccountError::Unknown`], [`AccountError::LastOwner`], or the fault of the store.
+pub async fn set_disabled(desk: &Desk<'_>, user_id: &str, disabled: bool, asking: &Asking<'_>) -> Result<(), AccountError> {
+    let done = users::set_disabled(desk.door.users, user_id, disabled, asking.now, asking.by).await;
+    noted(desk, "user.disable", user_id, done, asking).await
+}
+
+/// Forgets the failed sign-ins of an account, under each of its names: a lock ends. Known devices have their own count, which only time ends.
+///
+/// # Errors
+/// [`AccountError::Unknown`], or the fault of the store.
+pub async fn unlock(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>) -> Result<(), AccountError> {
+    let user = desk.person(user_id).await?;
+    let names = [Some(user.email.as_str()), user.username.as_deref()];
+    let keys: Vec<_> = names.into_iter().flatten().filter_map(identifier).map(|name| account_key(desk.door.seal, &name)).collect();
+    Ok(desk.door.attempts.forget(&keys, &user.id, asking.now, asking.by).await?)
+}
+
+/// Signs somebody out everywhere, and revokes every grant, offline ones too.
+///
+/// # Errors
+/// [`AccountError::Unknown`], or the fault of the store.
+pub async fn end_everything(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>) -> Result<(), AccountError> {
+    if desk.accounts.end_everything(user_id, asking.now, asking.by).await? { Ok(()) } else { Err(AccountError::Unknown) }
+}
+
+/// Removes an account with everything that hangs from it. Its owner is told of nothing: an address may be the reason.
+///
+/// # Errors
+/// [`AccountError::Unknown`], [`AccountError::LastOwner`], or the fault of the store.
+pub async fn delete(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>) -> Result<(), AccountError> {
+    let done = match desk.accounts.delete(user_id, &[], asking.now, asking.by).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(AccountError::Unknown),
+        Err(error) => Err(error.into()),
+    };
+    noted(desk, "user.delete", user_id, done, asking).await
+}
+
+/// Writes down where the last owner was to go.
+async fn noted(
+    desk: &Desk<'_>,
+    act: &'static str,
+    user_id: &str,
+    done: Result<(), AccountError>,
+    asking: &Asking<'_>,
+) -> Result<(), AccountError> {
+    if let Err(AccountError::LastOwner) = &done {
+        let user = desk.person(user_id).await?;
+        desk.refuse(act, Some(&user), "last_owner", asking).await?;
+    }
+    done
+}

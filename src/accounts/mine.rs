@@ -1,0 +1,121 @@
+//! What people do with what is theirs: their sessions, the apps that act for them, their data, and their account's end.
+//!
+//! Every function takes the id of the person who asks and reaches nothing of anybody else. Leaves to others: rows (`storage`), the
+//! pages and documents that show them (`web`, `api`).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::desk::{Asking, Desk, Presence};
+use super::users::AccountError;
+use crate::mail::Mail;
+use crate::storage::durable::{Connection, Session};
+use crate::storage::{StorageError, Time};
+
+/// The live sessions, the last seen first.
+///
+/// # Errors
+/// The fault of the store.
+pub async fn sessions(desk: &Desk<'_>, user_id: &str, idle: Duration, now: Time) -> Result<Vec<Session>, StorageError> {
+    desk.sessions.of(user_id, idle, now).await
+}
+
+/// Ends one session of this person; false where they have none of that id.
+///
+/// # Errors
+/// The fault of the store.
+pub async fn end_session(desk: &Desk<'_>, user_id: &str, id: &str, idle: Duration, asking: &Asking<'_>) -> Result<bool, StorageError> {
+    let theirs = desk.sessions.by_id(id, idle, asking.now).await?.is_some_and(|signed_in| signed_in.user.id == user_id);
+    // Ids are never used again: what was theirs is theirs when it ends.
+    Ok(theirs && desk.sessions.end(id, asking.now, asking.by).await?)
+}
+
+/// Ends every session of this person but the one named; how many.
+///
+/// # Errors
+/// The fault of the store.
+pub async fn end_sessions(desk: &Desk<'_>, user_id: &str, except: Option<&str>, asking: &Asking<'_>) -> Result<u64, StorageError> {
+    desk.sessions.end_all(user_id, except, asking.now, asking.by).await
+}
+
+/// The apps that may act for this person, by client id.
+///
+/// # Errors
+/// The fault of the store.
+pub async fn connections(desk: &Desk<'_>, user_id: &str, now: Time) -> Result<Vec<Connection>, StorageError> {
+    desk.consents.connections(user_id, now).await
+}
+
+/// Takes the permission from an app and revokes its grants; false where it had none.
+///
+/// # Errors
+/// The fault of the store.
+pub async fn disconnect(desk: &Desk<'_>, user_id: &str, client_id: &str, asking: &Asking<'_>) -> Result<bool, StorageError> {
+    desk.consents.withdraw(user_id, client_id, asking.now, asking.by).await
+}
+
+/// Removes the account of whoever asks, with everything that hangs from it, and says so by mail.
+///
+/// # Errors
+/// [`AccountError::NotRecent`] or [`AccountError::WrongPassword`] where it is not proved to be them; [`AccountError::LastOwner`].
+pub async fn delete(desk: &Desk<'_>, user_id: &str, presence: Presence<'_>, asking: &Asking<'_>) -> Result<(), AccountError> {
+    let user = desk.person(user_id).await?;
+    let user = desk.present(&user, presence, asking).await?;
+    let mails = [desk.letter(&user.email, Some(&user), Mail::AccountDeleted, asking)];
+    match desk.accounts.delete(&user.id, &mails, asking.now, asking.by).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(AccountError::Unknown),
+        Err(error) => {
+            if matches!(error, StorageError::LastOwner) {
+                desk.refuse("user.delete", Some(&user), "last_owner", asking).await?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// Everything that is kept of a person, but for what would be a secret, as JSON.
+///
+/// # Errors
+/// [`AccountError::Unknown`], or the fault of the store.
+pub async fn export(desk: &Desk<'_>, user_id: &str, idle: Duration, now: Time) -> Result<Value, AccountError> {
+    let user = desk.person(user_id).await?;
+    let moment = |at: Time| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let sessions: Vec<Value> = sessions(desk, user_id, idle, now)
+        .await?
+        .into_iter()
+        .map(|session| {
+            json!({
+                "id": session.id,
+                "created_at": moment(session.created_at),
+                "last_seen_at": moment(session.last_seen_at),
+                "expires_at": moment(session.expires_at),
+                "address": session.address,
+                "user_agent": session.user_agent,
+            })
+        })
+        .collect();
+    let connections: Vec<Value> = connections(desk, user_id, now)
+        .await?
+        .into_iter()
+        .map(|connection| {
+            json!({
+                "client_id": connection.client_id,
+                "scope": connection.scope,
+                "since": moment(connection.since),
+                "last_used": connection.last_used.map(moment),
+            })
+        })
+        .collect();
+    Ok(json!({
+        "id": user.id,
+        "profile": super::profile::members(&user),
+        "external_ids": user.external,
+        "created_at": moment(user.created_at),
+        "updated_at": moment(user.updated_at),
+        "password_changed_at": user.password_changed_at.map(moment),
+        "sessions": sessions,
+        "connections": connections,
+    }))
+}

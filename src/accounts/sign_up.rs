@@ -1,0 +1,181 @@
+//! Sign-up: an account that somebody makes for themselves or is invited to, and the proof that its address is theirs.
+//!
+//! Owns: what is asked for, invitations, confirmation and sending it again. Leaves to others: races and the mail's way out (`storage.accounts`), the
+//! pages and documents that ask (`web`, `api`, `legacy`).
+//!
+//! Whether an address has an account is never shown: the answer, its cost and its writes are the same, and the owner of the address
+//! is told by mail. A user name that is taken is told, as it is public wherever it is used.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::desk::{Asking, Desk, Proof, SignUpPolicy, consumed, subject};
+use super::email::{self, Email};
+use super::limits::Asked;
+use super::password_rules::Rules;
+use super::users::{self, AccountError, Fresh, LinkError, NewAccount};
+use crate::mail::Mail;
+use crate::once::codes;
+use crate::once::links::{Opened, Purpose};
+use crate::storage::durable::{SignUp, SignedUp, User, UserKey};
+
+/// A confirmation may be opened for so long.
+const CONFIRM: Duration = Duration::from_secs(24 * 60 * 60);
+/// An invitation may be taken up for so long.
+pub const INVITED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What somebody fills in.
+#[derive(Clone, Debug, Default)]
+pub struct Form<'a> {
+    pub email: &'a str,
+    pub username: Option<&'a str>,
+    pub name: Option<&'a str>,
+    /// BCP 47.
+    pub locale: Option<&'a str>,
+    pub attributes: Map<String, Value>,
+    pub password: &'a str,
+    /// The token of an invitation.
+    pub invitation: Option<&'a str>,
+}
+
+/// How an old service's sign-up differs (dialects).
+#[derive(Clone, Copy, Default)]
+pub struct Terms<'a> {
+    /// In place of the deployment's own rules for passwords.
+    pub rules: Option<Rules<'a>>,
+    /// The source whose counter gives new people a number.
+    pub number_from: Option<&'a str>,
+}
+
+/// What came of it: the same for everybody, as long as `made` is shown to nobody.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// Under which the code of the mail is typed.
+    pub handle: String,
+    /// None where the address was taken. For dialects whose contract tells it; pages and the API look away.
+    pub made: Option<User>,
+}
+
+/// Makes an account, or tells the owner of the address that somebody tried.
+///
+/// # Errors
+/// [`AccountError`]: what is wrong with the form, a user name that is taken, closed doors, too often.
+pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: &Asking<'_>) -> Result<Registered, AccountError> {
+    let invitation = match form.invitation {
+        Some(token) => Some(desk.open(Purpose::Invitation, Proof::Token(token), asking).await?),
+        None => None,
+    };
+    if desk.sign_up == SignUpPolicy::Closed || (desk.sign_up == SignUpPolicy::Invitation && invitation.is_none()) {
+        desk.refuse("user.sign_up", None, "closed", asking).await?;
+        return Err(AccountError::Closed);
+    }
+    desk.admit(Asked::SignUp, asking).await?;
+    let address = Email::parse(form.email)?;
+    if invitation.as_ref().is_some_and(|invitation| invitation.link.subject != address.canonical) {
+        return Err(LinkError::Wrong.into());
+    }
+    desk.schema.check(&form.attributes)?;
+    let account = NewAccount {
+        email: form.email,
+        // Whoever holds the invitation has read the mail.
+        email_verified: invitation.is_some(),
+        username: form.username,
+        name: form.name,
+        locale: form.locale,
+        roles: invitation.as_ref().map(roles_of).unwrap_or_default(),
+        attributes: form.attributes,
+        password: Some(form.password),
+        rules: terms.rules.unwrap_or(desk.rules),
+        ..NewAccount::default()
+    };
+    let fresh = Fresh { id: desk.random.bytes(), salt: desk.random.bytes() };
+    let new = users::prepare(desk.door.hasher, account, fresh, asking.now).await?;
+    // Counted when the form is in order, under the address as it is compared: nobody's mail box is filled from here.
+    desk.admit(Asked::Mail { to: &address.canonical }, asking).await?;
+    let (token, expires_at) = confirmation(desk, &new.user.id, &address.canonical, asking);
+    let (handle, code) = desk.code(Some(&token), asking.now).await?;
+    let welcome = Mail::SignUp { token, code: Some(code), expires_at };
+    let welcome = [desk.letter(&new.user.email, Some(&new.user), welcome, asking)];
+    let taken = [desk.letter(&new.user.email, Some(&new.user), Mail::AlreadyRegistered, asking)];
+    let sign_up = SignUp {
+        new: &new,
+        number_from: terms.number_from,
+        spend: invitation.as_ref().map(|invitation| &invitation.spend),
+        welcome: if invitation.is_some() { &[] } else { &welcome },
+        taken: &taken,
+    };
+    let made = match desk.accounts.sign_up(&sign_up, asking.now, asking.by).await? {
+        SignedUp::Made(user) => Some(*user),
+        SignedUp::EmailTaken => None,
+        SignedUp::Spent => return Err(LinkError::Used.into()),
+    };
+    Ok(Registered { handle, made })
+}
+
+/// The address belongs to whoever got the mail. The person, as they are then.
+///
+/// # Errors
+/// [`AccountError::Link`] or [`AccountError::Code`]: not ours, expired, used before, or the address has changed since.
+pub async fn verify_email(desk: &Desk<'_>, proof: Proof<'_>, asking: &Asking<'_>) -> Result<User, AccountError> {
+    let Opened { link, spend } = desk.open(Purpose::VerifyEmail, proof, asking).await?;
+    consumed(desk.accounts.set_verified(&link.subject, &link.binding, Some(&spend), asking.now, asking.by).await?)?;
+    desk.person(&link.subject).await
+}
+
+/// Sends the confirmation again, if the address is somebody's and not confirmed yet; nothing tells whether. The handle of the new code.
+///
+/// # Errors
+/// [`AccountError::Throttled`] after three mails in an hour, whoever the address belongs to.
+pub async fn resend(desk: &Desk<'_>, typed: &str, asking: &Asking<'_>) -> Result<String, AccountError> {
+    let canonical = Email::parse(typed)?.canonical;
+    desk.admit(Asked::Request, asking).await?;
+    desk.admit(Asked::Mail { to: &canonical }, asking).await?;
+    let found = desk.door.users.find(UserKey::Identifier(&canonical)).await?;
+    let waiting = found.filter(|user| !user.email_verified && user.disabled_at.is_none() && is_theirs(user, &canonical));
+    let (token, expires_at) = confirmation(desk, waiting.as_ref().map_or("", |user| &user.id), &canonical, asking);
+    let (handle, code) = desk.code(waiting.as_ref().map(|_| token.as_str()), asking.now).await?;
+    match &waiting {
+        Some(user) => {
+            let mail = Mail::VerifyEmail { token, code: Some(code), expires_at };
+            let mails = [desk.letter(&user.email, Some(user), mail, asking)];
+            desk.accounts.tell(&subject(user), RESEND, None, &mails, asking.now, asking.by).await?;
+        }
+        // One row either way.
+        None => desk.refuse(RESEND, None, "nobody_waits", asking).await?,
+    }
+    Ok(handle)
+}
+
+const RESEND: &str = "user.resend_verification";
+
+/// Invites somebody to make an account of this address and these roles; `asking.by` is who answers for it.
+///
+/// # Errors
+/// [`AccountError`]: an address or role that is none.
+pub async fn invite(desk: &Desk<'_>, typed: &str, roles: Vec<String>, asking: &Asking<'_>) -> Result<(), AccountError> {
+    let address = Email::parse(typed)?;
+    let roles = users::read_roles(roles)?;
+    let expires_at = asking.now + INVITED;
+    let token = desk.link(Purpose::Invitation, &address.canonical, String::new(), json!({ "roles": roles }), expires_at);
+    let mail = desk.letter(&address.address, None, Mail::Invitation { token, expires_at }, asking);
+    // Nobody's row yet: the trail names the mail.
+    let subject = format!("mail:{}", mail.id);
+    desk.accounts.tell(&subject, "user.invite", None, &[mail], asking.now, asking.by).await?;
+    Ok(())
+}
+
+fn confirmation(desk: &Desk<'_>, id: &str, canonical: &str, asking: &Asking<'_>) -> (String, crate::storage::Time) {
+    let expires_at = asking.now + CONFIRM.max(codes::LIVES);
+    (desk.link(Purpose::VerifyEmail, id, canonical.to_owned(), Value::Null, expires_at), expires_at)
+}
+
+fn roles_of(invitation: &Opened) -> Vec<String> {
+    let roles = invitation.link.data.get("roles").and_then(Value::as_array);
+    roles.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The canonical form found the person by their address, and not by a user name that reads like one.
+pub(super) fn is_theirs(user: &User, canonical: &str) -> bool {
+    email::Email::parse(&user.email).is_ok_and(|email| email.canonical == canonical)
+}
