@@ -62,7 +62,7 @@
 //! | josekit | keys/jose.rs |
 //! | argon2 | accounts/password.rs |
 //! | zxcvbn | accounts/password_rules.rs |
-//! | jsonschema | accounts/attributes.rs |
+//! | jsonschema | accounts/attributes.rs api/schema.rs |
 //! | oxide_auth | protocol/machine.rs |
 //! | reqwest | outgoing |
 //! | lettre | mail |

@@ -13,9 +13,10 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
-use super::problem::{Code, Problem};
+use super::problem::{self, Code, Problem};
 use crate::app::App;
 use crate::clock::Time;
+use crate::i18n::Lang;
 use crate::protocol::access_token::AccessClaims;
 use crate::protocol::claims::SERVER_ROLES;
 use crate::protocol::scope;
@@ -236,6 +237,19 @@ impl<S: Sync> FromRequestParts<S> for Anyone {
             return Err(Problem::scope(scope::ACCOUNT));
         }
         Ok(Self(caller))
+    }
+}
+
+/// The language that the request asks for.
+#[derive(Clone, Copy)]
+pub struct Language(pub Lang);
+
+impl<S: Sync> FromRequestParts<S> for Language {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let asked = parts.headers.get(axum::http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Ok(Self(problem::language(asked)))
     }
 }
 

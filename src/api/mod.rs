@@ -19,10 +19,14 @@ pub mod clients;
 pub mod document;
 pub mod edge;
 pub mod idempotency;
+pub mod me;
+pub mod one_time_tokens;
 pub mod organizations;
 pub mod page;
 pub mod problem;
+pub mod registration;
 pub mod schema;
+pub mod users;
 pub mod version;
 
 use std::sync::Arc;
@@ -34,20 +38,35 @@ use axum::middleware;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::{At, Code, Problem, Why, Wrong};
+use crate::accounts::desk::Asking;
 use crate::accounts::users::AccountError;
 use crate::app::App;
 use crate::clock::Time;
+use crate::i18n::Lang;
+use crate::storage::durable::Act;
 
 /// Every operation, without what lies around them: for the document.
 #[must_use]
 pub fn operations() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(document::frame()).merge(clients::routes()).merge(organizations::routes()).merge(audit::routes())
+    OpenApiRouter::with_openapi(document::frame())
+        .merge(registration::routes())
+        .merge(me::routes())
+        .merge(users::routes())
+        .merge(clients::routes())
+        .merge(organizations::routes())
+        .merge(one_time_tokens::routes())
+        .merge(audit::routes())
 }
 
 /// Every operation, ready to be served.
 #[must_use]
 pub fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     operations().layer(middleware::from_fn_with_state(Arc::clone(app), edge::around))
+}
+
+/// Who asks, for an operation on an account.
+fn asking<'a>(lang: Lang, now: Time, by: &'a Act) -> Asking<'a> {
+    Asking { lang, device: None, now, by }
 }
 
 /// A moment as the API writes it (RFC 3339).
@@ -88,5 +107,13 @@ impl From<AccountError> for Problem {
             AccountError::Busy(busy) => Self::later(Code::Unavailable, busy.retry_after),
             AccountError::Storage(fault) => fault.into(),
         }
+    }
+}
+
+/// The same, with the end of a lock told exactly.
+fn refused(error: AccountError, now: Time) -> Problem {
+    match error {
+        AccountError::Locked { until } => Problem::later(Code::TooManyRequests, (until - now).to_std().unwrap_or_default()),
+        error => error.into(),
     }
 }

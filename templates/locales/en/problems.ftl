@@ -71,3 +71,4 @@ problem-field-nul = This holds a character that cannot be used.
 problem-field-cursor = This cursor is none of this list.
 problem-field-moment = This must be a moment such as 2027-01-31T12:00:00Z.
 problem-field-taken = This is taken.
+problem-field-not-yours = This can only be the person whose token it is.

@@ -71,3 +71,4 @@ problem-field-nul = Tiene un carácter que no se puede usar.
 problem-field-cursor = Este cursor no es de esta lista.
 problem-field-moment = Debe ser un momento como 2027-01-31T12:00:00Z.
 problem-field-taken = Ya está en uso.
+problem-field-not-yours = Solo puede ser la persona a la que pertenece el token.
