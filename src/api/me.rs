@@ -154,7 +154,9 @@ async fn change_password(
     let done = recovery::change_password(&app.desk(), &caller.person()?.id, change, &asking(lang, now, &by)).await;
     done.map_err(|error| match error {
         AccountError::Stale => Code::ChangedMeanwhile.into(),
-        AccountError::Password(bad) => super::problem::Wrong::member("new_password", "bad_password", super::problem::Why::Said(bad.to_string())).into(),
+        AccountError::Password(bad) => {
+            super::problem::Wrong::member("new_password", "bad_password", super::problem::Why::Said(bad.to_string())).into()
+        }
         error => refused(error, now),
     })?;
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -356,7 +356,12 @@ async fn sessions(
     params(("user" = String, Path, description = "Id, e-mail, user name, or `source:id` of another system.")),
     responses((status = 200, description = "They are kept out.", body = UserView), (status = 409, description = "Code `last_owner`.", body = super::problem::ProblemDocument, content_type = "application/problem+json")),
     security(("oauth" = ["users:write"])))]
-async fn disable(caller: Granted<UsersWrite>, language: Language, State(app): State<Arc<App>>, Place(place): Place<1>) -> Result<Response, Problem> {
+async fn disable(
+    caller: Granted<UsersWrite>,
+    language: Language,
+    State(app): State<Arc<App>>,
+    Place(place): Place<1>,
+) -> Result<Response, Problem> {
     set_disabled(&app, &caller, language, place, true).await
 }
 
@@ -364,7 +369,12 @@ async fn disable(caller: Granted<UsersWrite>, language: Language, State(app): St
 #[utoipa::path(post, path = "/v1/users/{user}/enable", tag = "users", operation_id = "enableUser",
     params(("user" = String, Path, description = "Id, e-mail, user name, or `source:id` of another system.")),
     responses((status = 200, description = "They may come in.", body = UserView)), security(("oauth" = ["users:write"])))]
-async fn enable(caller: Granted<UsersWrite>, language: Language, State(app): State<Arc<App>>, Place(place): Place<1>) -> Result<Response, Problem> {
+async fn enable(
+    caller: Granted<UsersWrite>,
+    language: Language,
+    State(app): State<Arc<App>>,
+    Place(place): Place<1>,
+) -> Result<Response, Problem> {
     set_disabled(&app, &caller, language, place, false).await
 }
 
@@ -451,7 +461,9 @@ async fn invite(
 ) -> Result<Response, Problem> {
     caller.over(&invitation.roles)?;
     let (now, by) = (app.clock.now(), caller.act());
-    sign_up::invite(&app.desk(), &invitation.email, invitation.roles, &asking(lang, now, &by)).await.map_err(|error| refused(error, now))?;
+    sign_up::invite(&app.desk(), &invitation.email, invitation.roles, &asking(lang, now, &by))
+        .await
+        .map_err(|error| refused(error, now))?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 

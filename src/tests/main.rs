@@ -1,6 +1,7 @@
 //! Whole flows over HTTP through the real router, named after what they hold to.
 
 mod api;
+mod api_accounts;
 mod api_clients;
 mod api_document;
 mod api_organizations;

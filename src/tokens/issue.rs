@@ -73,6 +73,7 @@ pub fn person<'a>(user: &'a User, organizations: &'a [Organization]) -> Person<'
         claims: &user.claims,
         updated_at: user.updated_at,
         roles: &user.roles,
+        external_ids: &user.external,
         organizations,
     }
 }
