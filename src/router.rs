@@ -8,12 +8,14 @@ use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
 
 use crate::api;
 use crate::api::problem::{Code, unrouted};
@@ -28,18 +30,12 @@ use crate::{demo, web};
 
 /// The public address: protocol, pages, and in development the demo.
 pub fn public(app: &Arc<App>) -> Router {
-    let protocol = Router::new()
-        .route(urls::AUTHORIZE, get(authorize::start).post(authorize::start).head(no_head))
+    let (protocol, mut openapi) = protocol().split_for_parts();
+    let (operations, of_api) = api::routes(app).split_for_parts();
+    openapi.merge(of_api);
+    let protocol = protocol
         .route(urls::RESUME, get(authorize::resume).head(no_head))
-        .route(urls::TOKEN, post(token::exchange))
-        .route(urls::USERINFO, get(userinfo::userinfo).post(userinfo::userinfo))
-        .route(urls::INTROSPECT, post(introspect::introspect))
-        .route(urls::REVOKE, post(revoke::revoke))
-        .route(urls::LOGOUT, get(end_session::start).post(end_session::start).head(no_head))
-        .route(urls::JWKS, get(jwks::jwks))
-        .route(urls::OPENID_CONFIGURATION, get(discovery::discovery))
         .route(urls::OAUTH_AUTHORIZATION_SERVER, get(discovery::discovery));
-    let (operations, openapi) = api::routes(app).split_for_parts();
     let mut routes = protocol.merge(operations).merge(web::routes()).merge(docs(app, &openapi));
     if app.is_development() {
         routes = routes.merge(demo::routes());
@@ -64,10 +60,25 @@ pub fn public(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
+/// What OAuth and OpenID Connect define, with what the document says of it.
+fn protocol() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(api::document::frame())
+        .routes(routes!(authorize::start).map(|route| route.post(authorize::start).head(no_head)))
+        .routes(routes!(token::exchange))
+        .routes(routes!(userinfo::userinfo).map(|route| route.post(userinfo::userinfo)))
+        .routes(routes!(introspect::introspect))
+        .routes(routes!(revoke::revoke))
+        .routes(routes!(end_session::start).map(|route| route.post(end_session::start).head(no_head)))
+        .routes(routes!(jwks::jwks))
+        .routes(routes!(discovery::discovery))
+}
+
 /// The document that `/openapi.json` and `openapi` of the command line give.
 #[must_use]
 pub fn document(urls: &Urls) -> Value {
-    api::document::write(&api::operations().into_openapi(), urls)
+    let mut openapi = protocol().into_openapi();
+    openapi.merge(api::operations().into_openapi());
+    api::document::write(&openapi, urls)
 }
 
 /// What the API can do, for programs and for people. The explanation of an error is there always: answers lead to it.

@@ -46,16 +46,19 @@ pub struct Authorization<'a> {
 }
 
 /// A token response (RFC 6749 §5.1).
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct TokenResponse {
     pub access_token: String,
     pub token_type: &'static str,
     pub expires_in: u64,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
     /// RFC 6749 §3.3 has no empty scope.
+    #[schema(required = false)]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub scope: String,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
 }

@@ -26,7 +26,7 @@ use crate::protocol::params::Params;
 use crate::protocol::resource;
 use crate::storage::durable::{Grant as StoredGrant, Refusal, User};
 use crate::telemetry::metrics;
-use crate::tokens::issue::{self, Authorization};
+use crate::tokens::issue::{self, Authorization, TokenResponse};
 
 /// Every grant the server knows: what discovery lists, what a client may register, what `unsupported_grant_type` is decided from.
 pub static GRANTS: &[&dyn Grant] =
@@ -52,6 +52,11 @@ pub trait Grant: Sync {
 }
 
 /// The handler.
+#[utoipa::path(post, path = "/oauth2/token", tag = "protocol", operation_id = "token", summary = "Get tokens",
+    request_body(content = crate::endpoints::described::TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "RFC 6749 §5.1.", body = TokenResponse), (status = 400, description = "See `error`.", body = crate::endpoints::described::OAuthError),
+        (status = 401, description = "The client did not authenticate.", body = crate::endpoints::described::OAuthError), (status = 503, description = "Try again in a moment.", body = crate::endpoints::described::OAuthError)),
+    security(("client" = []), ()))]
 pub async fn exchange(State(app): State<Arc<App>>, from: Result<FromClient, Failure>) -> Response {
     let from = match from {
         Ok(from) => from,
