@@ -50,7 +50,13 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     .instrument(span.clone())
     .await;
 
+    let shared = response.extensions_mut().remove::<Shared>();
+    let sharing = if shared.is_some() { Sharing::Registered } else { sharing };
+    let methods = shared.map(|shared| shared.methods).filter(|_| method == Method::OPTIONS);
     share(&app, sharing, method == Method::OPTIONS, origin, response.headers_mut()).await;
+    if let Some(methods) = methods.filter(|_| response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_METHODS)) {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    }
     harden(&app, &context, response.headers_mut());
     let took = started.elapsed();
     metrics::request(&route, &method, response.status(), took);
@@ -119,6 +125,13 @@ fn fresh_id(app: &App) -> Arc<str> {
 
 /// What pages of other origins may read of an answer's headers, beside those that everybody may.
 const EXPOSED: &str = "WWW-Authenticate, Retry-After, X-Request-Id, ETag, Link, Location, RateLimit, RateLimit-Policy, Deprecation, Sunset";
+
+/// Put into the extensions of an answer that origins of registered clients may read, where no list of paths can know it.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// What a page there may ask for.
+    pub methods: HeaderValue,
+}
 
 /// Which origins may read an answer (Fetch standard, CORS).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -24,12 +24,13 @@ use crate::browser::error::{PageError, PageReason};
 use crate::browser::visit::Visit;
 use crate::endpoints::{MAX_FORM, authorize, discovery, end_session, introspect, jwks, revoke, token, userinfo};
 use crate::layers;
+use crate::legacy::Dialects;
 use crate::seal::sha256;
 use crate::urls::{self, Urls};
 use crate::{demo, web};
 
 /// The public address: protocol, pages, and in development the demo.
-pub fn public(app: &Arc<App>) -> Router {
+pub fn public(app: &Arc<App>, dialects: &Dialects) -> Router {
     let (protocol, mut openapi) = protocol().split_for_parts();
     let (operations, of_api) = api::routes(app).split_for_parts();
     openapi.merge(of_api);
@@ -53,6 +54,7 @@ pub fn public(app: &Arc<App>) -> Router {
             .route(&format!("{}{base}", urls::OPENID_CONFIGURATION), get(discovery::discovery))
     };
     routes
+        .merge(dialects.routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_FORM))

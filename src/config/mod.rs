@@ -6,6 +6,7 @@
 
 mod access;
 mod brand;
+mod dialects;
 mod keys;
 mod later;
 mod log;
@@ -32,6 +33,7 @@ use ipnet::IpNet;
 
 pub use access::PkcePolicy;
 pub use brand::Brand;
+pub use dialects::DialectMount;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
 pub use mail::Mail;
@@ -78,6 +80,8 @@ pub struct Config {
     pub limits: bool,
     /// `/docs` and `/openapi.json` are served.
     pub docs: bool,
+    /// Old services whose requests are answered.
+    pub dialects: Vec<DialectMount>,
     pub tokens: Tokens,
     pub sessions: Sessions,
     pub passwords: Passwords,
@@ -121,6 +125,7 @@ impl Default for Config {
             resources: vec!["*".to_owned()],
             limits: true,
             docs: true,
+            dialects: Vec::new(),
             tokens: Tokens::default(),
             sessions: Sessions::default(),
             passwords: Passwords::default(),
@@ -158,6 +163,7 @@ impl Config {
         let stores = Stores::read(reader);
         let master_key = MasterKey::read(reader, development, &inputs.directory);
         let access = Access::read(reader, development);
+        let dialects = reader.get("dialects", Vec::new());
         let tokens = Tokens::read(reader);
         let sessions = Sessions::read(reader);
         let passwords = Passwords::read(reader);
@@ -199,6 +205,7 @@ impl Config {
             resources: access.resources,
             limits: access.limits,
             docs: access.docs,
+            dialects,
             tokens,
             sessions,
             passwords,

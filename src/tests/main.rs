@@ -11,6 +11,7 @@ mod discovery;
 mod faults;
 mod harness;
 mod imports;
+mod legacy;
 mod logout;
 mod openidconnect_client;
 mod refresh_token;

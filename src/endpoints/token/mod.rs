@@ -26,7 +26,7 @@ use crate::protocol::params::Params;
 use crate::protocol::resource;
 use crate::storage::durable::{Grant as StoredGrant, Refusal, User};
 use crate::telemetry::metrics;
-use crate::tokens::issue::{self, Authorization, TokenResponse};
+use crate::tokens::issue::{self, Authorization, OwnAccess, TokenResponse};
 
 /// Every grant the server knows: what discovery lists, what a client may register, what `unsupported_grant_type` is decided from.
 pub static GRANTS: &[&dyn Grant] =
@@ -117,6 +117,7 @@ async fn answer(app: &App, from: &FromClient, grant: &dyn Grant) -> Result<Respo
             refresh: redeemed.refresh,
             sid: redeemed.sid.as_deref(),
             organizations: &organizations,
+            access: OwnAccess::default(),
         },
         &app.random,
         from.now,
