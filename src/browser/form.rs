@@ -68,6 +68,8 @@ pub struct Field {
     pub invalid: bool,
     pub optional: bool,
     pub focus: bool,
+    /// Of digits only: phones show their keys for them.
+    pub digits: bool,
 }
 
 impl Field {
@@ -85,6 +87,7 @@ impl Field {
             invalid: false,
             optional: false,
             focus: false,
+            digits: false,
         }
     }
 
@@ -132,6 +135,12 @@ impl Field {
     #[must_use]
     pub fn focus(mut self, focus: bool) -> Self {
         self.focus = focus;
+        self
+    }
+
+    #[must_use]
+    pub fn digits(mut self) -> Self {
+        self.digits = true;
         self
     }
 
