@@ -82,12 +82,8 @@ impl Captcha {
         if token.is_empty() || token.len() > LONGEST {
             return Ok(false);
         }
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("secret", &self.secret).append_pair("response", token);
-        if let Some(address) = address {
-            form.append_pair("remoteip", &address.to_string());
-        }
-        let fetched = outgoing.post(&self.endpoint, "application/x-www-form-urlencoded", form.finish().into_bytes()).await?;
+        let form = self.form(token, address).into_bytes();
+        let fetched = outgoing.post(&self.endpoint, "application/x-www-form-urlencoded", form).await?;
         if fetched.status != 200 {
             return Err(Fault::Status(fetched.status));
         }
@@ -96,6 +92,16 @@ impl Captcha {
             return Err(Fault::Secret);
         }
         Ok(success)
+    }
+
+    /// What the provider is asked. Made apart from the asking: the serializer cannot wait on another thread.
+    fn form(&self, token: &str, address: Option<IpAddr>) -> String {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("secret", &self.secret).append_pair("response", token);
+        if let Some(address) = address {
+            form.append_pair("remoteip", &address.to_string());
+        }
+        form.finish()
     }
 }
 
