@@ -12,6 +12,7 @@
 //! | what else is known of a person | [`claims`] |
 //! | making accounts; what an account may hold | [`users`], [`attributes`] |
 //! | sessions in browsers | [`sessions`] |
+//! | organisations | [`organizations`] |
 //! | what the operations below work with | [`desk`] |
 //! | sign-up, confirmation, invitations; the hook for widgets | [`sign_up`], [`captcha`] |
 //! | a forgotten or changed password | [`recovery`], [`breached`] |
@@ -36,6 +37,7 @@ pub mod import;
 pub mod limits;
 pub mod merge_patch;
 pub mod mine;
+pub mod organizations;
 pub mod password;
 pub mod password_rules;
 pub mod profile;
