@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::breached::Breached;
 use super::email;
 use super::limits::{Device, Limits, account_key, device_key};
-use super::password::{Busy, Hasher};
+use super::password::{Busy, Checked, Hasher};
 use super::password_rules::MAX;
 use crate::clock::Random;
 use crate::i18n::Lang;
@@ -167,9 +167,9 @@ pub async fn authenticate(parts: &Parts<'_>, credentials: &Credentials<'_>, salt
     judged
 }
 
-/// Longer than any password can be set, or with a character that none can hold.
+/// Not longer than any password here, or imported, can be; without a character that none can hold.
 fn is_possible(password: &str) -> bool {
-    password.len() <= 4 * MAX && password.chars().count() <= MAX && !password.contains('\0')
+    password.len() <= 4 * MAX && !password.contains('\0')
 }
 
 /// A browser that signed in to this account before is counted by itself: a stranger's guesses do not lock it out.
@@ -213,7 +213,7 @@ async fn judge(
             if parts.limits.enabled {
                 parts.attempts.succeeded(key).await?;
             }
-            upgrade(parts, &user.id, password, stored, salt, now, by).await;
+            upgrade(parts, &user.id, password, (stored, checked), salt, now, by).await;
             let (user, _) = current.expect("it stands, so it is there");
             if user.reset_required {
                 return refuse(parts, Some(&user), "reset_required", Refusal::ResetRequired, now, by).await;
@@ -240,11 +240,12 @@ fn why_wrong(account: Option<&(User, Option<String>)>, unusable: bool) -> &'stat
 }
 
 /// The password is known now, in clear, and only now: a hash weaker than today's is replaced. A failure costs nothing but the upgrade.
-async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, stored: &str, salt: [u8; 16], now: Time, by: &Act) {
+async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, proved: (&str, Checked), salt: [u8; 16], now: Time, by: &Act) {
+    let (stored, checked) = proved;
     if !parts.hasher.needs_upgrade(stored) {
         return;
     }
-    let Ok(stronger) = parts.hasher.hash(password, salt).await else { return };
+    let Ok(stronger) = parts.hasher.stronger(password, stored, checked, salt).await else { return };
     if let Err(error) = parts.users.upgrade_hash(user_id, stored, &stronger, now, by).await {
         tracing::warn!(%error, user = user_id, "a password hash was not upgraded");
     }
