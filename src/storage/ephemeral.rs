@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Digest, Result, StorageError, Time};
 use crate::seal::{Purpose, Seal};
@@ -59,10 +59,21 @@ pub enum Redeemed<T> {
     Missing,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Envelope<T> {
-    spent: bool,
+/// What a record looks like under its seal: whether it was spent, then the value as JSON.
+const FRESH: u8 = 0;
+const SPENT: u8 = 1;
+
+/// A record that was read.
+struct Opened<T> {
+    /// The bytes under the seal.
+    plain: Vec<u8>,
     value: T,
+}
+
+impl<T> Opened<T> {
+    fn is_spent(&self) -> bool {
+        self.plain.first() != Some(&FRESH)
+    }
 }
 
 /// The typed view: records under the keyed digest of their id, sealed with their key's name as associated data.
@@ -91,14 +102,15 @@ impl Records {
     /// Stores `value` under `id`, replacing what is there. `nonce` is fresh randomness.
     pub async fn put<T: Record>(&self, id: &str, value: &T, nonce: [u8; 24]) -> Result<()> {
         let key = self.key::<T>(id);
-        let sealed = self.seal_envelope(&key, false, value, nonce)?;
-        self.store.put(&key, sealed, T::LIFETIME).await
+        let mut plain = vec![FRESH];
+        serde_json::to_writer(&mut plain, value).map_err(StorageError::corrupt)?;
+        self.store.put(&key, self.close(&key, &plain, nonce), T::LIFETIME).await
     }
 
     pub async fn get<T: Record>(&self, id: &str) -> Result<Option<T>> {
         let key = self.key::<T>(id);
         let found = self.store.get(&key).await?;
-        Ok(found.and_then(|sealed| self.open_envelope::<T>(&key, &sealed)).filter(|e| !e.spent).map(|e| e.value))
+        Ok(found.and_then(|sealed| self.open::<T>(&key, &sealed)).filter(|opened| !opened.is_spent()).map(|opened| opened.value))
     }
 
     /// Reads, lets the caller check, spends. Where `check` refuses, nothing is spent; of parallel callers exactly one is `First`.
@@ -113,32 +125,36 @@ impl Records {
         E: Send,
     {
         let key = self.key::<T>(id);
-        let Some(envelope) = self.store.get(&key).await?.and_then(|sealed| self.open_envelope::<T>(&key, &sealed)) else {
-            return Ok(Ok(Redeemed::Missing));
-        };
-        if let Err(refusal) = check(&envelope.value) {
+        let Some(sealed) = self.store.get(&key).await? else { return Ok(Ok(Redeemed::Missing)) };
+        let Some(mut opened) = self.open::<T>(&key, &sealed) else { return Ok(Ok(Redeemed::Missing)) };
+        if let Err(refusal) = check(&opened.value) {
             return Ok(Err(refusal));
         }
-        if envelope.spent {
-            return Ok(Ok(Redeemed::Again(envelope.value)));
+        if opened.is_spent() {
+            return Ok(Ok(Redeemed::Again(opened.value)));
         }
-        let tombstone = self.seal_envelope(&key, true, &envelope.value, nonce)?;
-        let before = self.store.swap(&key, tombstone).await?;
-        Ok(Ok(match before.and_then(|sealed| self.open_envelope::<T>(&key, &sealed)) {
-            Some(Envelope { spent: false, value }) => Redeemed::First(value),
-            Some(Envelope { spent: true, value }) => Redeemed::Again(value),
+        opened.plain[0] = SPENT;
+        let before = self.store.swap(&key, self.close(&key, &opened.plain, nonce)).await?;
+        Ok(Ok(match before {
+            // What was read and checked, and nobody came between.
+            Some(before) if before == sealed => Redeemed::First(opened.value),
+            Some(before) => match self.open::<T>(&key, &before) {
+                Some(other) if other.is_spent() => Redeemed::Again(other.value),
+                Some(other) => Redeemed::First(other.value),
+                None => Redeemed::Missing,
+            },
             None => Redeemed::Missing,
         }))
     }
 
-    fn seal_envelope<T: Record>(&self, key: &str, spent: bool, value: &T, nonce: [u8; 24]) -> Result<Vec<u8>> {
-        let plain = serde_json::to_vec(&Envelope { spent, value }).map_err(StorageError::corrupt)?;
-        Ok(self.seal.seal(Purpose::Ephemeral, key.as_bytes(), &plain, nonce))
+    fn close(&self, key: &str, plain: &[u8], nonce: [u8; 24]) -> Vec<u8> {
+        self.seal.seal(Purpose::Ephemeral, key.as_bytes(), plain, nonce)
     }
 
     /// A value that does not open was not written by us: it counts as absent.
-    fn open_envelope<T: Record>(&self, key: &str, sealed: &[u8]) -> Option<Envelope<T>> {
+    fn open<T: Record>(&self, key: &str, sealed: &[u8]) -> Option<Opened<T>> {
         let plain = self.seal.open(Purpose::Ephemeral, key.as_bytes(), sealed).ok()?;
-        serde_json::from_slice(&plain).ok()
+        let value = serde_json::from_slice(plain.get(1..)?).ok()?;
+        Some(Opened { plain, value })
     }
 }

@@ -7,7 +7,7 @@ use crate::clock::{Random, Time};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
 use crate::protocol::{refresh_token, resource, scope};
-use crate::storage::durable::{Act, Grant, GrantId, Opened, Rotation, User};
+use crate::storage::durable::{Act, Grant, GrantId, Opened, OpenedByCode, Rotation, User};
 use crate::storage::records::AuthorizationCode;
 use crate::storage::{Digest, Storage, StorageError};
 
@@ -105,6 +105,18 @@ pub async fn open(storage: &Storage, grant: &Grant, code: Option<&Digest>, by: &
         // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and
         // SHOULD revoke (when possible) all tokens previously issued based on that authorization code."
         Opened::Replay => Err(OAuthError::invalid_grant("The authorization code was used before").into()),
+    }
+}
+
+/// The same for a code, whose session must be live; the person comes with it.
+///
+/// # Errors
+/// `invalid_grant` for a replay and for a code whose session is over; faults of the store.
+pub async fn open_by_code(storage: &Storage, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<User, GrantError> {
+    match storage.grants.open_by_code(grant, code, idle, by).await? {
+        OpenedByCode::Fresh(user) => Ok(*user),
+        OpenedByCode::Replay => Err(OAuthError::invalid_grant("The authorization code was used before").into()),
+        OpenedByCode::Over => Err(OAuthError::invalid_grant("The authorization code is not valid any more").into()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::durable::{Opened, Rotation, Standing, TokenRef};
+use super::super::durable::{Grant, Holder, Opened, OpenedByCode, Rotation, Standing, TokenRef};
 use super::super::{Storage, StorageError};
 use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, person, session, trail, user};
 
@@ -14,6 +14,7 @@ on_every_database!(
     a_code_opens_one_grant,
     a_code_that_is_only_known_here_is_a_replay,
     a_code_on_its_way_does_not_outlive_its_session,
+    a_code_opens_while_its_session_is_live,
     a_refresh_goes_on_repeats_or_is_reuse,
     a_refresh_of_a_client_without_rotation,
     what_may_be_refreshed,
@@ -93,6 +94,54 @@ async fn a_code_on_its_way_does_not_outlive_its_session(place: &Place) {
     assert_eq!(storage.grants.find(&grant_id(2)).await.expect("read").expect("known").revoked_at, Some(at(30)));
     storage.grants.open(&grant(3, None), None, &person("ana")).await.expect("opened");
     assert_eq!(storage.grants.find(&grant_id(3)).await.expect("read").expect("known").revoked_at, None);
+}
+
+async fn a_code_opens_while_its_session_is_live(place: &Place) {
+    let storage = furnished(place).await;
+    let open = async |n: u32, change: fn(&mut Grant)| {
+        let mut grant = grant(n, Some("s1"));
+        change(&mut grant);
+        storage.grants.open_by_code(&grant, &digest(100 + n), IDLE, &person("ana")).await.expect("answered")
+    };
+    let fresh = OpenedByCode::Fresh(Box::new(user("ana").user));
+    assert_eq!(open(1, |_| ()).await, fresh);
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read"), Some(grant(1, Some("s1"))));
+    assert_eq!(trail(&storage, 1).await, [format!("grant.open person:ana grant:{} done - 1", grant_id(1).hex())]);
+
+    // Idle, somebody else's, unknown, none: nothing is opened, nothing is written down.
+    let idle = |grant: &mut Grant| grant.created_at = at(24 * 3600);
+    storage.users.create(&user("eva"), &operator()).await.expect("new");
+    let before = trail(&storage, 9).await;
+    assert_eq!(open(2, idle).await, OpenedByCode::Over);
+    assert_eq!(open(2, |grant| grant.user_id = "eva".to_owned()).await, OpenedByCode::Over);
+    assert_eq!(open(2, |grant| grant.session_id = Some("s9".to_owned())).await, OpenedByCode::Over);
+    assert_eq!(open(2, |grant| grant.session_id = None).await, OpenedByCode::Over);
+    assert_eq!((storage.grants.find(&grant_id(2)).await.expect("read"), trail(&storage, 9).await), (None, before));
+    // The last second before it is idle; and the absolute end, however lately it was seen.
+    assert_eq!(open(2, |grant| grant.created_at = at(24 * 3600 - 1)).await, fresh);
+    let mut short = session("s2", "ana", at(0));
+    short.expires_at = at(60);
+    storage.sessions.start(&short, &digest(2), None, &person("ana")).await.expect("started");
+    let in_short = |grant: &mut Grant| (grant.session_id, grant.created_at) = (Some("s2".to_owned()), at(60));
+    assert_eq!(open(3, in_short).await, OpenedByCode::Over);
+
+    // Again: what the code opened is revoked, and nothing else is.
+    let mut late = grant(4, Some("s1"));
+    late.created_at = at(50);
+    for _ in 0..2 {
+        let again = storage.grants.open_by_code(&late, &digest(101), IDLE, &person("ana")).await;
+        assert_eq!(again.expect("answered"), OpenedByCode::Replay);
+    }
+    assert_eq!(storage.grants.find(&grant_id(4)).await.expect("read"), None);
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, Some(at(50)));
+    assert_eq!(storage.grants.find(&grant_id(2)).await.expect("read").expect("known").revoked_at, None);
+    assert!(trail(&storage, 1).await[0].ends_with(" refused replay 2"));
+
+    // A disabled person; a session that has ended.
+    storage.users.set_disabled("ana", true, at(60), &operator()).await.expect("done");
+    assert_eq!(open(5, |_| ()).await, OpenedByCode::Over);
+    storage.users.set_disabled("ana", false, at(61), &operator()).await.expect("done");
+    assert_eq!(open(5, |_| ()).await, OpenedByCode::Over);
 }
 
 /// Opens grant `n` and refreshes it up to `generation`, the last time at `now`.
@@ -221,7 +270,7 @@ async fn grants_are_revoked_one_by_one_and_together(place: &Place) {
 
 async fn how_a_token_stands(place: &Place) {
     let storage = furnished(place).await;
-    let ana = Standing::Live(Some(Box::new(user("ana").user)));
+    let ana = Standing::Live(Some(Box::new(Holder { user: user("ana").user, claims: grant(1, None).claims })));
     let stands = async |jti: &str, n: u32, sid: Option<&str>| {
         let id = grant_id(n);
         storage.grants.standing(TokenRef { jti, grant: Some(&id), sid }).await.expect("answered")

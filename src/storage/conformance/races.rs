@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 
 use super::super::durable::keys::Only;
-use super::super::durable::{Admission, Opened, Rotation, StoredKey};
+use super::super::durable::{Admission, Opened, OpenedByCode, Rotation, StoredKey};
 use super::super::{Storage, StorageError};
 use super::{Place, at, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, trail, user};
 
@@ -16,6 +16,7 @@ const WINDOW: Duration = Duration::from_secs(30);
 
 on_every_database!(
     one_of_equal_codes_opens,
+    one_of_equal_codes_opens_in_its_session,
     one_of_equal_refreshes_goes_on,
     without_a_window_only_one_refresh_survives,
     ten_of_parallel_guesses_are_admitted,
@@ -94,6 +95,22 @@ async fn one_of_equal_codes_opens(place: &Place) {
         }
         assert_eq!(found.len(), 1, "round {round}");
         assert!(found[0].revoked_at.is_some(), "round {round}: what the code opened ends with its replay");
+    }
+}
+
+async fn one_of_equal_codes_opens_in_its_session(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let code = digest(1000 + round);
+        let first_id = round * 100;
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let grant = grant(first_id + u32::try_from(worker).expect("few workers"), Some("s1"));
+                storage.grants.open_by_code(&grant, &code, WINDOW, &person("ana")).await.expect("answered")
+            })
+            .await;
+        let fresh = answers.iter().filter(|answer| matches!(answer, OpenedByCode::Fresh(_))).count();
+        assert_eq!((fresh, count(&answers, &OpenedByCode::Replay)), (1, WORKERS - 1), "round {round}");
     }
 }
 

@@ -66,6 +66,17 @@ pub enum Opened {
     Replay,
 }
 
+/// What became of [`Grants::open_by_code`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenedByCode {
+    /// Opened, with its person.
+    Fresh(Box<User>),
+    /// As [`Opened::Replay`].
+    Replay,
+    /// The session of the code is over, or its person disabled: nothing was opened.
+    Over,
+}
+
 /// What became of [`Grants::rotate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
@@ -89,11 +100,19 @@ pub struct TokenRef<'a> {
     pub sid: Option<&'a str>,
 }
 
+/// The person a token was issued for, and what was asked about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub user: User,
+    /// The `claims` parameter of its grant as JSON, where there was one (OIDC Core §5.5).
+    pub claims: Option<String>,
+}
+
 /// How a token stands now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Live, with its person where there is one.
-    Live(Option<Box<User>>),
+    /// Live, with its holder where there is one.
+    Live(Option<Box<Holder>>),
     /// Revoked, logged out, its person disabled or gone.
     Dead,
 }
@@ -104,6 +123,8 @@ pub trait Grants: Send + Sync {
     /// grant it opened is revoked in this same transaction. A grant whose session has ended by then, or whose person is disabled, is
     /// revoked from the start.
     async fn open(&self, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<Opened>;
+    /// The same for a code that was issued in a session: opens only if the session is live, as [`super::Sessions::by_id`] says.
+    async fn open_by_code(&self, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<OpenedByCode>;
     /// A code that the short-lived store no longer knows, or knows as spent: if it opened a grant, that one is revoked and true is the answer.
     /// Only if it belongs to this client: another one that came by a code has nothing of its owner revoked.
     async fn replayed(&self, code: &Digest, client_id: &str, now: Time, by: &Act) -> Result<bool>;
