@@ -35,7 +35,7 @@ impl AdditionalClaims for Extra {}
 /// Everything an ID token is made of.
 #[derive(Clone, Debug)]
 pub struct IdTokenFacts<'a> {
-    pub issuer: &'a str,
+    pub issuer: &'a IssuerUrl,
     pub client_id: &'a str,
     pub sub: &'a str,
     pub nonce: Option<Nonce>,
@@ -78,12 +78,8 @@ const RESERVED: [&str; 20] = [
 
 /// Why no ID token could be written: a fault of ours.
 #[derive(Debug, thiserror::Error)]
-pub enum ClaimsError {
-    #[error("the issuer is not a URL: {0}")]
-    Issuer(#[from] url::ParseError),
-    #[error("a claim has the wrong type: {0}")]
-    Claim(#[from] serde_json::Error),
-}
+#[error("a claim has the wrong type: {0}")]
+pub struct ClaimsError(#[from] serde_json::Error);
 
 /// The claims of an ID token.
 ///
@@ -106,7 +102,7 @@ pub fn claims(facts: IdTokenFacts<'_>) -> Result<Claims, ClaimsError> {
     };
     let amr = facts.amr.iter().map(|&method| AuthenticationMethodReference::new(method.to_owned())).collect();
     Ok(Claims::new(
-        IssuerUrl::new(facts.issuer.to_owned())?,
+        facts.issuer.clone(),
         // OIDC Core §2: "It MUST contain the OAuth 2.0 client_id of the Relying Party as an audience value."
         vec![OidcAudience::new(facts.client_id.to_owned())],
         facts.expires_at,
@@ -176,6 +172,8 @@ impl HintClaims {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::protocol::error::ErrorCode;
     use serde_json::json;
@@ -184,10 +182,12 @@ mod tests {
         Time::from_timestamp(seconds, 0).expect("in range")
     }
 
+    static ISSUER: LazyLock<IssuerUrl> = LazyLock::new(|| IssuerUrl::new("https://server.example.com".to_owned()).expect("a URL"));
+
     /// The example of OIDC Core §2.
     fn facts<'a>() -> IdTokenFacts<'a> {
         IdTokenFacts {
-            issuer: "https://server.example.com",
+            issuer: &ISSUER,
             client_id: "s6BhdRkqt3",
             sub: "24400320",
             nonce: Some(Nonce::new("n-0S6_WzA2Mj".to_owned())),
@@ -228,7 +228,8 @@ mod tests {
     #[test]
     fn az_08_the_issuer_is_the_configured_string_byte_for_byte() {
         for issuer in ["http://127.0.0.1:8080", "https://id.example/", "https://ID.example:443/auth"] {
-            assert_eq!(written(IdTokenFacts { issuer, ..facts() })["iss"], issuer);
+            let url = IssuerUrl::new(issuer.to_owned()).expect("a URL");
+            assert_eq!(written(IdTokenFacts { issuer: &url, ..facts() })["iss"], issuer);
         }
     }
 

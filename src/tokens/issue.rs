@@ -151,7 +151,7 @@ impl Tokens {
         let access_token = AccessToken::new(access_token.to_owned());
         let at_hash = AccessTokenHash::from_token(&access_token, &id_token::jws_algorithm(alg), signer.public());
         let claims = id_token::claims(IdTokenFacts {
-            issuer: &self.issuer,
+            issuer: &self.issuer_url,
             client_id: &granted.client.client_id,
             sub: &user.id,
             // OIDC Core §3.1.2.1: "The value is passed through unmodified from the Authentication Request to the ID Token."

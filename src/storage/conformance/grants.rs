@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::durable::{Grant, Holder, Opened, OpenedByCode, Rotation, Standing, TokenRef};
+use super::super::durable::{Grant, Holder, Opened, OpenedByCode, Renewal, Rotation, Standing, TokenRef};
 use super::super::{Storage, StorageError};
 use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, person, session, trail, user};
 
@@ -18,6 +18,7 @@ on_every_database!(
     a_refresh_goes_on_repeats_or_is_reuse,
     a_refresh_of_a_client_without_rotation,
     what_may_be_refreshed,
+    what_is_renewed_in_one_step,
     grants_are_revoked_one_by_one_and_together,
     how_a_token_stands,
     old_grants_are_removed,
@@ -241,6 +242,55 @@ async fn what_may_be_refreshed(place: &Place) {
     let mut shown = user("ana").user;
     shown.email = storage.grants.refreshable(&grant_id(2), IDLE, at(15)).await.expect("read").expect("live").1.email;
     assert_eq!(storage.grants.refreshable(&grant_id(2), IDLE, at(15)).await.expect("read"), Some((offline, shown)));
+}
+
+async fn what_is_renewed_in_one_step(place: &Place) {
+    let storage = furnished(place).await;
+    let by = person("ana");
+    let renewal = Renewal { client_id: "app", generation: 0, session_idle: IDLE, refresh_idle: 10 * IDLE };
+    let renew = async |n: u32, renewal: Renewal<'static>, now: i64| {
+        let renewed = storage.grants.renew(&grant_id(n), renewal, at(now)).await.expect("answered");
+        renewed.map(|(grant, user)| (grant.generation, grant.rotated_at, user.id))
+    };
+    let next = |generation: u32, now: i64| Some((generation, at(now), "ana".to_owned()));
+    let mut offline = grant(2, Some("s9"));
+    offline.offline = true;
+    let mut short = grant(4, None);
+    short.expires_at = at(100);
+    for grant in [&grant(1, Some("s1")), &offline, &grant(3, None), &short, &grant(5, Some("s9"))] {
+        storage.grants.open(grant, None, &by).await.expect("opened");
+    }
+    let (whole, _) = storage.grants.renew(&grant_id(1), renewal, at(10)).await.expect("answered").expect("renewed");
+    assert_eq!(whole, Grant { generation: 1, rotated_at: at(10), ..grant(1, Some("s1")) });
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read"), Some(whole));
+
+    // Not the current generation, another client, no such grant, no such session: nothing is done.
+    assert_eq!(renew(1, renewal, 20).await, None);
+    assert_eq!(renew(1, Renewal { generation: 2, ..renewal }, 20).await, None);
+    assert_eq!(renew(1, Renewal { generation: 1, client_id: "other", ..renewal }, 20).await, None);
+    assert_eq!(renew(5, renewal, 20).await, None);
+    assert_eq!(renew(9, renewal, 20).await, None);
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").rotated_at, at(10));
+
+    // Times: its own idleness, its end, that of its session; an offline grant has no session to wait for.
+    let day = 24 * 3600;
+    assert_eq!(renew(3, Renewal { refresh_idle: Duration::from_secs(30), ..renewal }, 30).await, None);
+    assert_eq!(renew(3, Renewal { refresh_idle: Duration::from_secs(30), ..renewal }, 29).await, next(1, 29));
+    assert_eq!(renew(4, renewal, 100).await, None);
+    assert_eq!(renew(4, renewal, 99).await, next(1, 99));
+    assert_eq!(renew(1, Renewal { generation: 1, ..renewal }, day).await, None);
+    assert_eq!(renew(1, Renewal { generation: 1, ..renewal }, day - 1).await, next(2, day - 1));
+    assert_eq!(renew(2, renewal, 2 * day).await, next(1, 2 * day));
+
+    // The person disabled; the grant revoked; the session over.
+    let third = Renewal { generation: 1, ..renewal };
+    storage.grants.revoke(&grant_id(2), at(40), &by).await.expect("done");
+    assert_eq!(renew(2, third, 50).await, None);
+    storage.sessions.end("s1", at(40), &by).await.expect("done");
+    assert_eq!(renew(1, Renewal { generation: 2, ..renewal }, 50).await, None);
+    assert_eq!(renew(3, third, 50).await, next(2, 50));
+    storage.users.set_disabled("ana", true, at(60), &operator()).await.expect("done");
+    assert_eq!(renew(3, Renewal { generation: 2, ..renewal }, 70).await, None);
 }
 
 async fn grants_are_revoked_one_by_one_and_together(place: &Place) {

@@ -90,6 +90,18 @@ pub enum Rotation {
     Gone,
 }
 
+/// What must hold of a grant for [`Grants::renew`], beside what [`Grants::refreshable`] asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal<'a> {
+    pub client_id: &'a str,
+    /// Of the refresh token that was presented.
+    pub generation: u32,
+    /// Its session may not have been unused for longer.
+    pub session_idle: Duration,
+    /// It may not have lain unused for longer itself.
+    pub refresh_idle: Duration,
+}
+
 /// What an access token says of itself that a store can contradict.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenRef<'a> {
@@ -132,6 +144,9 @@ pub trait Grants: Send + Sync {
     /// The grant with its person, if it may still be refreshed: not revoked, its person there and not disabled, and its session, unless it
     /// is offline, neither ended nor past `idle` or its own end. Times of the grant itself are the caller's to judge.
     async fn refreshable(&self, id: &GrantId, idle: Duration, now: Time) -> Result<Option<(Grant, User)>>;
+    /// The refresh that most are, in one step: `refreshable` and the next generation of `rotate`, for a grant of this client at this generation
+    /// that is neither past its end nor unused for too long. None, and nothing done, where any of it does not hold: those two say why.
+    async fn renew(&self, id: &GrantId, renewal: Renewal<'_>, now: Time) -> Result<Option<(Grant, User)>>;
     /// One conditional UPDATE: next generation, the same again inside the window, or reuse, which revokes.
     async fn rotate(&self, id: &GrantId, generation: u32, window: Duration, now: Time, by: &Act) -> Result<Rotation>;
     /// For clients without rotation: notes the use, if the grant is live and at this generation; otherwise `Reuse` or `Gone` as above.

@@ -15,7 +15,7 @@ pub use attempts::{Admission, Attempts};
 pub use audit::{Act, Actor, Audit, AuditRow, Refusal};
 pub use clients::{ClientRecord, ClientSecret, Clients};
 pub use consents::{Consent, Consents};
-pub use grants::{Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Rotation, Standing, TokenRef};
+pub use grants::{Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Renewal, Rotation, Standing, TokenRef};
 pub use keys::{SigningKeys, StoredKey};
 pub use revision::Revisions;
 pub use sessions::{Session, SessionCookie, Sessions, SignedIn, Visitor};

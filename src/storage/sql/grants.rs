@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::super::durable::{Act, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Rotation, Standing, TokenRef, User};
+use super::super::durable::{Act, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Renewal, Rotation, Standing, TokenRef, User};
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
 use super::users::{self, user_columns};
@@ -131,6 +131,27 @@ const REFRESHABLE: &str = concat!(
     " FROM grants g JOIN users u ON u.id = g.user_id LEFT JOIN sessions s ON s.id = g.session_id \
      WHERE g.id = $1 AND g.revoked_at IS NULL AND u.disabled_at IS NULL \
      AND (g.offline OR g.session_id IS NULL OR (s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3))"
+);
+
+/// The same decided and written at once: $2 the generation, $3 now, $4 the client, $5 and $6 the beginnings of idleness of grant and session.
+macro_rules! renew {
+    () => {
+        "UPDATE grants AS g SET generation = g.generation + 1, rotated_at = $3 FROM users u \
+         WHERE g.id = $1 AND g.generation = $2 AND g.client_id = $4 AND g.revoked_at IS NULL AND g.expires_at > $3 AND g.rotated_at > $5 \
+         AND u.id = g.user_id AND u.disabled_at IS NULL \
+         AND (g.offline OR g.session_id IS NULL OR EXISTS (SELECT 1 FROM sessions s \
+         WHERE s.id = g.session_id AND s.ended_at IS NULL AND s.expires_at > $3 AND s.last_seen_at > $6))"
+    };
+}
+const RENEW_POSTGRES: &str = concat!(renew!(), " RETURNING ", grant_columns!(), ", ", user_columns!());
+const RENEW_SQLITE: &str = concat!(
+    "BEGIN IMMEDIATE; ",
+    renew!(),
+    "; SELECT ",
+    grant_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM grants g JOIN users u ON u.id = g.user_id WHERE g.id = $1 AND changes() > 0; COMMIT"
 );
 
 /// The token of a person: neither it nor its grant is revoked, the session it was issued in ($3, where it names one) has not ended, and
@@ -291,6 +312,24 @@ impl Grants for Sql {
             .fetch_optional(db)
             .await)?;
         row.map(|row| Ok((row.grant.try_into()?, row.user.try_into()?))).transpose()
+    }
+
+    async fn renew(&self, id: &GrantId, renewal: Renewal<'_>, now: Time) -> Result<Option<(Grant, User)>> {
+        let statement = match self {
+            Self::Postgres(_) => RENEW_POSTGRES,
+            Self::Sqlite { .. } => RENEW_SQLITE,
+        };
+        let now = seconds(now);
+        let mut rows = on!(self.write, |db| sqlx::query_as::<_, WithUser>(statement)
+            .bind(id.hex())
+            .bind(i64::from(renewal.generation))
+            .bind(now)
+            .bind(renewal.client_id)
+            .bind(now - length(renewal.refresh_idle))
+            .bind(now - length(renewal.session_idle))
+            .fetch_all(db)
+            .await)?;
+        rows.pop().map(|row| Ok((row.grant.try_into()?, row.user.try_into()?))).transpose()
     }
 
     async fn rotate(&self, id: &GrantId, presented: u32, window: Duration, now: Time, by: &Act) -> Result<Rotation> {
