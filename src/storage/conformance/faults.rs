@@ -269,6 +269,7 @@ async fn redis_goes_away_and_comes_back() {
         }
         assert!(unavailable(&store.put_new("test-x", vec![], Duration::from_secs(1)).await));
         assert!(unavailable(&store.swap(&key, vec![]).await));
+        assert!(unavailable(&store.replace(&key, b"kept", vec![]).await));
         assert!(unavailable(&store.take("test-y", &rule, at(0)).await));
         assert!(unavailable(&store.ping().await));
         middleman.become_(FORWARDING);
