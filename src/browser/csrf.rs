@@ -46,7 +46,14 @@ pub fn check(visit: &Visit, urls: &Urls, seal: &Seal, form: &str, interaction: &
 ///
 /// # Errors
 /// 403 for a form from another site, of another browser, or of another page.
-pub fn check_of_browser(visit: &Visit, urls: &Urls, seal: &Seal, form: &str, interaction: &str, given: Option<&str>) -> Result<(), PageError> {
+pub fn check_of_browser(
+    visit: &Visit,
+    urls: &Urls,
+    seal: &Seal,
+    form: &str,
+    interaction: &str,
+    given: Option<&str>,
+) -> Result<(), PageError> {
     is_ours(visit, urls, seal, "", form, interaction, given)
 }
 

@@ -20,6 +20,36 @@ async fn prompt_none_answers_by_redirect_at_once() {
 }
 
 #[tokio::test]
+async fn a_browser_that_asks_ahead_gets_no_code() {
+    use axum::body::Body;
+    use axum::http::Request;
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    browser.code(&Flow::new(&client), "ana").await;
+    let waiting = browser.authorize(&Flow::new(&client).with("prompt", "login")).await;
+    let cookies = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+    for purpose in ["prefetch", "prefetch;prerender"] {
+        let ahead = Request::get(Flow::new(&client).path()).header("cookie", &cookies).header("sec-purpose", purpose);
+        let answer = server.send(ahead.body(Body::empty()).expect("a request")).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (503, ""));
+        assert!(!answer.headers.contains_key("location") && !answer.headers.contains_key("set-cookie"));
+        assert_eq!(answer.headers["cache-control"], "no-store");
+    }
+    // Where pages come back to it spends nothing either.
+    let (action, fields) = crate::harness::form_of(&waiting.body, Some("sign-in-submit"));
+    let mut fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    fields.retain(|(name, _)| !matches!(*name, "username" | "password"));
+    fields.extend([("username", "ana"), ("password", PASSWORD)]);
+    let back = browser.request(axum::http::Method::POST, &action, Some(&fields)).await.location();
+    let cookies = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+    let ahead = Request::get(back.trim_start_matches("https://id.example")).header("cookie", &cookies).header("sec-purpose", "prefetch");
+    assert_eq!(server.send(ahead.body(Body::empty()).expect("a request")).await.status, 503);
+    assert!(browser.get(&back).await.redirected().contains_key("code"));
+}
+
+#[tokio::test]
 async fn prompt_login_asks_once_and_only_once() {
     let server = Server::start().await;
     let client = server.client(json!({})).await;
