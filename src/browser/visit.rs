@@ -79,6 +79,14 @@ impl Visit {
         first.to_str().ok()
     }
 
+    /// The browser asks ahead of a person who may never come (Fetch §3.8 `Sec-Purpose`; older browsers say `Purpose` or `X-Moz`).
+    #[must_use]
+    pub fn is_ahead(&self) -> bool {
+        let says = |name: &'static str| self.headers.get_all(HeaderName::from_static(name)).iter().filter_map(|value| value.to_str().ok());
+        let words = ["sec-purpose", "purpose", "x-moz"].into_iter().flat_map(says).flat_map(|value| value.split([';', ',']));
+        words.map(str::trim).any(|word| word.eq_ignore_ascii_case("prefetch") || word.eq_ignore_ascii_case("prerender"))
+    }
+
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
         self.header(&ORIGIN)
@@ -182,6 +190,16 @@ pub(crate) mod tests {
         let http = Urls::new("http://127.0.0.1:8080");
         assert_eq!(set_cookie(&http, "flow", "v", None), "portero_flow=v; Path=/; HttpOnly; SameSite=Lax");
         assert_eq!(clear_cookie(&http, "flow"), "portero_flow=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
+    }
+
+    #[test]
+    fn who_asks_ahead() {
+        let ahead = |name: &str, value: &str| visit("GET", "/", &[(name, value)]).is_ahead();
+        for value in ["prefetch", "prefetch;prerender", "prefetch; anonymous-client-ip", "Prefetch"] {
+            assert!(ahead("sec-purpose", value), "{value}");
+        }
+        assert!(ahead("purpose", "prefetch") && ahead("x-moz", "prefetch"));
+        assert!(!ahead("sec-purpose", "") && !ahead("sec-purpose", "prefetching") && !ahead("sec-fetch-mode", "prefetch"));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, Method};
-use axum::response::Response;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 
 use super::{Failure, MAX_FORM, form_text};
 use crate::app::App;
@@ -69,6 +69,9 @@ struct Asked {
 pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let asked = Asked { visit: Visit::of(&parts), now: app.clock.now() };
+    if asked.visit.is_ahead() {
+        return not_ahead();
+    }
     let text = match read(&asked.visit, body).await {
         Ok(text) => text,
         Err(refused) => return finish(&app, &asked, None, Err(refused)),
@@ -145,11 +148,19 @@ async fn find_client(app: &App, client_id: &str) -> Result<Arc<Client>, Refused>
 
 /// The handler where pages come back to.
 pub async fn resume(State(app): State<Arc<App>>, Path(id): Path<String>, visit: Visit) -> Response {
+    if visit.is_ahead() {
+        return not_ahead();
+    }
     let asked = Asked { visit, now: app.clock.now() };
     let (request, outcome) = proceed(&app, &asked, &id).await;
     let locales = request.as_ref().map(|request| request.ui_locales.join(" "));
     let look = Look { ui_locales: locales.as_deref(), display: request.as_ref().and_then(|request| request.display.as_deref()) };
     answer(&app, &asked, look, outcome)
+}
+
+/// A browser that asks ahead gets nothing: a code, or a flow that was spent, would be for nobody. It asks again when the person comes.
+fn not_ahead() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "0"), (header::CACHE_CONTROL, "no-store")]).into_response()
 }
 
 async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationRequest>, Result<Response, Refused>) {

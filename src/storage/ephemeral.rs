@@ -34,6 +34,8 @@ pub trait Ephemeral: Send + Sync {
     /// Replaces the value of a key that is there, keeps its expiry, and answers the value before: of parallel callers exactly one
     /// sees the first value.
     async fn swap(&self, key: &str, value: Vec<u8>) -> Result<Option<Vec<u8>>>;
+    /// Replaces the value of a key that is there, if it is still `before`; keeps its expiry. Of parallel callers who read the same, one is told true.
+    async fn replace(&self, key: &str, before: &[u8], value: Vec<u8>) -> Result<bool>;
     /// One step of the limit `rule` under `key`, judged from `now` (microseconds matter).
     async fn take(&self, key: &str, rule: &Rule, now: Time) -> Result<Taken>;
     /// Proves that the store answers; for readiness.
@@ -58,6 +60,10 @@ pub enum Redeemed<T> {
     /// The store does not know it.
     Missing,
 }
+
+/// A record as it was when it was read: what [`Records::replace`] compares with.
+#[derive(Debug)]
+pub struct Version(Vec<u8>);
 
 /// What a record looks like under its seal: whether it was spent, then the value as JSON.
 const FRESH: u8 = 0;
@@ -102,15 +108,26 @@ impl Records {
     /// Stores `value` under `id`, replacing what is there. `nonce` is fresh randomness.
     pub async fn put<T: Record>(&self, id: &str, value: &T, nonce: [u8; 24]) -> Result<()> {
         let key = self.key::<T>(id);
-        let mut plain = vec![FRESH];
-        serde_json::to_writer(&mut plain, value).map_err(StorageError::corrupt)?;
-        self.store.put(&key, self.close(&key, &plain, nonce), T::LIFETIME).await
+        self.store.put(&key, self.close(&key, &fresh(value)?, nonce), T::LIFETIME).await
     }
 
     pub async fn get<T: Record>(&self, id: &str) -> Result<Option<T>> {
+        Ok(self.read(id).await?.map(|(value, _)| value))
+    }
+
+    /// The same for whoever means to change it.
+    pub async fn read<T: Record>(&self, id: &str) -> Result<Option<(T, Version)>> {
         let key = self.key::<T>(id);
-        let found = self.store.get(&key).await?;
-        Ok(found.and_then(|sealed| self.open::<T>(&key, &sealed)).filter(|opened| !opened.is_spent()).map(|opened| opened.value))
+        let Some(sealed) = self.store.get(&key).await? else { return Ok(None) };
+        let opened = self.open::<T>(&key, &sealed).filter(|opened| !opened.is_spent());
+        Ok(opened.map(|Opened { value, .. }| (value, Version(sealed))))
+    }
+
+    /// Replaces the record, if it is still as it was read; false where somebody changed or spent it meanwhile, or it is over. It ends when it would have.
+    pub async fn replace<T: Record>(&self, id: &str, before: &Version, value: &T, nonce: [u8; 24]) -> Result<bool> {
+        let key = self.key::<T>(id);
+        let sealed = self.close(&key, &fresh(value)?, nonce);
+        self.store.replace(&key, &before.0, sealed).await
     }
 
     /// Reads, lets the caller check, spends. Where `check` refuses, nothing is spent; of parallel callers exactly one is `First`.
@@ -157,4 +174,11 @@ impl Records {
         let value = serde_json::from_slice(plain.get(1..)?).ok()?;
         Some(Opened { plain, value })
     }
+}
+
+/// A record that was not spent, as its seal closes over it.
+fn fresh<T: Record>(value: &T) -> Result<Vec<u8>> {
+    let mut plain = vec![FRESH];
+    serde_json::to_writer(&mut plain, value).map_err(StorageError::corrupt)?;
+    Ok(plain)
 }

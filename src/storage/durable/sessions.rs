@@ -94,7 +94,8 @@ pub trait Sessions: Send + Sync {
     async fn by_id(&self, id: &str, idle: Duration, now: Time) -> Result<Option<SignedIn>>;
     /// Ends it and revokes its grants that are not offline, in one transaction; false if it was not live.
     async fn end(&self, id: &str, now: Time, by: &Act) -> Result<bool>;
-    /// Ends all of a person's sessions, except one if named, with their grants that are not offline.
+    /// Ends all of a person's sessions, except one if named, with their grants that are not offline, and those that never had a session. Answers
+    /// how many sessions.
     async fn end_all(&self, user_id: &str, except: Option<&str>, now: Time, by: &Act) -> Result<u64>;
     /// Removes sessions that ended or expired more than a week ago.
     async fn clean(&self, now: Time) -> Result<u64>;

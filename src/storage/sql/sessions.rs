@@ -221,13 +221,17 @@ impl Sessions for Sql {
                 .bind(except.unwrap_or_default())
                 .execute(&mut *tx)
                 .await?;
-            sqlx::query("UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND session_id <> $3 AND NOT offline AND revoked_at IS NULL")
-                .bind(user_id)
-                .bind(seconds(now))
-                .bind(except.unwrap_or_default())
-                .execute(&mut *tx)
-                .await?;
-            if done.rows_affected() > 0 {
+            // A grant of a password sign-in hangs from no session, and ends with all of them.
+            let revoked = sqlx::query(
+                "UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND (session_id IS NULL OR session_id <> $3) AND NOT offline \
+                 AND revoked_at IS NULL",
+            )
+            .bind(user_id)
+            .bind(seconds(now))
+            .bind(except.unwrap_or_default())
+            .execute(&mut *tx)
+            .await?;
+            if done.rows_affected() > 0 || revoked.rows_affected() > 0 {
                 audit!(tx, Entry::done("session.end_all", format!("user:{user_id}"), now, by));
             }
             Ok(done.rows_affected())
