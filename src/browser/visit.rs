@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderName, ORIGIN, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
 
 use crate::request::RequestContext;
 use crate::urls::Urls;
@@ -35,7 +35,6 @@ impl<S: Sync> FromRequestParts<S> for Visit {
 }
 
 impl Visit {
-    /// The request's context is anonymous where no layer set it.
     #[must_use]
     pub fn of(parts: &Parts) -> Self {
         Self {
@@ -43,7 +42,7 @@ impl Visit {
             // Below the issuer's own path the router has taken that path away.
             uri: parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.clone(), |original| original.0.clone()),
             headers: parts.headers.clone(),
-            context: parts.extensions.get::<RequestContext>().cloned().unwrap_or(RequestContext { id: "-".into(), address: None }),
+            context: context_of(&parts.extensions),
         }
     }
 
@@ -117,6 +116,12 @@ impl Visit {
         let (_, value) = values.next()?;
         values.next().is_none().then(|| value.into_owned())
     }
+}
+
+/// The context of a request; an anonymous one where no layer set it.
+#[must_use]
+pub fn context_of(extensions: &Extensions) -> RequestContext {
+    extensions.get().cloned().unwrap_or(RequestContext { id: "-".into(), address: None })
 }
 
 /// Of RFC 6265 §4.1.1 the characters that our own values are made of.

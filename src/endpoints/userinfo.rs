@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Failure, form_body, json_response};
 use crate::app::App;
+use crate::browser::form;
 use crate::protocol::claims::{self, ClaimsRequest};
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::scope;
@@ -47,7 +48,7 @@ async fn presented(request: Request) -> Result<String, Refused> {
     let malformed = Refused::Bearer(ErrorCode::InvalidRequest, "The access token is not presented as RFC 6750 says");
     let in_header = bearer::from_header(request.headers()).map(|token| token.map(str::to_owned));
     let (parts, body) = request.into_parts();
-    let in_body = if parts.method == Method::POST && super::is_form(&parts.headers) {
+    let in_body = if parts.method == Method::POST && form::is_form(&parts.headers) {
         let params = form_body(&parts.headers, body).await.map_err(Refused::Other)?;
         // RFC 6749 §3.1, RFC 6750 §3.1: "invalid_request: The request […] repeats the same parameter"
         if params.repeats("access_token") {
