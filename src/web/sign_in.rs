@@ -22,6 +22,7 @@ use crate::browser::form::{Field, Form};
 use crate::browser::layout::{Page, html, initial, see_other, shown_name, with_cookies};
 use crate::browser::visit::{Visit, set_cookie};
 use crate::browser::{csrf, flow as browser_flow};
+use crate::protocol::interaction::{Facts, SessionFacts, Step, next_step};
 use crate::storage::durable::{Actor, SignedIn, User};
 use crate::urls;
 
@@ -47,6 +48,7 @@ async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
     match (&open, &signed_in) {
         (None, Some(_)) => return Ok(see_other(&asked.app.urls, &asked.app.urls.path(urls::HOME))),
         (Some(open), Some(signed_in)) if !other && offers_choice(open, signed_in) => return Ok(choose(asked, open, signed_in)),
+        (Some(open), Some(signed_in)) if !other && !asks_for_a_sign_in(asked, open, signed_in) => return Ok(open.back(asked)),
         _ => {}
     }
     let again = signed_in.as_ref().filter(|_| !other).map(|signed_in| &signed_in.user);
@@ -62,6 +64,24 @@ async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
 fn offers_choice(open: &Open, signed_in: &SignedIn) -> bool {
     let here = open.interaction.signed_in.as_deref() == Some(&signed_in.session.id);
     here || (open.wants_choice() && open.interaction.signed_in.is_none())
+}
+
+/// Does the flow ask whoever is signed in to sign in again? If not, they signed in in another tab after they were sent here, and the flow goes
+/// on. The dispatcher asks the same rule, so that the two never send a person to and fro.
+fn asks_for_a_sign_in(asked: &Asked<'_>, open: &Open, SignedIn { session, user }: &SignedIn) -> bool {
+    let interaction = &open.interaction;
+    let facts = Facts {
+        request: &interaction.request,
+        client: &open.client,
+        session: Some(SessionFacts { id: &session.id, user_id: &user.id, auth_time: session.auth_time, acr: &session.acr }),
+        remembered: None,
+        signed_in: interaction.signed_in.as_deref(),
+        chosen: interaction.chosen.as_deref(),
+        consented: interaction.consented.as_deref(),
+        started_at: interaction.started_at,
+        now: asked.now,
+    };
+    matches!(next_step(&facts), Ok(Step::SignIn | Step::SelectAccount) | Err(_))
 }
 
 pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -82,8 +102,12 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
     asked.here.get_or_insert_with(|| again.clone());
     let id = open.as_ref().map_or("", |open| &open.id);
     let choice = sent.get("account");
-    let name = if choice.is_some() { CHOOSE } else { SIGN_IN };
-    csrf::check(&asked.visit, &app.urls, &app.seal, name, id, sent.get(csrf::FIELD)).map_err(|error| error.with_again(again))?;
+    let token = sent.get(csrf::FIELD);
+    let ours = match choice {
+        Some(_) => csrf::check(&asked.visit, &app.urls, &app.seal, CHOOSE, id, token),
+        None => csrf::check_of_browser(&asked.visit, &app.urls, &app.seal, SIGN_IN, id, token),
+    };
+    ours.map_err(|error| error.with_again(again))?;
     match (choice, open) {
         (Some(choice), Some(open)) => chosen(open, asked, signed_in.as_ref(), choice).await,
         (Some(_), None) => Err(PageError::new(PageReason::Request).with_detail("there is no flow to choose an account for")),
@@ -92,12 +116,12 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
 }
 
 /// The person goes on with the account that is signed in.
-async fn chosen(mut open: Open, asked: &Asked<'_>, signed_in: Option<&SignedIn>, choice: &str) -> Result<Response, PageError> {
+async fn chosen(open: Open, asked: &Asked<'_>, signed_in: Option<&SignedIn>, choice: &str) -> Result<Response, PageError> {
     // The session may have ended since the page was shown: then the dispatcher asks for a sign-in.
-    if signed_in.is_some_and(|signed_in| signed_in.session.id == choice) {
-        open.interaction.chosen = Some(choice.to_owned());
+    if signed_in.is_none_or(|signed_in| signed_in.session.id != choice) {
+        return Ok(open.back(asked));
     }
-    Ok(open.go_on(asked).await?)
+    Ok(open.go_on(asked, |interaction| interaction.chosen = Some(choice.to_owned())).await?)
 }
 
 async fn signing_in(asked: &Asked<'_>, open: Option<Open>, before: Option<&SignedIn>, sent: &Form) -> Result<Response, PageError> {
@@ -145,10 +169,7 @@ async fn welcome(
     let by = asked.act(Actor::Person(user.id.clone()), open.as_ref().map(|open| open.client.client_id.as_str()));
     let (session, cookie) = asked.start_session(user, amr, acr, before, &by).await?;
     let response = match open {
-        Some(mut open) => {
-            open.interaction.signed_in = Some(session);
-            open.go_on(asked).await?
-        }
+        Some(open) => open.go_on(asked, |interaction| interaction.signed_in = Some(session.clone())).await?,
         None => see_other(&app.urls, &app.urls.path(urls::HOME)),
     };
     let known = asked.visit.cookie(&app.urls, DEVICE).filter(|value| Device::known(&app.seal, &user.id, value).is_some());
@@ -217,7 +238,7 @@ fn form(asked: &Asked<'_>, open: Option<&Open>, again: Option<&User>, typed: &st
     };
     let template = SignIn {
         action: open.map_or_else(|| app.urls.path(urls::SIGN_IN), |open| open.here.clone()),
-        csrf: csrf::token(&asked.visit, &app.urls, &app.seal, &browser, SIGN_IN, open.map_or("", |open| &open.id)),
+        csrf: csrf::token_of_browser(&app.seal, &browser, SIGN_IN, open.map_or("", |open| &open.id)),
         app: open.map(Open::app),
         client: open.map(|open| &*open.client),
         again: again.map(person),

@@ -254,6 +254,16 @@ async fn ending_all_sessions_but_one(place: &Place) {
     assert_eq!(storage.sessions.end_all("ana", None, at(20), &person("ana")).await.expect("done"), 1);
     assert!(storage.grants.find(&grant_id(2)).await.expect("read").expect("known").revoked_at.is_some());
     assert_eq!(storage.sessions.end_all("ana", None, at(30), &person("ana")).await.expect("done"), 0);
+    // What was given for a password alone, without a session, ends too; offline access does not.
+    let mut offline = grant(5, None);
+    offline.offline = true;
+    for grant in [&grant(4, None), &offline] {
+        storage.grants.open(grant, None, &person("ana")).await.expect("opened");
+    }
+    assert_eq!(storage.sessions.end_all("ana", Some("s2"), at(40), &person("ana")).await.expect("done"), 0);
+    assert_eq!(storage.grants.find(&grant_id(4)).await.expect("read").expect("known").revoked_at, Some(at(40)));
+    assert_eq!(storage.grants.find(&grant_id(5)).await.expect("read").expect("known").revoked_at, None);
+    assert_eq!(trail(&storage, 1).await, ["session.end_all person:ana user:ana done - 1"]);
 }
 
 async fn old_sessions_are_removed(place: &Place) {
