@@ -239,7 +239,7 @@ impl App {
     /// What is asked of a new password.
     #[must_use]
     pub fn password_rules(&self) -> Rules<'_> {
-        Rules { strength: u8::try_from(self.config.passwords.strength).unwrap_or(4), breached: self.breached.as_ref(), ..Rules::default() }
+        Rules { strength: self.config.passwords.strength(), breached: self.breached.as_ref(), ..Rules::default() }
     }
 
     /// What operations on accounts work with.

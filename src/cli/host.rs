@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::accounts::breached::Breached;
 use crate::accounts::password::{Cost, Hasher, Settings};
+use crate::accounts::password_rules::Rules;
 use crate::clock::{Clock, Random, Time};
 use crate::config::{Config, Loaded, LogFormat, Source};
 use crate::keys::rotation::Policy;
@@ -63,6 +65,20 @@ impl Host {
         let passwords = &self.config.passwords;
         let cost = Cost { m: passwords.memory_kib, t: passwords.iterations, p: passwords.lanes };
         Hasher::new(Settings { cost, ..Settings::default() }).map_err(Failure::refused)
+    }
+
+    /// The file of breached passwords, open, where there is one.
+    pub fn breached(&self) -> Result<Option<Breached>, Failure> {
+        let open = |path: &std::path::PathBuf| {
+            Breached::open(path)
+                .map_err(|reason| Failure::Refused(format!("PORTERO_PASSWORDS__BREACHED names {}: {reason}", path.display())))
+        };
+        self.config.passwords.breached.as_ref().map(open).transpose()
+    }
+
+    /// What is asked of a new password: the same as on the pages.
+    pub fn rules<'a>(&self, breached: Option<&'a Breached>) -> Rules<'a> {
+        Rules { strength: self.config.passwords.strength(), breached, ..Rules::default() }
     }
 
     pub async fn keys(&self) -> Result<KeyRing, Failure> {

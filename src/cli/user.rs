@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use super::host::{Host, read_object, read_stdin};
 use super::output::{plain, table};
 use super::{Done, Failure, Global};
-use crate::accounts::password_rules::Rules;
 use crate::accounts::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::clock::Time;
 use crate::storage::durable::User as Account;
@@ -86,7 +85,9 @@ pub async fn run(global: &Global, command: User) -> Done {
             let password = read_stdin("The password")?;
             let host = Host::open(global).await?;
             let account = find(&host, &user).await?;
-            let new = NewPassword { password: &password, rules: Rules::default(), keep_session: None, salt: host.random.bytes() };
+            let breached = host.breached()?;
+            let new =
+                NewPassword { password: &password, rules: host.rules(breached.as_ref()), keep_session: None, salt: host.random.bytes() };
             let (users, hasher, now) = (&*host.storage.users, host.hasher()?, host.now());
             users::set_password(users, &hasher, &account.id, new, now, &host.act()).await.map_err(|error| refused(&error))?;
             tell(global, &find(&host, &account.id).await?);
@@ -103,6 +104,7 @@ async fn create(global: &Global, create: Create) -> Done {
     let claims = create.claims.as_deref().map(read_object).transpose()?.unwrap_or_default();
     let password = create.password_stdin.then(|| read_stdin("The password")).transpose()?;
     let host = Host::open(global).await?;
+    let breached = host.breached()?;
     let account = NewAccount {
         email: &create.email,
         email_verified: create.verified,
@@ -112,7 +114,7 @@ async fn create(global: &Global, create: Create) -> Done {
         roles: create.role,
         claims,
         attributes: Map::new(),
-        rules: Rules::default(),
+        rules: host.rules(breached.as_ref()),
         password: password.as_ref().map(|password| password.as_str()),
         demo: false,
     };
@@ -184,6 +186,10 @@ fn shown(user: &Account) -> Value {
     set("locale", user.locale.clone().map(Value::from));
     set("roles", Some(user.roles.clone().into()));
     set("claims", (!user.claims.is_empty()).then(|| Value::Object(user.claims.clone())));
+    set("attributes", (!user.attributes.is_empty()).then(|| Value::Object(user.attributes.clone())));
+    set("external_ids", (!user.external.is_empty()).then(|| serde_json::json!(user.external)));
+    set("reset_required", user.reset_required.then_some(Value::Bool(true)));
+    set("password_changed_at", user.password_changed_at.map(moment));
     set("disabled", Some(user.disabled_at.is_some().into()));
     set("disabled_at", user.disabled_at.map(moment));
     set("demo", user.demo.then_some(Value::Bool(true)));

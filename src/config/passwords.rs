@@ -26,6 +26,12 @@ impl Default for Passwords {
 }
 
 impl Passwords {
+    /// As the rules for passwords take it.
+    #[must_use]
+    pub fn strength(&self) -> u8 {
+        u8::try_from(self.strength.min(4)).expect("four fits")
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         let d = Self::default();
         Self {

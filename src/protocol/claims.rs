@@ -18,6 +18,10 @@ pub const SERVER_ROLES: [&str; 4] = ["owner", "user_admin", "client_admin", "aud
 /// The claim that holds a person's roles in apps. Sent when it is asked for by name.
 pub const ROLES: &str = "roles";
 
+/// The claim that holds what a person was called in the systems they came from: an API that knows people by their old ids finds them again.
+/// Sent when it is asked for by name.
+pub const EXTERNAL_IDS: &str = "external_ids";
+
 const MAX_LENGTH: usize = 16 * 1024;
 
 /// The person of a token, as claims see them.
@@ -33,6 +37,15 @@ pub struct Person<'a> {
     pub claims: &'a Map<String, Value>,
     pub updated_at: Time,
     pub roles: &'a [String],
+    pub external_ids: &'a [ExternalId],
+}
+
+/// What another system called a person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ExternalId {
+    /// The system: a name that an import or a dialect gave it.
+    pub source: String,
+    pub id: String,
 }
 
 /// The JSON type of a claim.
@@ -79,12 +92,12 @@ pub fn is_standard(claim: &str) -> bool {
 
 /// Every claim the server can send about a person, for discovery.
 pub fn supported() -> impl Iterator<Item = &'static str> {
-    STANDARD.iter().map(|(name, ..)| *name).chain([ROLES])
+    STANDARD.iter().map(|(name, ..)| *name).chain([ROLES, EXTERNAL_IDS])
 }
 
 /// The scope that stands for a claim where a person is asked for permission.
 fn scope_of(claim: &str) -> Option<&'static str> {
-    if claim == ROLES {
+    if matches!(claim, ROLES | EXTERNAL_IDS) {
         return Some(scope::PROFILE);
     }
     STANDARD.iter().find(|(name, ..)| *name == claim).map(|(_, scope, _)| *scope)
@@ -109,6 +122,9 @@ pub fn for_scopes(scopes: &[String], request: Option<&BTreeMap<String, Option<En
         if !roles.is_empty() {
             claims.insert(ROLES.to_owned(), Value::Array(roles));
         }
+    }
+    if asked(EXTERNAL_IDS) && !person.external_ids.is_empty() {
+        claims.extend(serde_json::to_value(person.external_ids).ok().map(|ids| (EXTERNAL_IDS.to_owned(), ids)));
     }
     claims
 }
@@ -302,7 +318,21 @@ mod tests {
             claims,
             updated_at: Time::from_timestamp(1_311_280_970, 0).expect("in range"),
             roles,
+            external_ids: &[],
         }
+    }
+
+    #[test]
+    fn old_ids_are_sent_to_whoever_asks_for_them() {
+        let claims = Map::new();
+        let ids = [ExternalId { source: "django".to_owned(), id: "17".to_owned() }];
+        let person = Person { external_ids: &ids, ..person(&claims, &[]) };
+        let asked = BTreeMap::from([(EXTERNAL_IDS.to_owned(), None)]);
+        let given = for_scopes(&[], Some(&asked), &person);
+        assert_eq!(given[EXTERNAL_IDS], json!([{"source": "django", "id": "17"}]));
+        assert_eq!(for_scopes(&scopes(&["openid", "profile"]), None, &person).get(EXTERNAL_IDS), None);
+        let nothing = Person { external_ids: &[], ..person };
+        assert_eq!(for_scopes(&[], Some(&asked), &nothing).get(EXTERNAL_IDS), None, "never an empty claim");
     }
 
     fn scopes(names: &[&str]) -> Vec<String> {

@@ -69,6 +69,7 @@ pub fn person(user: &User) -> Person<'_> {
         claims: &user.claims,
         updated_at: user.updated_at,
         roles: &user.roles,
+        external_ids: &user.external,
     }
 }
 

@@ -124,6 +124,7 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
         name: Some(typed.name).filter(|name| !name.is_empty()),
         locale: Some(words.lang.tag()),
         password: Some(password),
+        rules: app.password_rules(),
         ..NewAccount::default()
     };
     let fresh = Fresh { id: app.random.bytes(), salt: app.random.bytes() };

@@ -5,6 +5,7 @@
 //! that a failure. Every SQL statement is executed by at least one case, on both databases. Each case has a database (on Postgres a schema) and a
 //! part of Redis of its own.
 
+mod account_races;
 mod accounts;
 mod durable;
 mod ephemeral;

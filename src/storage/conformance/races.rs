@@ -54,18 +54,18 @@ where
 }
 
 /// Two replicas; worker by worker they take turns.
-struct Replicas([Storage; 2]);
+pub(super) struct Replicas([Storage; 2]);
 
 impl Replicas {
-    async fn of(place: &Place) -> Self {
+    pub(super) async fn of(place: &Place) -> Self {
         Self([furnished(place).await, place.open().await])
     }
 
-    fn one(&self) -> &Storage {
+    pub(super) fn one(&self) -> &Storage {
         &self.0[0]
     }
 
-    async fn race<T, F>(&self, work: impl Fn(usize, Storage) -> F) -> Vec<T>
+    pub(super) async fn race<T, F>(&self, work: impl Fn(usize, Storage) -> F) -> Vec<T>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
@@ -74,7 +74,7 @@ impl Replicas {
     }
 }
 
-fn count<T: PartialEq>(answers: &[T], wanted: &T) -> usize {
+pub(super) fn count<T: PartialEq>(answers: &[T], wanted: &T) -> usize {
     answers.iter().filter(|answer| *answer == wanted).count()
 }
 

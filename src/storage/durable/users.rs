@@ -1,19 +1,11 @@
 //! People: their account, and the hash of their password. What changes in an account later is in `accounts`.
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::super::{Result, Time};
 use super::Act;
-
-/// What another system called a person.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ExternalId {
-    /// The system: a name that an import or a dialect gave it.
-    pub source: String,
-    pub id: String,
-}
+pub use crate::protocol::claims::ExternalId;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {

@@ -25,11 +25,12 @@ macro_rules! session_columns {
     };
 }
 
-/// What makes a session live: neither ended, nor at its absolute end ($2 is now), nor idle since $3; and its person is not disabled.
+/// What makes a session live: neither ended, nor at its absolute end ($2 is now), nor idle since $3; and its person is neither
+/// disabled nor asked for a new password.
 macro_rules! live {
     () => {
         " FROM sessions s JOIN users u ON u.id = s.user_id \
-         WHERE s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3 AND u.disabled_at IS NULL AND "
+         WHERE s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3 AND u.disabled_at IS NULL AND NOT u.reset_required AND "
     };
 }
 

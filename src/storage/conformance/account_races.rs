@@ -1,0 +1,197 @@
+//! Sixteen callers at the same moment, on two replicas, for one account: sign-up, reset, confirmation, address, the last owner.
+
+use super::super::StorageError;
+use super::super::durable::{Consumed, NewAddress, NewHash, Revised, Search, SignUp, SignedUp, Updated, UserKey};
+use super::accounts::{mail, sign_up, spend};
+use super::races::{Replicas, count};
+use super::{Place, at, on_every_database, operator, owner, person, user};
+
+const ROUNDS: u32 = 60;
+
+on_every_database!(
+    of_equal_sign_ups_one_is_made,
+    of_equal_numbers_each_is_given_once,
+    of_equal_resets_one_is_done,
+    of_equal_links_one_confirms,
+    of_equal_addresses_one_is_won,
+    of_equal_revisions_one_is_written,
+    an_owner_always_remains,
+);
+
+/// The number of a worker, for ids.
+fn number(worker: usize) -> u32 {
+    u32::try_from(worker).expect("few workers")
+}
+
+async fn of_equal_sign_ups_one_is_made(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let mut new = user(&format!("r{round}-{worker}"));
+                new.email_canonical = format!("r{round}@example.org");
+                let (welcome, taken) = ([mail(&format!("w{round}-{worker}"))], [mail(&format!("t{round}-{worker}"))]);
+                let sign_up = SignUp { welcome: &welcome, taken: &taken, ..sign_up(&new) };
+                matches!(storage.accounts.sign_up(&sign_up, at(0), &operator()).await.expect("one answer"), SignedUp::Made(_))
+            })
+            .await;
+        assert_eq!(count(&answers, &true), 1, "round {round}");
+    }
+    let mails = replicas.one().outbox.recent(10_000).await.expect("read");
+    let welcomed = mails.iter().filter(|mail| mail.id.starts_with('w')).count();
+    assert_eq!((welcomed, mails.len()), (ROUNDS as usize, 16 * ROUNDS as usize), "everybody is told one of the two");
+}
+
+async fn of_equal_numbers_each_is_given_once(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    let mut given = Vec::new();
+    for round in 0..ROUNDS / 4 {
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let new = user(&format!("n{round}-{worker}"));
+                let sign_up = SignUp { number_from: Some("old"), ..sign_up(&new) };
+                let made = storage.accounts.sign_up(&sign_up, at(0), &operator()).await.expect("made");
+                let SignedUp::Made(made) = made else { panic!("{made:?}") };
+                made.external[0].id.parse::<i64>().expect("a number")
+            })
+            .await;
+        given.extend(answers);
+    }
+    given.sort_unstable();
+    given.dedup();
+    assert_eq!(given.len(), 16 * ROUNDS as usize / 4);
+}
+
+async fn of_equal_resets_one_is_done(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let revision = replicas.one().users.find(UserKey::Id("ana")).await.expect("read").expect("known").credential_revision;
+        // Half of them come by one link, half by links of their own: whatever they came by, one sets the password.
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let hash = format!("$r{round}w{worker}");
+                let link = if worker < 8 { 0 } else { number(worker) };
+                let new = NewHash { hash: &hash, credential_revision: revision, keep_session: None };
+                let spend = spend(10_000 + round * 100 + link);
+                let done = storage.accounts.reset_password("ana", &new, &spend, &[mail(&hash)], at(1), &person("ana")).await;
+                (done.expect("one answer"), hash)
+            })
+            .await;
+        let won: Vec<&String> = answers.iter().filter(|(done, _)| *done == Consumed::Done).map(|(_, hash)| hash).collect();
+        assert_eq!(won.len(), 1, "round {round}");
+        let (_, stored) = replicas.one().users.with_password(UserKey::Id("ana")).await.expect("read").expect("known");
+        assert_eq!(stored.as_ref(), Some(won[0]), "round {round}");
+    }
+    assert_eq!(replicas.one().outbox.recent(10_000).await.expect("read").len(), ROUNDS as usize);
+}
+
+async fn of_equal_links_one_confirms(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let id = format!("v{round}");
+        let mut new = user(&id);
+        new.user.email_verified = false;
+        replicas.one().users.create(&new, &operator()).await.expect("new");
+        let answers = replicas
+            .race(|_, storage| {
+                let id = id.clone();
+                async move {
+                    let address = format!("{id}@example.org");
+                    let spend = spend(20_000 + round);
+                    storage.accounts.set_verified(&id, &address, Some(&spend), at(1), &person(&id)).await.expect("one answer")
+                }
+            })
+            .await;
+        assert_eq!((count(&answers, &Consumed::Done), count(&answers, &Consumed::Spent)), (1, 15), "round {round}");
+    }
+}
+
+async fn of_equal_addresses_one_is_won(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS / 4 {
+        for worker in 0..16 {
+            replicas.one().users.create(&user(&format!("a{round}-{worker}")), &operator()).await.expect("new");
+        }
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let (id, address) = (format!("a{round}-{worker}"), format!("won{round}@example.org"));
+                let change = NewAddress { user_id: &id, credential_revision: 0, address: &address, canonical: &address };
+                let spend = spend(30_000 + round * 100 + number(worker));
+                match storage.accounts.change_email(&change, &spend, &[], at(1), &person(&id)).await {
+                    Ok(Consumed::Done) => Some(id),
+                    Err(StorageError::Conflict("email")) => None,
+                    other => panic!("{other:?}"),
+                }
+            })
+            .await;
+        let won: Vec<&String> = answers.iter().flatten().collect();
+        assert_eq!(won.len(), 1, "round {round}");
+        let address = format!("won{round}@example.org");
+        let found = replicas.one().users.find(UserKey::Identifier(&address)).await.expect("read").expect("somebody's");
+        assert!(found.id == *won[0] && found.email_verified, "round {round}");
+    }
+}
+
+async fn of_equal_revisions_one_is_written(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let read = replicas.one().users.find(UserKey::Id("ana")).await.expect("read").expect("known");
+        let answers = replicas
+            .race(|worker, storage| {
+                let mut user = read.clone();
+                async move {
+                    user.name = Some(format!("r{round} w{worker}"));
+                    let revised = Revised { user: &user, email_canonical: "ana@example.org", username_canonical: Some("ana") };
+                    let done = storage.accounts.update(&revised, "user.update", &[], at(1), &person("ana")).await.expect("one answer");
+                    matches!(done, Updated::Done(_)).then_some(user.name)
+                }
+            })
+            .await;
+        let won: Vec<_> = answers.into_iter().flatten().collect();
+        assert_eq!(won.len(), 1, "round {round}");
+        let now = replicas.one().users.find(UserKey::Id("ana")).await.expect("read").expect("known");
+        assert_eq!((now.name, now.revision), (won[0].clone(), read.revision + 1), "round {round}");
+    }
+}
+
+/// AD-08: sixteen owners are demoted, disabled and deleted at once.
+async fn an_owner_always_remains(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    let mut left: Option<String> = None;
+    for round in 0..ROUNDS / 6 {
+        for worker in 0..16 {
+            let id = format!("o{round}-{worker}");
+            replicas.one().users.create(&owner(&id), &operator()).await.expect("new");
+        }
+        // Whoever was left makes room.
+        if let Some(before) = left.take() {
+            assert!(replicas.one().accounts.delete(&before, &[], at(1), &operator()).await.expect("there are others"));
+        }
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let id = format!("o{round}-{worker}");
+                let done = match worker % 3 {
+                    0 => storage.users.set_disabled(&id, true, at(1), &operator()).await.map(drop),
+                    1 => storage.accounts.delete(&id, &[], at(1), &operator()).await.map(drop),
+                    _ => {
+                        let mut user = storage.users.find(UserKey::Id(&id)).await.expect("read").expect("known");
+                        user.roles.clear();
+                        let (email, username) = (format!("{id}@example.org"), id.clone());
+                        let revised = Revised { user: &user, email_canonical: &email, username_canonical: Some(&username) };
+                        storage.accounts.update(&revised, "user.set_roles", &[], at(1), &operator()).await.map(drop)
+                    }
+                };
+                match done {
+                    Ok(()) => false,
+                    Err(StorageError::LastOwner) => true,
+                    Err(other) => panic!("{other:?}"),
+                }
+            })
+            .await;
+        assert_eq!(count(&answers, &true), 1, "round {round}");
+        let search = Search { role: Some("owner"), disabled: Some(false), limit: 50, ..Search::default() };
+        let mut owners = replicas.one().accounts.search(&search).await.expect("read");
+        assert_eq!(owners.len(), 1, "round {round}");
+        left = owners.pop().map(|user| user.id);
+    }
+}
