@@ -306,23 +306,24 @@ impl HeadScan {
 
     /// Is the head, as far as it has come, one that can be read in two ways?
     fn read(&mut self, bytes: &[u8]) -> bool {
-        for byte in bytes {
-            if self.over {
-                break;
-            }
-            match byte {
-                b'\n' if self.line.is_empty() => self.over = true,
-                b'\n' => {
-                    self.length |= self.line.starts_with(b"content-length:");
-                    self.coding |= self.line.starts_with(b"transfer-encoding:");
-                    self.line.clear();
-                }
-                b'\r' => {}
-                byte if self.line.len() < Self::NAMES => self.line.push(byte.to_ascii_lowercase()),
-                _ => {}
-            }
+        let mut rest = bytes;
+        while !self.over && !rest.is_empty() {
+            let end = rest.iter().position(|byte| *byte == b'\n');
+            let line = &rest[..end.unwrap_or(rest.len())];
+            let room = Self::NAMES - self.line.len();
+            self.line.extend(line.iter().filter(|byte| **byte != b'\r').take(room));
+            let Some(end) = end else { break };
+            self.over = self.line.is_empty();
+            self.length |= self.begins_with(b"content-length:");
+            self.coding |= self.begins_with(b"transfer-encoding:");
+            self.line.clear();
+            rest = &rest[end + 1..];
         }
         self.length && self.coding
+    }
+
+    fn begins_with(&self, name: &[u8]) -> bool {
+        self.line.get(..name.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(name))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::clock::{Random, Time};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
 use crate::protocol::{refresh_token, resource, scope};
-use crate::storage::durable::{Act, Grant, GrantId, Opened, Rotation, User};
+use crate::storage::durable::{self, Act, Grant, GrantId, Opened, OpenedByCode, Rotation, User};
 use crate::storage::records::AuthorizationCode;
 use crate::storage::{Digest, Storage, StorageError};
 
@@ -108,6 +108,18 @@ pub async fn open(storage: &Storage, grant: &Grant, code: Option<&Digest>, by: &
     }
 }
 
+/// The same for a code, whose session must be live; the person comes with it.
+///
+/// # Errors
+/// `invalid_grant` for a replay and for a code whose session is over; faults of the store.
+pub async fn open_by_code(storage: &Storage, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<User, GrantError> {
+    match storage.grants.open_by_code(grant, code, idle, by).await? {
+        OpenedByCode::Fresh(user) => Ok(*user),
+        OpenedByCode::Replay => Err(OAuthError::invalid_grant("The authorization code was used before").into()),
+        OpenedByCode::Over => Err(OAuthError::invalid_grant("The authorization code is not valid any more").into()),
+    }
+}
+
 /// Revokes what a spent code opened; false where nothing was. The one who spent it may be opening the grant at this very moment, here or on another
 /// replica: so the grant of a `young` code is waited for, as long as that step can reasonably take.
 ///
@@ -154,6 +166,21 @@ impl Tokens {
     pub async fn renew(&self, storage: &Storage, client: &Client, asked: &Renewal<'_>, now: Time, by: &Act) -> Result<Renewed, GrantError> {
         let dead = || OAuthError::invalid_grant("The refresh token is not valid");
         let (id, generation) = refresh::decode(&self.seal, asked.token).ok_or_else(dead)?;
+        // Without a narrower scope or resource there is nothing to refuse but what the store decides: one step, if it is the current token.
+        if client.refresh_token_rotation && asked.scope.is_none() && asked.resource.is_empty() {
+            let renewal = durable::Renewal {
+                client_id: &client.client_id,
+                generation,
+                session_idle: self.lifetimes.session_idle,
+                refresh_idle: self.lifetimes.refresh_idle,
+            };
+            if let Some((grant, user)) = storage.grants.renew(&id, renewal, now).await? {
+                let (generation, granted) = (grant.generation, still_registered(client, &grant));
+                let resource = grant.resource.split_whitespace().map(str::to_owned).collect();
+                let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, None)?;
+                return Ok(Renewed { grant, user, generation, scope, resource });
+            }
+        }
         let Some((grant, user)) = storage.grants.refreshable(&id, self.lifetimes.session_idle, now).await? else {
             return Err(dead().into());
         };
@@ -167,9 +194,7 @@ impl Tokens {
         if generation != grant.generation && !repeated {
             return self.spend(storage, client, &id, generation, now, by).await.and_then(|_| Err(dead().into()));
         }
-        // What an administrator has taken from the client since is not granted any more.
-        let registered: Vec<&str> = client.scope.split_whitespace().collect();
-        let granted: Vec<String> = grant.scope.split_whitespace().filter(|name| registered.contains(name)).map(str::to_owned).collect();
+        let granted = still_registered(client, &grant);
         let resources: Vec<String> = grant.resource.split_whitespace().map(str::to_owned).collect();
         let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked.scope)?;
         refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;
@@ -203,6 +228,12 @@ impl Tokens {
             Rotation::Gone => Err(OAuthError::invalid_grant("The refresh token is not valid").into()),
         }
     }
+}
+
+/// The scopes of a grant; what an administrator has taken from its client since is not granted any more.
+fn still_registered(client: &Client, grant: &Grant) -> Vec<String> {
+    let registered: Vec<&str> = client.scope.split_whitespace().collect();
+    grant.scope.split_whitespace().filter(|name| registered.contains(name)).map(str::to_owned).collect()
 }
 
 /// Does the grant's client get a refresh token with it?

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 
 use super::super::durable::keys::Only;
-use super::super::durable::{Admission, Opened, Rotation, StoredKey};
+use super::super::durable::{Admission, Opened, OpenedByCode, Renewal, Rotation, StoredKey};
 use super::super::{Storage, StorageError};
 use super::{Place, at, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, trail, user};
 
@@ -16,7 +16,9 @@ const WINDOW: Duration = Duration::from_secs(30);
 
 on_every_database!(
     one_of_equal_codes_opens,
+    one_of_equal_codes_opens_in_its_session,
     one_of_equal_refreshes_goes_on,
+    one_of_equal_renewals_goes_on,
     without_a_window_only_one_refresh_survives,
     ten_of_parallel_guesses_are_admitted,
     one_of_equal_addresses_is_taken,
@@ -97,6 +99,22 @@ async fn one_of_equal_codes_opens(place: &Place) {
     }
 }
 
+async fn one_of_equal_codes_opens_in_its_session(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let code = digest(1000 + round);
+        let first_id = round * 100;
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let grant = grant(first_id + u32::try_from(worker).expect("few workers"), Some("s1"));
+                storage.grants.open_by_code(&grant, &code, WINDOW, &person("ana")).await.expect("answered")
+            })
+            .await;
+        let fresh = answers.iter().filter(|answer| matches!(answer, OpenedByCode::Fresh(_))).count();
+        assert_eq!((fresh, count(&answers, &OpenedByCode::Replay)), (1, WORKERS - 1), "round {round}");
+    }
+}
+
 async fn one_of_equal_refreshes_goes_on(place: &Place) {
     let replicas = Replicas::of(place).await;
     replicas.one().grants.open(&grant(1, Some("s1")), None, &person("ana")).await.expect("opened");
@@ -111,6 +129,20 @@ async fn one_of_equal_refreshes_goes_on(place: &Place) {
         assert_eq!((next, repeats), (1, WORKERS - 1), "round {round}: {answers:?}");
     }
     assert_eq!(replicas.one().grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, None);
+}
+
+async fn one_of_equal_renewals_goes_on(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    replicas.one().grants.open(&grant(1, Some("s1")), None, &person("ana")).await.expect("opened");
+    for round in 0..ROUNDS {
+        let answers = replicas
+            .race(|_, storage| async move {
+                let renewal = Renewal { client_id: "app", generation: round, session_idle: WINDOW, refresh_idle: WINDOW };
+                storage.grants.renew(&grant_id(1), renewal, at(0)).await.expect("answered").map(|(grant, _)| grant.generation)
+            })
+            .await;
+        assert_eq!((count(&answers, &Some(round + 1)), count(&answers, &None)), (1, WORKERS - 1), "round {round}: {answers:?}");
+    }
 }
 
 async fn without_a_window_only_one_refresh_survives(place: &Place) {

@@ -33,6 +33,19 @@ pub struct SignedIn {
     pub user: User,
 }
 
+/// A person who is signed in, as an authorization request sees them: no more than it decides by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    pub session_id: String,
+    pub user_id: String,
+    pub auth_time: Time,
+    pub acr: String,
+    /// Space-separated (RFC 8176).
+    pub amr: String,
+    /// What they have allowed the client before, space-separated; none where nothing is remembered.
+    pub allowed: Option<String>,
+}
+
 /// The form of the session cookie: the session's id, a dot, and a random value whose keyed digest the row holds. The id ties the value to its
 /// row: a digest that was moved to another row opens nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +88,8 @@ pub trait Sessions: Send + Sync {
     /// The live session behind a cookie: not ended, not past `expires_at` or `idle`, its person not disabled. Notes `last_seen_at` at
     /// most once a minute.
     async fn find(&self, digest: &Digest, idle: Duration, now: Time) -> Result<Option<SignedIn>>;
+    /// The same for an authorization request, with what the person has allowed this client before: one statement.
+    async fn visitor(&self, digest: &Digest, client_id: &str, idle: Duration, now: Time) -> Result<Option<Visitor>>;
     /// The live session of that id (for an `id_token_hint` that carries `sid`); changes nothing.
     async fn by_id(&self, id: &str, idle: Duration, now: Time) -> Result<Option<SignedIn>>;
     /// Ends it and revokes its grants that are not offline, in one transaction; false if it was not live.
