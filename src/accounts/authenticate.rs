@@ -13,7 +13,7 @@ use super::limits::{Device, Limits, account_key, device_key};
 use super::password::{Busy, Hasher};
 use super::password_rules::MAX;
 use crate::seal::{Digest, Seal};
-use crate::storage::durable::{Act, Admission, Attempts, Audit, Refusal as Refused, User, UserKey, Users};
+use crate::storage::durable::{Act, Admission, Attempts, Audit, Proof, Refusal as Refused, User, UserKey, Users};
 use crate::storage::ephemeral::Ephemeral;
 use crate::storage::{Storage, StorageError, Time};
 use crate::telemetry::metrics;
@@ -66,6 +66,8 @@ pub enum Outcome {
         /// RFC 8176 §2.
         amr: &'static [&'static str],
         acr: &'static str,
+        /// What a session or grant is begun on.
+        proof: Proof,
     },
     Refused(Refusal),
 }
@@ -172,10 +174,14 @@ async fn judge(
             if parts.limits.enabled {
                 parts.attempts.succeeded(key).await?;
             }
-            upgrade(parts, &user.id, password, stored, salt, now, by).await;
-            let (user, _) = current.expect("it stands, so it is there");
-            metrics::login(METHOD, "ok", "");
-            return Ok(Outcome::SignedIn { user: Box::new(user), amr: &["pwd"], acr: "1" });
+            // Where somebody else was faster, what is stored now is judged: most likely this very password's stronger hash.
+            if let Some(proof) = upgrade(parts, &user.id, password, stored, salt, now, by).await {
+                let (user, _) = current.expect("it stands, so it is there");
+                metrics::login(METHOD, "ok", "");
+                return Ok(Outcome::SignedIn { user: Box::new(user), amr: &["pwd"], acr: "1", proof });
+            }
+            account = parts.users.with_password(UserKey::Id(&user.id)).await?;
+            continue;
         }
         account = current;
     }
@@ -192,14 +198,20 @@ fn why_wrong(account: Option<&(User, Option<String>)>, unusable: bool) -> &'stat
     }
 }
 
-/// The password is known now, in clear, and only now: a hash weaker than today's is replaced. A failure costs nothing but the upgrade.
-async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, stored: &str, salt: [u8; 16], now: Time, by: &Act) {
+/// The password is known now, in clear, and only now: a hash weaker than today's is replaced. Answers the hash that is stored from here on;
+/// none where it was changed meanwhile. A failure costs nothing but the upgrade.
+async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, stored: &str, salt: [u8; 16], now: Time, by: &Act) -> Option<Proof> {
     if !parts.hasher.needs_upgrade(stored) {
-        return;
+        return Some(Proof::of(stored));
     }
-    let Ok(stronger) = parts.hasher.hash(password, salt).await else { return };
-    if let Err(error) = parts.users.upgrade_hash(user_id, stored, &stronger, now, by).await {
-        tracing::warn!(%error, user = user_id, "a password hash was not upgraded");
+    let Ok(stronger) = parts.hasher.hash(password, salt).await else { return Some(Proof::of(stored)) };
+    match parts.users.upgrade_hash(user_id, stored, &stronger, now, by).await {
+        Ok(true) => Some(Proof::of(&stronger)),
+        Ok(false) => None,
+        Err(error) => {
+            tracing::warn!(%error, user = user_id, "a password hash was not upgraded");
+            Some(Proof::of(stored))
+        }
     }
 }
 

@@ -19,4 +19,4 @@ pub use grants::{Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Renewal, 
 pub use keys::{SigningKeys, StoredKey};
 pub use revision::Revisions;
 pub use sessions::{Session, SessionCookie, Sessions, SignedIn, Visitor};
-pub use users::{NewUser, User, UserKey, Users};
+pub use users::{NewUser, Proof, User, UserKey, Users};
