@@ -284,7 +284,7 @@ async fn what_begins_on_a_password_needs_it_still(place: &Place) {
     storage.users.set_password("ana", "$argon2id$new", None, at(10), &operator()).await.expect("done");
     assert_eq!(start("s4", 4, Some("s2"), &old).await, None);
     assert!(!open(2, &old).await);
-    assert_eq!(trail(&storage, 1).await, ["sign_in person:ana user:ana refused changed 1"]);
+    assert_eq!(trail(&storage, 1).await, ["sign_in person:ana user:ana refused changed 2"]);
     assert_eq!(storage.sessions.find(&digest(4), IDLE, at(11)).await.expect("read"), None);
     assert_eq!(storage.grants.find(&grant_id(2)).await.expect("read"), None);
     assert_eq!(start("s5", 5, None, &new).await.as_deref(), Some("s5"));
