@@ -272,7 +272,7 @@ const WRONG: Outcome = Outcome::Refused(Refusal::WrongCredentials);
 
 fn signed_in(outcome: &Outcome) -> Option<&str> {
     match outcome {
-        Outcome::SignedIn { user, amr, acr } => {
+        Outcome::SignedIn { user, amr, acr, .. } => {
             assert_eq!((*amr, *acr), (&["pwd"][..], "1"));
             Some(&user.id)
         }

@@ -7,7 +7,7 @@ use crate::clock::{Random, Time};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
 use crate::protocol::{refresh_token, resource, scope};
-use crate::storage::durable::{self, Act, Grant, GrantId, Opened, OpenedByCode, Rotation, User};
+use crate::storage::durable::{self, Act, Grant, GrantId, OpenedByCode, Proof, Rotation, User};
 use crate::storage::records::AuthorizationCode;
 use crate::storage::{Digest, Storage, StorageError};
 
@@ -95,20 +95,18 @@ pub fn from_password(id: GrantId, granted: SignedInByPassword<'_>, lifetimes: &L
     }
 }
 
-/// Opens a grant; a replay of its code revokes what the code had opened before.
+/// The words for every password that is not right.
+pub const WRONG_PASSWORD: &str = "The user name or password is not right";
+
+/// Opens the grant of a password sign-in.
 ///
 /// # Errors
-/// `invalid_grant` for a replay; faults of the store.
-pub async fn open(storage: &Storage, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<(), GrantError> {
-    match storage.grants.open(grant, code, by).await? {
-        Opened::Fresh => Ok(()),
-        // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and
-        // SHOULD revoke (when possible) all tokens previously issued based on that authorization code."
-        Opened::Replay => Err(OAuthError::invalid_grant("The authorization code was used before").into()),
-    }
+/// `invalid_grant` where the password was changed, or the account disabled, since it was proved; faults of the store.
+pub async fn open(storage: &Storage, grant: &Grant, proof: &Proof, by: &Act) -> Result<(), GrantError> {
+    if storage.grants.open_proved(grant, proof, by).await? { Ok(()) } else { Err(OAuthError::invalid_grant(WRONG_PASSWORD).into()) }
 }
 
-/// The same for a code, whose session must be live; the person comes with it.
+/// Opens the grant of a code, whose session must be live; the person comes with it. A replay revokes what the code had opened before.
 ///
 /// # Errors
 /// `invalid_grant` for a replay and for a code whose session is over; faults of the store.

@@ -23,7 +23,7 @@ use crate::browser::layout::{Page, html, initial, see_other, shown_name, with_co
 use crate::browser::visit::{Visit, set_cookie};
 use crate::browser::{csrf, flow as browser_flow};
 use crate::protocol::interaction::{Facts, SessionFacts, Step, next_step};
-use crate::storage::durable::{Actor, SignedIn, User};
+use crate::storage::durable::{Actor, Proof, SignedIn, User};
 use crate::urls;
 
 /// The names of the two forms, for their tokens.
@@ -141,7 +141,7 @@ async fn signing_in(asked: &Asked<'_>, open: Option<Open>, before: Option<&Signe
         Credentials { identifier: typed, password, device: asked.visit.cookie(&app.urls, DEVICE), address: asked.visit.context.address };
     let by = asked.act(Actor::Anonymous, client);
     let refused = match authenticate::authenticate(&app.door(), &credentials, app.random.bytes(), asked.now, &by).await {
-        Ok(Outcome::SignedIn { user, amr, acr }) => return welcome(asked, open, before, &user, amr, acr).await,
+        Ok(Outcome::SignedIn { user, amr, acr, proof }) => return welcome(asked, open, before, typed, &user, (amr, acr, &proof)).await,
         Ok(Outcome::Refused(refused)) => refused,
         Err(Fault::Busy(busy)) => {
             return Err(PageError::new(PageReason::Unavailable(busy.retry_after)).with_detail("no room to hash a password"));
@@ -161,13 +161,16 @@ async fn welcome(
     asked: &Asked<'_>,
     open: Option<Open>,
     before: Option<&SignedIn>,
+    typed: &str,
     user: &User,
-    amr: &[&str],
-    acr: &str,
+    (amr, acr, proof): (&[&str], &str, &Proof),
 ) -> Result<Response, PageError> {
     let app = asked.app;
     let by = asked.act(Actor::Person(user.id.clone()), open.as_ref().map(|open| open.client.client_id.as_str()));
-    let (session, cookie) = asked.start_session(user, amr, acr, before, &by).await?;
+    // The password was changed in this very moment: then it is wrong.
+    let Some((session, cookie)) = asked.start_session(user, amr, acr, before, Some(proof), &by).await? else {
+        return Ok(form(asked, open.as_ref(), None, typed, Some(Problem::Wrong)));
+    };
     let response = match open {
         Some(open) => open.go_on(asked, |interaction| interaction.signed_in = Some(session.clone())).await?,
         None => see_other(&app.urls, &app.urls.path(urls::HOME)),

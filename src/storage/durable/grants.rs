@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::super::{Digest, Result, Time};
-use super::{Act, User};
+use super::{Act, Proof, User};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GrantId(pub [u8; 16]);
@@ -135,7 +135,10 @@ pub trait Grants: Send + Sync {
     /// grant it opened is revoked in this same transaction. A grant whose session has ended by then, or whose person is disabled, is
     /// revoked from the start.
     async fn open(&self, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<Opened>;
-    /// The same for a code that was issued in a session: opens only if the session is live, as [`super::Sessions::by_id`] says.
+    /// Opens the grant of a password sign-in; false, and nothing done, where the password was changed, or the account disabled, since it was
+    /// proved.
+    async fn open_proved(&self, grant: &Grant, proof: &Proof, by: &Act) -> Result<bool>;
+    /// As [`Grants::open`] for a code that was issued in a session: opens only if the session is live, as [`super::Sessions::by_id`] says.
     async fn open_by_code(&self, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<OpenedByCode>;
     /// A code that the short-lived store no longer knows, or knows as spent: if it opened a grant, that one is revoked and true is the answer.
     /// Only if it belongs to this client: another one that came by a code has nothing of its owner revoked.

@@ -25,4 +25,4 @@ pub use outbox::{NewMail, Outbox};
 pub use revision::Revisions;
 pub use sessions::{Session, SessionCookie, Sessions, SignedIn, Visitor};
 pub use spent::{Spend, Spent};
-pub use users::{ExternalId, NewUser, User, UserKey, Users};
+pub use users::{ExternalId, NewUser, Proof, User, UserKey, Users};

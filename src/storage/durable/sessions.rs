@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::super::{Digest, Result, Time};
-use super::{Act, User};
+use super::{Act, Proof, User};
 use crate::seal::{Purpose, Seal};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,15 @@ pub trait Sessions: Send + Sync {
     /// Starts `session` under the digest of a fresh cookie value. `replaces` is the session the browser had: of the same person it keeps its
     /// id and creation and gets the new digest and authentication; of another person it is ended. The answer is the id in force.
     async fn start(&self, session: &Session, digest: &Digest, replaces: Option<&str>, by: &Act) -> Result<String>;
+    /// The same after a password sign-in: none, and nothing done, where the password was changed, or the account disabled, since it was proved.
+    async fn start_proved(
+        &self,
+        session: &Session,
+        digest: &Digest,
+        replaces: Option<&str>,
+        proof: &Proof,
+        by: &Act,
+    ) -> Result<Option<String>>;
     /// The live session behind a cookie: not ended, not past `expires_at` or `idle`, its person not disabled. Notes `last_seen_at` at
     /// most once a minute.
     async fn find(&self, digest: &Digest, idle: Duration, now: Time) -> Result<Option<SignedIn>>;

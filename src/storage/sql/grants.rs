@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::super::durable::{Act, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Renewal, Rotation, Standing, TokenRef, User};
+use super::super::durable::{
+    Act, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Proof, Renewal, Rotation, Standing, TokenRef, User,
+};
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
 use super::users::{self, user_columns};
@@ -63,12 +65,13 @@ const OPEN_POSTGRES: &str = concat!("WITH opened AS (", insert_grant!(), " RETUR
 const OPEN_SQLITE: &str =
     concat!("BEGIN IMMEDIATE; ", insert_grant!(), "; ", insert_opening!(), " WHERE changes() > 0 RETURNING id; COMMIT");
 
-/// The same for a code: its grant is opened if its session is live, and the person comes back with whether it was opened.
+/// The same for a code: its grant is opened if its session is live, and the person comes back with whether it was opened. A step that ends the
+/// session at the same time is waited for, or waits and finds the grant (SQLite has one writer at a time anyway).
 const OPEN_BY_CODE_POSTGRES: &str = concat!(
     "WITH person AS (SELECT ",
     user_columns!(),
     person_of_code!(),
-    "), opened AS (",
+    " FOR SHARE OF s), opened AS (",
     grant_is!(),
     "$18 FROM person ON CONFLICT (code_digest) DO NOTHING RETURNING id), noted AS (",
     insert_opening!(),
@@ -87,9 +90,9 @@ const OPEN_BY_CODE_SQLITE: &str = concat!(
     "; COMMIT"
 );
 
-/// What both statements are made of.
-macro_rules! bind_grant {
-    ($query:expr, $grant:expr, $id:expr, $code:expr, $entry:expr) => {
+/// The values of [`insert_grant!`].
+macro_rules! bind_row {
+    ($query:expr, $grant:expr, $id:expr, $code:expr) => {
         $query
             .bind($id)
             .bind($code)
@@ -106,9 +109,15 @@ macro_rules! bind_grant {
             .bind(&$grant.amr)
             .bind(i64::from($grant.generation))
             .bind(seconds($grant.rotated_at))
-            .bind($entry.at)
+            .bind(seconds($grant.created_at))
             .bind(seconds($grant.expires_at))
             .bind($grant.revoked_at.map(seconds))
+    };
+}
+/// Those of a grant with its audit row.
+macro_rules! bind_grant {
+    ($query:expr, $grant:expr, $id:expr, $code:expr, $entry:expr) => {
+        bind_row!($query, $grant, $id, $code)
             .bind($entry.act)
             .bind(&$entry.actor)
             .bind(&$entry.subject)
@@ -259,6 +268,18 @@ impl Grants for Sql {
         }
         self.used_before(code.as_deref(), now, by).await?;
         Ok(Opened::Replay)
+    }
+
+    async fn open_proved(&self, grant: &Grant, proof: &Proof, by: &Act) -> Result<bool> {
+        let (id, now, code) = (grant.id.hex(), grant.created_at, None::<String>);
+        step!(self, |tx| {
+            if !users::still_proved!(tx, &grant.user_id, proof, now, by) {
+                return Ok(false);
+            }
+            bind_row!(sqlx::query(insert_grant!()), grant, &id, &code).execute(&mut *tx).await?;
+            audit!(tx, Entry::done("grant.open", subject(&id), now, by));
+            Ok(true)
+        })
     }
 
     async fn open_by_code(&self, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<OpenedByCode> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::super::durable::{Act, Session, Sessions, SignedIn, Visitor};
+use super::super::durable::{Act, Proof, Session, Sessions, SignedIn, Visitor};
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
 use super::users::{self, user_columns};
@@ -120,54 +120,88 @@ macro_rules! end_session {
     }};
 }
 
+/// Inside a step: starts `session`, or goes on with the one it replaces where that is of the same person and live; answers the id in force.
+macro_rules! start_session {
+    ($tx:ident, $session:expr, $digest:expr, $replaces:expr, $now:expr, $by:expr) => {{
+        let session: &Session = $session;
+        let kept = match $replaces {
+            Some(before) => sqlx::query(
+                "UPDATE sessions SET digest = $3, auth_time = $4, acr = $5, amr = $6, last_seen_at = $7, expires_at = $8, address = $9, \
+                 user_agent = $10 WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $7",
+            )
+            .bind(before)
+            .bind(&session.user_id)
+            .bind($digest.hex())
+            .bind(seconds(session.auth_time))
+            .bind(&session.acr)
+            .bind(&session.amr)
+            .bind(seconds($now))
+            .bind(seconds(session.expires_at))
+            .bind(&session.address)
+            .bind(&session.user_agent)
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+                > 0,
+            None => false,
+        };
+        match $replaces {
+            Some(before) if kept => {
+                audit!($tx, Entry::done("session.renew", subject(before), $now, $by));
+                before.to_owned()
+            }
+            before => {
+                if let Some(before) = before
+                    && end_session!($tx, before, $now)
+                {
+                    audit!($tx, Entry::done("session.end", subject(before), $now, $by));
+                }
+                sqlx::query(insert_session!())
+                    .bind(&session.id)
+                    .bind($digest.hex())
+                    .bind(&session.user_id)
+                    .bind(seconds(session.auth_time))
+                    .bind(&session.acr)
+                    .bind(&session.amr)
+                    .bind(seconds(session.created_at))
+                    .bind(seconds($now))
+                    .bind(seconds(session.expires_at))
+                    .bind(&session.address)
+                    .bind(&session.user_agent)
+                    .execute(&mut *$tx)
+                    .await?;
+                audit!($tx, Entry::done("session.start", subject(&session.id), $now, $by));
+                session.id.clone()
+            }
+        }
+    }};
+}
+
 #[async_trait]
 impl Sessions for Sql {
     async fn start(&self, session: &Session, digest: &Digest, replaces: Option<&str>, by: &Act) -> Result<String> {
         let now = session.last_seen_at;
-        let Some(before) = replaces else {
+        if replaces.is_none() {
             self.start_first(session, digest, by).await?;
             return Ok(session.id.clone());
-        };
+        }
+        step!(self, |tx| Ok(start_session!(tx, session, digest, replaces, now, by)))
+    }
+
+    async fn start_proved(
+        &self,
+        session: &Session,
+        digest: &Digest,
+        replaces: Option<&str>,
+        proof: &Proof,
+        by: &Act,
+    ) -> Result<Option<String>> {
+        let now = session.last_seen_at;
         step!(self, |tx| {
-            let kept = sqlx::query(
-                "UPDATE sessions SET digest = $3, auth_time = $4, acr = $5, amr = $6, last_seen_at = $7, expires_at = $8, address = $9, \
-                     user_agent = $10 WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $7",
-            )
-            .bind(before)
-            .bind(&session.user_id)
-            .bind(digest.hex())
-            .bind(seconds(session.auth_time))
-            .bind(&session.acr)
-            .bind(&session.amr)
-            .bind(seconds(now))
-            .bind(seconds(session.expires_at))
-            .bind(&session.address)
-            .bind(&session.user_agent)
-            .execute(&mut *tx)
-            .await?;
-            if kept.rows_affected() > 0 {
-                audit!(tx, Entry::done("session.renew", subject(before), now, by));
-                return Ok(before.to_owned());
+            if !users::still_proved!(tx, &session.user_id, proof, now, by) {
+                return Ok(None);
             }
-            if end_session!(tx, before, now) {
-                audit!(tx, Entry::done("session.end", subject(before), now, by));
-            }
-            sqlx::query(insert_session!())
-                .bind(&session.id)
-                .bind(digest.hex())
-                .bind(&session.user_id)
-                .bind(seconds(session.auth_time))
-                .bind(&session.acr)
-                .bind(&session.amr)
-                .bind(seconds(session.created_at))
-                .bind(seconds(now))
-                .bind(seconds(session.expires_at))
-                .bind(&session.address)
-                .bind(&session.user_agent)
-                .execute(&mut *tx)
-                .await?;
-            audit!(tx, Entry::done("session.start", subject(&session.id), now, by));
-            Ok(session.id.clone())
+            Ok(Some(start_session!(tx, session, digest, replaces, now, by)))
         })
     }
 
