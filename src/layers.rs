@@ -50,7 +50,13 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     .instrument(span.clone())
     .await;
 
+    let shared = response.extensions_mut().remove::<Shared>();
+    let sharing = if shared.is_some() { Sharing::Registered } else { sharing };
+    let methods = shared.map(|shared| shared.methods).filter(|_| method == Method::OPTIONS);
     share(&app, sharing, method == Method::OPTIONS, origin, response.headers_mut()).await;
+    if let Some(methods) = methods.filter(|_| response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_METHODS)) {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    }
     harden(&app, &context, response.headers_mut());
     let took = started.elapsed();
     metrics::request(&route, &method, response.status(), took);
@@ -115,6 +121,13 @@ fn is_request_id(id: &str) -> bool {
 
 fn fresh_id(app: &App) -> Arc<str> {
     uuid::Builder::from_random_bytes(app.random.bytes()).into_uuid().simple().to_string().into()
+}
+
+/// Put into the extensions of an answer that origins of registered clients may read, where no list of paths can know it.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// What a page there may ask for.
+    pub methods: HeaderValue,
 }
 
 /// Which origins may read an answer (Fetch standard, CORS).

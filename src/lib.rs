@@ -13,6 +13,7 @@
 //! | `once` | what may be used once: links, codes, one-time tokens |
 //! | `mail` | what is said by mail, and sending it |
 //! | `clients` | clients as managed things |
+//! | `legacy` | old services' requests, spoken by dialects: data, not code |
 //! | `browser` | what every HTML answer needs: cookies, form tokens, language, layout |
 //! | `web` | the pages, each beside its template |
 //! | `storage` | contracts, SQL for both databases, the short-lived store |
@@ -44,6 +45,7 @@
 //! | app | config clock colour urls telemetry i18n seal outgoing request protocol storage keys once mail accounts clients tokens browser |
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
 //! | web | app protocol accounts clients storage once mail browser urls i18n seal clock |
+//! | legacy | app config urls i18n protocol accounts clients tokens once storage clock request telemetry::metrics layers::Shared |
 //! | jobs | app keys storage tokens mail clock |
 //! | demo | app storage browser clients accounts mail outgoing urls i18n seal |
 //! | layers | app config storage browser urls request telemetry::metrics |
@@ -54,7 +56,7 @@
 //!
 //! | crate | named in |
 //! |---|---|
-//! | axum | app router layers management connections browser endpoints web demo tokens/bearer.rs |
+//! | axum | app router layers management connections browser endpoints web legacy demo tokens/bearer.rs |
 //! | sqlx | storage/sql storage/mod.rs storage/durable |
 //! | redis | storage/redis.rs |
 //! | josekit | keys/jose.rs |
@@ -81,6 +83,7 @@ pub mod i18n;
 pub mod jobs;
 pub mod keys;
 pub mod layers;
+pub mod legacy;
 pub mod mail;
 pub mod management;
 pub mod once;

@@ -14,11 +14,12 @@ use crate::browser::error::{PageError, PageReason};
 use crate::browser::visit::Visit;
 use crate::endpoints::{MAX_FORM, authorize, discovery, end_session, introspect, jwks, revoke, token, userinfo};
 use crate::layers;
+use crate::legacy::Dialects;
 use crate::urls;
 use crate::{demo, web};
 
 /// The public address: protocol, pages, and in development the demo.
-pub fn public(app: &Arc<App>) -> Router {
+pub fn public(app: &Arc<App>, dialects: &Dialects) -> Router {
     let protocol = Router::new()
         .route(urls::AUTHORIZE, get(authorize::start).post(authorize::start).head(no_head))
         .route(urls::RESUME, get(authorize::resume).head(no_head))
@@ -47,6 +48,7 @@ pub fn public(app: &Arc<App>) -> Router {
             .route(&format!("{}{base}", urls::OPENID_CONFIGURATION), get(discovery::discovery))
     };
     routes
+        .merge(dialects.routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_FORM))

@@ -60,9 +60,25 @@ impl Limits {
     /// # Errors
     /// The fault of the store. It is no reason to let anybody through uncounted.
     pub async fn throttled(&self, store: &dyn Ephemeral, seal: &Seal, address: Option<IpAddr>, now: Time) -> Result<Option<Duration>> {
+        self.taken(store, seal, "sign-in", &ADDRESS, address, now).await
+    }
+
+    /// Takes one from the allowance of an address under the rule of that name; some: it has none left, until then.
+    ///
+    /// # Errors
+    /// The fault of the store.
+    pub async fn taken(
+        &self,
+        store: &dyn Ephemeral,
+        seal: &Seal,
+        name: &str,
+        rule: &Rule,
+        address: Option<IpAddr>,
+        now: Time,
+    ) -> Result<Option<Duration>> {
         let Some(address) = address.filter(|_| self.enabled) else { return Ok(None) };
-        let key = format!("limit:sign-in:{}", network_key(seal, address).hex());
-        match store.take(&key, &ADDRESS, now).await? {
+        let key = format!("limit:{name}:{}", network_key(seal, address).hex());
+        match store.take(&key, rule, now).await? {
             Taken::Admitted { .. } => Ok(None),
             Taken::Refused { retry_after } => Ok(Some(retry_after)),
         }

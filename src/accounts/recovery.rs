@@ -83,7 +83,7 @@ pub struct Change<'a> {
     pub new: &'a str,
     /// The device cookie, where there is one.
     pub device: Option<&'a str>,
-    /// The session that goes on: the one in which it is changed.
+    /// The session that goes on: the one in which it is changed; or the grant, where a front end of its own asks (dialects).
     pub keep_session: Option<&'a str>,
     /// In place of the deployment's own rules (dialects).
     pub rules: Option<Rules<'a>>,

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::output::{hint, plain, table};
 use super::{Done, Failure, Global};
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Problem, Problems, variable};
+use crate::legacy::{DialectError, Dialects};
 
 #[derive(clap::Subcommand)]
 pub enum Config {
@@ -15,7 +16,14 @@ pub enum Config {
 }
 
 pub fn run(global: &Global, command: &Config) -> Done {
-    let loaded = config::Config::load(&global.inputs(Vec::new()));
+    // The files that it names are part of it.
+    let loaded = config::Config::load(&global.inputs(Vec::new())).and_then(|loaded| match Dialects::load(&loaded.config) {
+        Err(DialectError(wrong)) if matches!(command, Config::Check) => {
+            let problem = |reason| Problem { setting: variable("dialects"), reason, example: None };
+            Err(Problems(wrong.into_iter().map(problem).collect()))
+        }
+        _ => Ok(loaded),
+    });
     match (command, loaded) {
         (Config::Check, Ok(loaded)) => {
             loaded.warnings.iter().for_each(|warning| hint(&format!("warning: {warning}")));

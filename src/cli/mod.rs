@@ -7,6 +7,7 @@
 mod admin;
 mod client;
 mod config;
+mod dialect;
 mod doctor;
 mod healthcheck;
 mod host;
@@ -110,6 +111,9 @@ enum Command {
     /// Check or print the configuration
     #[command(subcommand)]
     Config(config::Config),
+    /// Check a dialect: the old requests of a service that is replaced
+    #[command(subcommand)]
+    Dialect(dialect::Dialect),
     /// Look for what would keep the server from working, and say what to do
     Doctor,
     /// Ask the running server whether it is well: exit code 0 or 1
@@ -143,6 +147,7 @@ pub fn run() -> ExitCode {
         Command::Healthcheck(healthcheck) => healthcheck::run(&global, &healthcheck),
         Command::Passwords(command) => passwords::run(&global, &command),
         Command::Config(command) => config::run(&global, &command),
+        Command::Dialect(command) => dialect::run(&global, &command),
         Command::Migrate(migrate) => block_on(migrate::run(&global, &migrate)),
         Command::Client(command) => block_on(client::run(&global, command)),
         Command::User(command) => block_on(user::run(&global, command)),

@@ -19,10 +19,12 @@ use crate::accounts::users::{self, Fresh};
 use crate::app::{App, AppError};
 use crate::clients::demo::{self, Addresses};
 use crate::clock::{Clock, Random};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, SignUp};
 use crate::connections;
 use crate::i18n::Lang;
 use crate::keys::KeyError;
+use crate::legacy::Dialects;
+use crate::legacy::dialect::Operation;
 use crate::management::{self, Check, Management};
 use crate::protocol::client::SigningAlg;
 
@@ -100,8 +102,11 @@ async fn until_stopped(mut config: Config) -> Done {
         app = open(config) => Arc::new(app?),
         () = signals.next() => return Ok(()),
     };
+    let dialects = Dialects::open(&app).await.map_err(Failure::refused)?;
+    tell_of(&app, &dialects);
     let (stop, stopped) = watch::channel(false);
-    let mut served = tokio::spawn(connections::serve(public, router::public(&app), connections::most_connections(), stopped.clone()));
+    let mut served =
+        tokio::spawn(connections::serve(public, router::public(&app, &dialects), connections::most_connections(), stopped.clone()));
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stopped.clone()));
     let upkeep = tokio::spawn(fold_metrics(stopped));
     let welcome = welcome(&app).await?;
@@ -135,6 +140,18 @@ async fn until_stopped(mut config: Config) -> Done {
     app.storage.close().await;
     tracing::info!(event = "stopped", "stopped");
     Ok(())
+}
+
+/// Old services whose requests are answered, and what would keep one from working.
+fn tell_of(app: &App, dialects: &Dialects) {
+    for mounted in dialects.each() {
+        let at = if mounted.prefix.is_empty() { "/" } else { &mounted.prefix };
+        tracing::info!(event = "dialect", dialect = mounted.from, at, "the old requests of {} are answered", mounted.from);
+        let registers = mounted.dialect.routes.iter().any(|route| route.operation == Operation::Register);
+        if registers && app.config.sign_up != SignUp::Open {
+            tracing::warn!(event = "configuration", "{} registers people, and PORTERO_SIGN_UP is not open: that is refused", mounted.from);
+        }
+    }
 }
 
 async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -16,9 +16,6 @@ pub(super) fn read(reader: &mut Reader<'_>) {
     if reader.optional("registration").is_some_and(|registration: Registration| registration != Registration::Off) {
         idle(reader, "registration");
     }
-    if reader.optional::<String>("dialects").is_some() {
-        idle(reader, "dialects");
-    }
 }
 
 fn idle(reader: &mut Reader<'_>, key: &str) {

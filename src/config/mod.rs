@@ -6,6 +6,7 @@
 
 mod access;
 mod brand;
+mod dialects;
 mod keys;
 mod later;
 mod log;
@@ -32,6 +33,7 @@ use ipnet::IpNet;
 
 pub use access::PkcePolicy;
 pub use brand::Brand;
+pub use dialects::DialectMount;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
 pub use mail::Mail;
@@ -76,6 +78,8 @@ pub struct Config {
     pub resources: Vec<String>,
     /// Off only for tests.
     pub limits: bool,
+    /// Old services whose requests are answered.
+    pub dialects: Vec<DialectMount>,
     pub tokens: Tokens,
     pub sessions: Sessions,
     pub passwords: Passwords,
@@ -118,6 +122,7 @@ impl Default for Config {
             pkce: PkcePolicy::All,
             resources: vec!["*".to_owned()],
             limits: true,
+            dialects: Vec::new(),
             tokens: Tokens::default(),
             sessions: Sessions::default(),
             passwords: Passwords::default(),
@@ -160,6 +165,7 @@ impl Config {
         let stores = Stores::read(reader);
         let master_key = MasterKey::read(reader, development, &inputs.directory);
         let access = Access::read(reader, development);
+        let dialects = reader.get("dialects", Vec::new());
         let tokens = Tokens::read(reader);
         let sessions = Sessions::read(reader);
         let passwords = Passwords::read(reader);
@@ -200,6 +206,7 @@ impl Config {
             pkce: access.pkce,
             resources: access.resources,
             limits: access.limits,
+            dialects,
             tokens,
             sessions,
             passwords,

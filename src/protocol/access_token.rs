@@ -34,6 +34,9 @@ pub struct AccessClaims {
     /// The grant it was issued under; none for a token of the client itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<String>,
+    /// What an old service called the person, in the type in which its tokens said it: for resource servers whose rows hold that id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<serde_json::Value>,
 }
 
 /// How far another replica's clock may be ahead.
@@ -121,6 +124,7 @@ mod tests {
             amr: None,
             sid: None,
             gid: None,
+            external_id: None,
         }
     }
 

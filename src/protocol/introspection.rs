@@ -63,6 +63,7 @@ mod tests {
             amr: None,
             sid: None,
             gid: Some("00112233445566778899aabbccddeeff".to_owned()),
+            external_id: None,
         }
     }
 

@@ -49,6 +49,7 @@ fn describe() {
     describe_counter!("portero_logins_total", "Sign-ins, by method, result and reason");
     describe_counter!("portero_tokens_issued_total", "Answers of the token endpoint, by grant type and result");
     describe_counter!("portero_token_errors_total", "Errors of the token endpoint, by their code");
+    describe_counter!("portero_dialect_requests_total", "Requests in the words of an old service, by operation and result");
     describe_counter!("portero_refresh_reuse_total", "Refresh tokens that were used again, which revoked their grant");
     describe_counter!("portero_rate_limited_total", "Requests refused by a limit, by its rule");
     describe_histogram!(HASH_SECONDS, "How long one password hash took, by scheme");
@@ -122,6 +123,12 @@ fn histogram(name: &'static str, labels: Vec<Label>) -> Histogram {
 pub fn login(method: &'static str, result: &'static str, reason: &'static str) {
     static LOGINS: Family<Counter, 3> = Family::new("portero_logins_total", ["method", "result", "reason"], counter);
     LOGINS.with([method, result, reason], |counter| counter.increment(1));
+}
+
+/// A request in the words of an old service (`legacy`), by what it asked for and how it was answered.
+pub fn dialect(operation: &'static str, result: &'static str) {
+    static REQUESTS: Family<Counter, 2> = Family::new("portero_dialect_requests_total", ["operation", "result"], counter);
+    REQUESTS.with([operation, result], |counter| counter.increment(1));
 }
 
 static TOKENS: Family<Counter, 2> = Family::new("portero_tokens_issued_total", ["grant_type", "result"], counter);

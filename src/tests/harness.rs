@@ -107,7 +107,8 @@ impl Server {
         let clock = Clock::frozen(DateTime::from_timestamp(1_800_000_000, 0).expect("a moment"));
         let app = App::open(config, Seal::new(&[7; 32]), clock, Random::seeded(seed)).await.expect("the server opens");
         let app = Arc::new(app);
-        let router = portero::router::public(&app);
+        let dialects = portero::legacy::Dialects::open(&app).await.expect("the dialects open");
+        let router = portero::router::public(&app, &dialects);
         Self { app, router }
     }
 

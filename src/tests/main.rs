@@ -6,6 +6,7 @@ mod discovery;
 mod faults;
 mod harness;
 mod imports;
+mod legacy;
 mod logout;
 mod openidconnect_client;
 mod refresh_token;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Lifetimes, Tokens, refresh};
 use crate::clock::{Random, Time};
+use crate::protocol::access_token::AccessClaims;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
 use crate::protocol::{refresh_token, resource, scope};
@@ -199,6 +200,38 @@ impl Tokens {
         let resource = resource::narrow(&resources, asked.resource)?;
         let generation = self.spend(storage, client, &id, generation, now, by).await?;
         Ok(Renewed { grant, user, generation, scope, resource })
+    }
+
+    /// Renews the grant behind a live access token of this client, which stands in for a refresh token where an old service had none. Only for
+    /// `legacy`: at the token endpoint an access token renews nothing.
+    ///
+    /// # Errors
+    /// `invalid_grant`; faults of the store.
+    pub async fn renew_by_access(
+        &self,
+        storage: &Storage,
+        client: &Client,
+        claims: &AccessClaims,
+        now: Time,
+        by: &Act,
+    ) -> Result<Renewed, GrantError> {
+        let dead = || OAuthError::invalid_grant("The access token renews nothing");
+        let id = claims.gid.as_deref().and_then(GrantId::parse).filter(|_| claims.client_id == client.client_id).ok_or_else(dead)?;
+        let Some((grant, user)) = storage.grants.refreshable(&id, self.lifetimes.session_idle, now).await? else {
+            return Err(dead().into());
+        };
+        // However often it is renewed, the sign-in ends when it was said to end.
+        if grant.client_id != client.client_id || grant.expires_at <= now {
+            return Err(dead().into());
+        }
+        match storage.grants.touch(&id, grant.generation, now, by).await? {
+            Rotation::Next(generation) | Rotation::Repeat(generation) => {
+                let registered: Vec<&str> = client.scope.split_whitespace().collect();
+                let scope = claims.scope.split_whitespace().filter(|name| registered.contains(name)).map(str::to_owned).collect();
+                Ok(Renewed { grant, user, generation, scope, resource: Vec::new() })
+            }
+            Rotation::Reuse | Rotation::Gone => Err(dead().into()),
+        }
     }
 
     /// The generation to hand out for the one presented; a replay revokes the grant.

@@ -16,6 +16,7 @@ use crate::storage::durable::{Grant, User};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why nothing was minted: a fault of ours, never the client's.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,17 @@ pub struct Authorization<'a> {
     pub refresh: Option<u32>,
     /// The session these tokens name. A grant that outlives its session names it only at first.
     pub sid: Option<&'a str>,
+    /// What is not as usual about the access token.
+    pub access: OwnAccess,
+}
+
+/// What an access token may have of its own.
+#[derive(Clone, Debug, Default)]
+pub struct OwnAccess {
+    /// None: as long as every other.
+    pub lifetime: Option<Duration>,
+    /// The person's id in an old service.
+    pub external_id: Option<Value>,
 }
 
 /// A token response (RFC 6749 §5.1).
@@ -93,11 +105,15 @@ impl Tokens {
         Ok(TokenResponse {
             access_token,
             token_type: introspection::BEARER,
-            expires_in: self.lifetimes.access_token.as_secs(),
+            expires_in: self.access_lifetime(granted).as_secs(),
             refresh_token,
             scope: scope::join(granted.scope),
             id_token,
         })
+    }
+
+    fn access_lifetime(&self, granted: &Authorization<'_>) -> Duration {
+        granted.access.lifetime.unwrap_or(self.lifetimes.access_token)
     }
 
     fn access_token(&self, granted: &Authorization<'_>, random: &Random, now: Time) -> Result<String, MintError> {
@@ -109,7 +125,7 @@ impl Tokens {
             // uses to indicate the client application."
             sub: granted.person.map_or_else(|| granted.client.client_id.clone(), |(user, _)| user.id.clone()),
             aud: if granted.resource.is_empty() { Audience::one(self.issuer.clone()) } else { Audience::many(granted.resource.to_vec()) },
-            exp: (now + self.lifetimes.access_token).timestamp(),
+            exp: (now + self.access_lifetime(granted)).timestamp(),
             iat: now.timestamp(),
             jti: URL_SAFE_NO_PAD.encode(random.bytes::<16>()),
             client_id: granted.client.client_id.clone(),
@@ -119,6 +135,7 @@ impl Tokens {
             amr: grant.map(|grant| grant.amr.split_whitespace().map(str::to_owned).collect()),
             sid: granted.sid.map(str::to_owned),
             gid: grant.map(|grant| grant.id.hex()),
+            external_id: granted.access.external_id.clone(),
         };
         match granted.client.access_token_format {
             AccessTokenFormat::Jwt => self

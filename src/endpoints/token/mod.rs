@@ -25,7 +25,7 @@ use crate::protocol::params::Params;
 use crate::protocol::resource;
 use crate::storage::durable::{Grant as StoredGrant, Refusal, User};
 use crate::telemetry::metrics;
-use crate::tokens::issue::Authorization;
+use crate::tokens::issue::{Authorization, OwnAccess};
 
 /// Every grant the server knows: what discovery lists, what a client may register, what `unsupported_grant_type` is decided from.
 pub static GRANTS: &[&dyn Grant] =
@@ -103,6 +103,7 @@ async fn answer(app: &App, from: &FromClient, grant: &dyn Grant) -> Result<Respo
             resource: &redeemed.resource,
             refresh: redeemed.refresh,
             sid: redeemed.sid.as_deref(),
+            access: OwnAccess::default(),
         },
         &app.random,
         from.now,

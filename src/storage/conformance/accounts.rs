@@ -7,6 +7,7 @@ use super::super::durable::{
     Consumed, ExternalId, NewAddress, NewHash, NewMail, NewUser, Revised, Search, SignUp, SignedUp, Spend, Updated, User, UserKey,
 };
 use super::super::{Storage, Time};
+use super::races::together;
 use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, session, trail, user};
 
 const IDLE: Duration = Duration::from_secs(24 * 3600);
@@ -16,6 +17,7 @@ on_every_database!(
     a_taken_address_gets_a_mail_and_no_row,
     an_invitation_makes_one_account,
     numbers_are_given_above_the_highest,
+    a_person_gets_one_number_of_a_source,
     a_person_is_found_by_what_another_system_called_them,
     people_are_searched,
     a_profile_changes_from_the_revision_it_was_read_at,
@@ -135,6 +137,26 @@ async fn numbers_are_given_above_the_highest(place: &Place) {
     assert_eq!(number("d", "third").await, ["third 10"]);
     let found = storage.users.find(UserKey::External { source: "old", id: "42" }).await.expect("read").expect("known");
     assert_eq!(found.id, "b");
+}
+
+async fn a_person_gets_one_number_of_a_source(place: &Place) {
+    let replicas = [furnished(place).await, place.open().await];
+    replicas[0].accounts.raise_counter("old", 41).await.expect("raised");
+    let numbers = together(16, |worker| {
+        let storage = replicas[worker % 2].clone();
+        async move {
+            let user = storage.accounts.number("ana", "old", at(1), &operator()).await.expect("given").expect("known");
+            user.external.into_iter().map(|external| external.id).collect::<Vec<_>>()
+        }
+    });
+    assert!(numbers.await.iter().all(|ids| *ids == ["42"]), "everybody sees the same one");
+    assert_eq!(trail(&replicas[0], 2).await[0], "user.number operator user:ana done - 1");
+    let found = replicas[1].users.find(UserKey::External { source: "old", id: "42" }).await.expect("read").expect("known");
+    assert_eq!((found.id.as_str(), found.external.len()), ("ana", 1));
+    let other = replicas[1].accounts.number("ana", "other", at(1), &operator()).await.expect("given").expect("known");
+    assert_eq!(other.external.iter().map(|external| external.id.as_str()).collect::<Vec<_>>(), ["42", "1"]);
+    assert_eq!(ana(&replicas[0]).await, other);
+    assert_eq!(replicas[0].accounts.number("nobody", "old", at(1), &operator()).await.expect("told"), None);
 }
 
 async fn a_person_is_found_by_what_another_system_called_them(place: &Place) {

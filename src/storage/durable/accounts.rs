@@ -66,7 +66,7 @@ pub struct NewHash<'a> {
     pub hash: &'a str,
     /// It is stored only if the account's password and address are still those.
     pub credential_revision: i64,
-    /// The session that goes on.
+    /// The session that goes on; or, of somebody who has none, the grant (hexadecimal) with which they ask.
     pub keep_session: Option<&'a str>,
 }
 
@@ -130,6 +130,8 @@ pub trait Accounts: Send + Sync {
     async fn tell(&self, subject: &str, act: &'static str, once: Option<&Spend>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// No number below or at this one is given to a new person of that source.
     async fn raise_counter(&self, source: &str, at_least: i64) -> Result<()>;
+    /// The person with a number of that source, or any other id of it that they had: given now where there was none. None if unknown.
+    async fn number(&self, id: &str, source: &str, now: Time, by: &Act) -> Result<Option<User>>;
 }
 
 /// An address that becomes a person's.

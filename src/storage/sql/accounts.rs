@@ -331,6 +331,31 @@ impl Accounts for Sql {
         on!(self.write, |db| sqlx::query(RAISE).bind(source).bind(at_least).execute(db).await.map(drop))?;
         Ok(())
     }
+
+    async fn number(&self, id: &str, source: &str, now: Time, by: &Act) -> Result<Option<User>> {
+        step!(self, |tx| {
+            // Two who ask for the same person wait here for one another.
+            sqlx::query("UPDATE users SET revision = revision WHERE id = $1").bind(id).execute(&mut *tx).await?;
+            let row = sqlx::query_as::<_, users::Row>(BY_ID).bind(id).fetch_optional(&mut *tx).await?;
+            let Some(row) = row else { return Ok(None) };
+            let mut user = User::try_from(row)?;
+            if user.external.iter().any(|external| external.source == source) {
+                return Ok(Some(user));
+            }
+            let (number,): (i64,) = sqlx::query_as(NEXT_NUMBER).bind(source).fetch_one(&mut *tx).await?;
+            user.external.push(ExternalId { source: source.to_owned(), id: number.to_string() });
+            let external = documents(&user)?.external;
+            sqlx::query("INSERT INTO external_ids (source, external_id, user_id) VALUES ($1, $2, $3)")
+                .bind(source)
+                .bind(number.to_string())
+                .bind(id)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query("UPDATE users SET external = $2 WHERE id = $1").bind(id).bind(&external).execute(&mut *tx).await?;
+            audit!(tx, Entry::done("user.number", subject(id), now, by));
+            Ok(Some(user))
+        })
+    }
 }
 
 /// A pattern that finds `text` anywhere, whatever it holds.

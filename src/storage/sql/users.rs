@@ -159,9 +159,10 @@ macro_rules! end_everything {
             .bind($except.unwrap_or_default())
             .execute(&mut *$tx)
             .await?;
-        sqlx::query("UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL")
+        sqlx::query("UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND id <> $3 AND revoked_at IS NULL")
             .bind($id)
             .bind(seconds($now))
+            .bind($except.unwrap_or_default())
             .execute(&mut *$tx)
             .await?;
     };

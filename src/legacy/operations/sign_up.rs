@@ -1,0 +1,72 @@
+//! Register, and the proof that an address is somebody's.
+
+use super::{Call, Done, Values, tokens};
+use crate::accounts::desk::Proof;
+use crate::accounts::password_rules::{MIN, Rules};
+use crate::accounts::sign_up::{self, Form, Terms};
+use crate::legacy::answer::Refused;
+use crate::legacy::dialect::{ErrorName, FieldName, Ids};
+
+/// What a development server takes for a solved captcha.
+const TEST: &str = "test";
+/// RFC 8176 §2: a one-time password, which a link by mail is.
+const BY_MAIL: &str = "otp";
+/// Worth as much as a password (`acr`).
+const ACR: &str = "1";
+
+pub async fn register(call: &Call<'_>) -> Done {
+    captcha(call)?;
+    let fields = &call.fields;
+    let form = Form {
+        email: fields.needed(FieldName::Email),
+        username: fields.text(FieldName::Username),
+        name: fields.text(FieldName::Name),
+        locale: fields.text(FieldName::Locale),
+        attributes: fields.attributes.clone(),
+        password: fields.needed(FieldName::Password),
+        invitation: None,
+    };
+    let number_from = (call.dialect.accounts.ids == Ids::Number).then(|| call.dialect.source());
+    let (desk, by) = (call.app.desk(), call.by());
+    let terms = Terms { rules: rules(call), number_from };
+    let registered = sign_up::sign_up(&desk, form, terms, &call.asking(&by)).await.map_err(|error| call.account_error(&error))?;
+    match registered.made {
+        Some(user) => call.about(&user).await,
+        None if call.dialect.accounts.tells_taken => Err(ErrorName::EmailTaken.into()),
+        // Answered like any other: the owner of the address has a mail.
+        None => Ok(Values::default()),
+    }
+}
+
+/// What the dialect asks of a new password, where that is less than the deployment asks.
+pub(super) fn rules<'a>(call: &'a Call<'_>) -> Option<Rules<'a>> {
+    let accounts = &call.dialect.accounts;
+    match (accounts.common_passwords, accounts.min_password) {
+        (true, min) => Some(Rules::relaxed(min.unwrap_or(MIN))),
+        (false, Some(min)) => Some(Rules { min, ..call.app.password_rules() }),
+        (false, None) => None,
+    }
+}
+
+/// The captcha that an old form sends along. A development server takes `test`. Elsewhere nobody here can judge what another service's widget gave:
+/// it must be there, and the limits of sign-up and the mail to the address do what it was for.
+fn captcha(call: &Call<'_>) -> Result<(), Refused> {
+    match call.fields.text(FieldName::Captcha) {
+        None => Ok(()),
+        Some(TEST) if call.app.is_development() => Ok(()),
+        Some(solved) if !call.app.is_development() && !solved.trim().is_empty() => Ok(()),
+        Some(_) => Err(call.refused(ErrorName::BadCaptcha, "captcha")),
+    }
+}
+
+/// A token from a mail: the address is theirs, and they are signed in.
+pub async fn verify_email(call: &Call<'_>) -> Done {
+    let client = call.client().await?;
+    let (desk, by) = (call.app.desk(), call.by());
+    let token = call.fields.needed(FieldName::Token).trim();
+    let user = sign_up::verify_email(&desk, Proof::Token(token), &call.asking(&by)).await.map_err(|error| call.account_error(&error))?;
+    if user.disabled_at.is_some() || user.reset_required {
+        return Err(call.refused(ErrorName::BadVerification, "disabled"));
+    }
+    tokens::opened(call, &client, &user, BY_MAIL, ACR).await
+}

@@ -1,0 +1,229 @@
+//! Old services' requests (`src/legacy`): what `conformance/seeds` cannot see, because it takes a clock that is moved by hand or a look into the store.
+
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+use portero::config::{Config, DialectMount};
+use portero::storage::durable::UserKey;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, PASSWORD, Server, claims};
+
+const DAY: i64 = 24 * 3600;
+
+fn dialect(name: &'static str) -> impl FnOnce(&mut Config) {
+    move |config| config.dialects = vec![DialectMount { source: name.to_owned(), prefix: String::new() }]
+}
+
+async fn ask(server: &Server, method: Method, path: &str, token: Option<&str>, body: Value) -> Answer {
+    let mut request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+    server.send(request.body(body).expect("a request")).await
+}
+
+async fn post(server: &Server, path: &str, token: Option<&str>, body: Value) -> Answer {
+    ask(server, Method::POST, path, token, body).await
+}
+
+async fn form(server: &Server, path: &str, token: Option<&str>, body: &'static str) -> Answer {
+    let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    server.send(request.body(Body::from(body)).expect("a request")).await
+}
+
+fn text<'a>(json: &'a Value, name: &str) -> &'a str {
+    json[name].as_str().unwrap_or_else(|| panic!("no {name} in {json}"))
+}
+
+/// Ana of the harness, signed in at the Flask dialect.
+async fn flask(server: &Server) -> Value {
+    post(server, "/auth/sign-in", None, json!({ "email": "ana@example.org", "password": PASSWORD })).await.expect(200).json()
+}
+
+async fn users_token(server: &Server, body: &'static str) -> String {
+    text(&form(server, "/token", None, body).await.expect(200).json(), "access_token").to_owned()
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_not_replaced_has_a_fixed_life() {
+    let server = Server::with(dialect("flask-jwt")).await;
+    server.user("ana").await;
+    let tokens = flask(&server).await;
+    let refresh = text(&tokens, "refresh_token");
+    for _ in 0..29 {
+        server.advance(DAY);
+        post(&server, "/auth/refresh", Some(refresh), Value::Null).await.expect(200);
+    }
+    server.advance(DAY - 60);
+    let last = post(&server, "/auth/refresh", Some(refresh), Value::Null).await.expect(200).json();
+    let access = claims(text(&last, "access_token"));
+    assert_eq!(access["exp"].as_i64().expect("exp") - access["iat"].as_i64().expect("iat"), 60, "no access token outlives its sign-in");
+    server.advance(60);
+    post(&server, "/auth/refresh", Some(refresh), Value::Null).await.expect(401);
+}
+
+#[tokio::test]
+async fn what_ends_a_refresh_token_that_is_not_replaced() {
+    let server = Server::with(dialect("flask-jwt")).await;
+    let (ana, by) = (server.user("ana").await, Server::operator());
+    let users = &server.app.storage.users;
+    let (first, second) = (flask(&server).await, flask(&server).await);
+    // Signing out: revocation by the client it belongs to, which the grant is.
+    let (id, _) = server.app.tokens.read_refresh(text(&first, "refresh_token")).expect("ours");
+    server.app.storage.grants.revoke(&id, server.app.clock.now(), &by).await.expect("stored");
+    post(&server, "/auth/refresh", Some(text(&first, "refresh_token")), Value::Null).await.expect(401);
+    post(&server, "/auth/refresh", Some(text(&second, "refresh_token")), Value::Null).await.expect(200);
+    let hash = users.with_password(UserKey::Id(&ana)).await.expect("read").expect("known").1.expect("a hash");
+    assert!(users.set_password(&ana, &hash, None, server.app.clock.now(), &by).await.expect("stored"));
+    post(&server, "/auth/refresh", Some(text(&second, "refresh_token")), Value::Null).await.expect(401);
+    let third = flask(&server).await;
+    assert!(users.set_disabled(&ana, true, server.app.clock.now(), &by).await.expect("stored"));
+    post(&server, "/auth/refresh", Some(text(&third, "refresh_token")), Value::Null).await.expect(401);
+}
+
+#[tokio::test]
+async fn an_access_token_renews_itself_until_its_sign_in_ends_and_nowhere_else() {
+    let server = Server::with(dialect("fastapi-users")).await;
+    server.user("ana").await;
+    let first = users_token(&server, "username=ana&password=correct+horse+battery+staple").await;
+    let lived = claims(&first)["exp"].as_i64().expect("exp") - claims(&first)["iat"].as_i64().expect("iat");
+    assert_eq!(lived, 30 * 60);
+    server.advance(30 * 60);
+    post(&server, "/refresh-token", Some(&first), Value::Null).await.expect(401);
+    let mut token = users_token(&server, "username=ana&password=correct+horse+battery+staple").await;
+    let mut renewals = 0;
+    // A step of 25 minutes, for thirty days.
+    loop {
+        server.advance(25 * 60);
+        let answer = post(&server, "/refresh-token", Some(&token), Value::Null).await;
+        if answer.status == 401 {
+            break;
+        }
+        token = text(&answer.expect(200).json(), "access_token").to_owned();
+        renewals += 1;
+    }
+    assert_eq!(renewals, 30 * 24 * 60 / 25 - 1);
+    // At the token endpoint an access token renews nothing.
+    let token = users_token(&server, "username=ana&password=correct+horse+battery+staple").await;
+    let client = server.client(json!({})).await;
+    server.refresh(&client, &token).await.expect_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_change_of_the_password_ends_every_other_sign_in() {
+    let server = Server::with(dialect("fastapi-users")).await;
+    server.user("ana").await;
+    let mine = users_token(&server, "username=ana&password=correct+horse+battery+staple").await;
+    let other = users_token(&server, "username=ana&password=correct+horse+battery+staple").await;
+    let change = "old_password=correct+horse+battery+staple&new_password=nuevo";
+    form(&server, "/users/me/change-password", Some(&mine), change).await.expect(200);
+    ask(&server, Method::GET, "/users/me", Some(&mine), Value::Null).await.expect(200);
+    post(&server, "/refresh-token", Some(&mine), Value::Null).await.expect(200);
+    ask(&server, Method::GET, "/users/me", Some(&other), Value::Null).await.expect(401);
+}
+
+#[tokio::test]
+async fn people_are_numbered_above_those_who_were_imported() {
+    let server = Server::with(dialect("django-simplejwt")).await;
+    let storage = &server.app.storage;
+    storage.accounts.raise_counter("django-simplejwt", 41).await.expect("raised");
+    let made = post(&server, "/api/register/", None, json!({ "email": "eva@example.org", "password": "x" })).await.expect(201).json();
+    assert_eq!(made, json!({ "id": 42, "email": "eva@example.org" }));
+    // Somebody whom the old service never knew gets a number when it is first shown, and keeps it.
+    server.user("ana").await;
+    for _ in 0..2 {
+        let credentials = json!({ "email": "ana@example.org", "password": PASSWORD });
+        let pair = post(&server, "/api/token/", None, credentials).await.expect(200).json();
+        assert_eq!(claims(text(&pair, "access"))["external_id"], 43);
+        let me = ask(&server, Method::GET, "/api/me/", Some(text(&pair, "access")), Value::Null).await.expect(200).json();
+        assert_eq!(me["id"], 43);
+    }
+    let found = storage.users.find(UserKey::External { source: "django-simplejwt", id: "43" }).await.expect("read").expect("known");
+    assert_eq!(found.email, "ana@example.org");
+}
+
+#[tokio::test]
+async fn failures_are_counted_with_those_of_every_other_door() {
+    let server = Server::with(dialect("flask-jwt")).await;
+    server.user("ana").await;
+    for _ in 0..10 {
+        post(&server, "/auth/sign-in", None, json!({ "email": "ANA@example.org", "password": "wrong" })).await.expect(401);
+        server.advance(3);
+    }
+    let locked = post(&server, "/auth/sign-in", None, json!({ "email": "ana@example.org", "password": PASSWORD })).await.expect(429);
+    assert!(locked.headers.contains_key(header::RETRY_AFTER) && locked.json()["msg"].is_string(), "{}", locked.body);
+    let client = server.client(json!({ "grant_types": ["password"], "response_types": [], "first_party": true })).await;
+    let credentials = [("grant_type", "password"), ("username", "ana@example.org"), ("password", PASSWORD)];
+    assert_eq!(server.token(&client, &credentials).await.status, 429);
+}
+
+#[tokio::test]
+async fn a_closed_sign_up_is_closed_here_as_well() {
+    for policy in [portero::config::SignUp::Closed, portero::config::SignUp::Invitation] {
+        let server = Server::with(|config| {
+            dialect("flask-jwt")(config);
+            config.sign_up = policy;
+        })
+        .await;
+        let form = json!({ "name": "x", "email": "eva@example.org", "password": "secret" });
+        post(&server, "/auth/sign-up", None, form).await.expect(403);
+        assert_eq!(server.app.storage.users.find(UserKey::Identifier("eva@example.org")).await.expect("read"), None);
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_in_the_audit_trail() {
+    let server = Server::with(dialect("fastapi-users")).await;
+    server.user("ana").await;
+    let token = users_token(&server, "username=ana&password=correct+horse+battery+staple").await;
+    ask(&server, Method::DELETE, "/users/ana", Some(&token), Value::Null).await.expect(403);
+    for _ in 0..50 {
+        let trail = server.app.storage.audit.recent(20).await.expect("read");
+        if trail.iter().any(|row| row.act == "user.delete" && row.result == "refused" && row.reason.as_deref() == Some("role")) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("no row: {:?}", server.app.storage.audit.recent(20).await);
+}
+
+#[tokio::test]
+async fn the_client_of_a_dialect_is_held_to_its_file_and_keeps_what_an_operator_added() {
+    let server = Server::with(dialect("flask-jwt")).await;
+    let (clients, by) = (&server.app.storage.clients, Server::operator());
+    let made = (*clients.find("flask-jwt").await.expect("read").expect("made at the start")).clone();
+    assert!(made.client.first_party && !made.client.refresh_token_rotation && !made.client.is_public());
+    let changed = portero::protocol::client::Client {
+        refresh_token_rotation: true,
+        redirect_uris: vec!["https://front.example/".to_owned()],
+        ..(*made.client).clone()
+    };
+    let record = portero::storage::durable::ClientRecord { client: std::sync::Arc::new(changed), ..made };
+    assert!(clients.update(&record, &by).await.expect("stored"));
+    portero::legacy::Dialects::open(&server.app).await.expect("it opens again");
+    let again = clients.find("flask-jwt").await.expect("read").expect("there");
+    assert_eq!((again.client.refresh_token_rotation, again.client.redirect_uris.len(), again.secrets.len()), (false, 1, 1));
+    // An operator who disabled it has switched the dialect off.
+    let off = portero::storage::durable::ClientRecord { disabled_at: Some(server.app.clock.now()), ..(*again).clone() };
+    assert!(clients.update(&off, &by).await.expect("stored"));
+    server.user("ana").await;
+    post(&server, "/auth/sign-in", None, json!({ "email": "ana@example.org", "password": PASSWORD })).await.expect(403);
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_no_denial() {
+    let server = Server::with(dialect("flask-jwt")).await;
+    server.user("ana").await;
+    let tokens = flask(&server).await;
+    server.app.storage.close().await;
+    let sign_in = json!({ "email": "ana@example.org", "password": PASSWORD });
+    let refresh = Some(text(&tokens, "refresh_token"));
+    for answer in [post(&server, "/auth/sign-in", None, sign_in).await, post(&server, "/auth/refresh", refresh, Value::Null).await] {
+        let answer = answer.expect(503);
+        assert!(answer.headers.contains_key(header::RETRY_AFTER) && answer.json()["msg"].is_string(), "{}", answer.body);
+    }
+}
