@@ -8,7 +8,7 @@ use crate::protocol::access_token::AccessClaims;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
 use crate::protocol::{refresh_token, resource, scope};
-use crate::storage::durable::{self, Act, Grant, GrantId, OpenedByCode, Proof, Rotation, User};
+use crate::storage::durable::{self, Act, Grant, GrantId, Opened, OpenedByCode, Proof, Rotation, User};
 use crate::storage::records::AuthorizationCode;
 use crate::storage::{Digest, Storage, StorageError};
 
@@ -99,12 +99,16 @@ pub fn from_password(id: GrantId, granted: SignedInByPassword<'_>, lifetimes: &L
 /// The words for every password that is not right.
 pub const WRONG_PASSWORD: &str = "The user name or password is not right";
 
-/// Opens the grant of a password sign-in.
+/// Opens the grant of somebody who signed in without a browser, by a password if there is a `proof` of one.
 ///
 /// # Errors
 /// `invalid_grant` where the password was changed, or the account disabled, since it was proved; faults of the store.
-pub async fn open(storage: &Storage, grant: &Grant, proof: &Proof, by: &Act) -> Result<(), GrantError> {
-    if storage.grants.open_proved(grant, proof, by).await? { Ok(()) } else { Err(OAuthError::invalid_grant(WRONG_PASSWORD).into()) }
+pub async fn open(storage: &Storage, grant: &Grant, proof: Option<&Proof>, by: &Act) -> Result<(), GrantError> {
+    let stands = match proof {
+        Some(proof) => storage.grants.open_proved(grant, proof, by).await?,
+        None => storage.grants.open(grant, None, by).await? == Opened::Fresh,
+    };
+    if stands { Ok(()) } else { Err(OAuthError::invalid_grant(WRONG_PASSWORD).into()) }
 }
 
 /// Opens the grant of a code, whose session must be live; the person comes with it. A replay revokes what the code had opened before.
