@@ -10,6 +10,7 @@ use openidconnect::IssuerUrl;
 use crate::accounts::attributes;
 use crate::accounts::authenticate::{Parts, Watch};
 use crate::accounts::breached::Breached;
+use crate::accounts::captcha::{self, Captcha};
 use crate::accounts::desk::{Desk, House, SignUpPolicy};
 use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Hasher, Settings};
@@ -21,7 +22,7 @@ use crate::browser::visit::Visit;
 use crate::clients::guesses::Guesses;
 use crate::clock::{Clock, Random};
 use crate::colour::Rgb;
-use crate::config::{Config, Mode, SignUp};
+use crate::config::{CaptchaProvider, Config, Mode, SignUp};
 use crate::i18n::Lang;
 use crate::keys::rotation::Policy as KeyPolicy;
 use crate::keys::{KeyError, KeyRing};
@@ -52,6 +53,8 @@ pub struct App {
     pub brand: Brand,
     pub outgoing: Outgoing,
     pub mailer: Mailer,
+    /// Whose tokens a sign-up through the API must bring; none: it needs none.
+    pub captcha: Option<Captcha>,
     /// Passwords known from breaches; none where no file of them is configured.
     pub breached: Option<Breached>,
     /// What attributes of people are held to.
@@ -108,6 +111,17 @@ fn schema(config: &Config) -> Result<attributes::Schema, AppError> {
     let Some(path) = &config.attributes_schema else { return Ok(attributes::Schema::default()) };
     let unusable = |reason| AppError::Configuration(format!("PORTERO_ATTRIBUTES_SCHEMA names {}: {reason}", path.display()));
     attributes::Schema::load(path).map_err(unusable)
+}
+
+/// The provider whose widget an app's own form shows.
+fn captcha(config: &Config) -> Option<Captcha> {
+    let provider = match config.captcha.provider {
+        CaptchaProvider::Off => return None,
+        CaptchaProvider::Turnstile => captcha::Provider::Turnstile,
+        CaptchaProvider::HCaptcha => captcha::Provider::HCaptcha,
+        CaptchaProvider::ReCaptcha => captcha::Provider::ReCaptcha,
+    };
+    config.captcha.secret.as_ref().map(|secret| Captcha::new(provider, secret.expose()))
 }
 
 /// How mail leaves, and how it looks.
@@ -184,6 +198,7 @@ impl App {
         let urls = Urls::new(&config.issuer);
         Ok(Self {
             mailer: mailer(&config, &urls, &seal)?,
+            captcha: captcha(&config),
             breached: breached(&config)?,
             attributes: schema(&config)?,
             urls,

@@ -1,5 +1,5 @@
 //! The relying party inside a development server: it signs in at this very server by authorization code and PKCE, over HTTP as any
-//! app would, and shows each message. Mounted in development only.
+//! app would, and shows each message; and the mail box of a development server. Mounted in development only.
 //!
 //! It uses nothing that an app could not use: the authorization, token, key and userinfo endpoints, and the crate `openidconnect` to judge the
 //! ID token. What it keeps between request and answer is a record of its own under a cookie of its own.
@@ -25,6 +25,7 @@ use crate::browser::layout::{Page, html, see_other, with_cookies};
 use crate::browser::visit::{Visit, clear_cookie, set_cookie};
 use crate::clients::demo::PUBLIC;
 use crate::clock::Time;
+use crate::mail::{Delivery, folder};
 use crate::outgoing::{Fetched, Outgoing};
 use crate::seal::sha256;
 use crate::storage::ephemeral::Redeemed;
@@ -37,7 +38,11 @@ const SCOPE: &str = "openid profile email";
 
 /// The pages of the demo.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route(urls::DEMO, get(show)).route(urls::DEMO_START, post(start)).route(urls::DEMO_CALLBACK, get(callback))
+    Router::new()
+        .route(urls::DEMO, get(show))
+        .route(urls::DEMO_START, post(start))
+        .route(urls::DEMO_CALLBACK, get(callback))
+        .route(urls::DEMO_MAIL, get(mail_box))
 }
 
 #[derive(Template)]
@@ -45,12 +50,18 @@ pub fn routes() -> Router<Arc<App>> {
 struct Intro<'a> {
     page: &'a Page<'a>,
     start: String,
+    mail: String,
     discovery: String,
 }
 
 async fn show(State(app): State<Arc<App>>, visit: Visit) -> Response {
     let page = app.page(&visit, None);
-    let template = Intro { start: app.urls.path(urls::DEMO_START), discovery: app.urls.absolute(urls::OPENID_CONFIGURATION), page: &page };
+    let template = Intro {
+        start: app.urls.path(urls::DEMO_START),
+        mail: app.urls.path(urls::DEMO_MAIL),
+        discovery: app.urls.absolute(urls::OPENID_CONFIGURATION),
+        page: &page,
+    };
     html(&page, StatusCode::OK, &template)
 }
 
@@ -80,6 +91,70 @@ async fn begin(app: &App, visit: &Visit) -> Result<Response, PageError> {
     let flow = DemoFlow { state, nonce, verifier, request };
     app.storage.ephemeral.put(&id, &flow, app.random.bytes()).await?;
     Ok(with_cookies(see_other(&app.urls, &flow.request), [set_cookie(&app.urls, COOKIE, &id, None)]))
+}
+
+/// How many mails the page shows.
+const NEWEST: usize = 20;
+
+/// A piece of a mail's text. A link is one of this server's own: nothing else becomes one.
+struct Piece<'a> {
+    text: &'a str,
+    is_link: bool,
+}
+
+/// A mail as the page shows it.
+struct Shown<'a> {
+    id: &'a str,
+    subject: &'a str,
+    to: &'a str,
+    date: &'a str,
+    html: &'a str,
+    pieces: Vec<Piece<'a>>,
+}
+
+#[derive(Template)]
+#[template(path = "demo_mail.html")]
+struct MailBox<'a> {
+    page: &'a Page<'a>,
+    folder: Option<String>,
+    mails: Vec<Shown<'a>>,
+}
+
+/// The mails that this server wrote into its folder.
+async fn mail_box(State(app): State<Arc<App>>, visit: Visit) -> Response {
+    let page = app.page(&visit, None);
+    let folder = match &app.mailer.delivery {
+        Delivery::Folder(folder) => Some(folder.clone()),
+        Delivery::Smtp(_) | Delivery::Nowhere => None,
+    };
+    let place = folder.clone();
+    let read = tokio::task::spawn_blocking(move || place.map_or_else(|| Ok(Vec::new()), |place| folder::newest(&place, NEWEST))).await;
+    let kept = match read {
+        Ok(Ok(kept)) => kept,
+        Ok(Err(error)) => return PageError::new(PageReason::Broken).with_detail(error.to_string()).into_response(&page),
+        Err(stopped) => return PageError::new(PageReason::Broken).with_detail(stopped.to_string()).into_response(&page),
+    };
+    let own = format!("{}/", app.urls.absolute(""));
+    let shown = kept.iter().map(|mail| Shown {
+        id: &mail.id,
+        subject: &mail.subject,
+        to: &mail.to,
+        date: &mail.date,
+        html: &mail.html,
+        pieces: mail.text.split_inclusive('\n').flat_map(|line| pieces(line, &own)).collect(),
+    });
+    let template = MailBox { folder: folder.map(|folder| folder.display().to_string()), mails: shown.collect(), page: &page };
+    html(&page, StatusCode::OK, &template)
+}
+
+/// A line of a mail: a link of ours alone on it, or text.
+fn pieces<'a>(line: &'a str, own: &str) -> Vec<Piece<'a>> {
+    let text = line.trim_end();
+    if text.starts_with(own) && !text.contains(char::is_whitespace) {
+        vec![Piece { text, is_link: true }, Piece { text: &line[text.len()..], is_link: false }]
+    } else {
+        vec![Piece { text: line, is_link: false }]
+    }
 }
 
 /// One parameter as the page shows it: name, value, and the key of what it is for.

@@ -122,6 +122,7 @@ async fn clean(app: &App) {
         ("sessions", storage.sessions.clean(now).await),
         ("attempts", storage.attempts.clean(now).await),
         ("spent", storage.spent.clean(now).await),
+        ("mails", storage.outbox.clean(now).await),
     ];
     for (what, cleaned) in cleaned {
         match cleaned {

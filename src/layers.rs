@@ -52,10 +52,9 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
 
     let shared = response.extensions_mut().remove::<Shared>();
     let sharing = if shared.is_some() { Sharing::Registered } else { sharing };
-    let methods = shared.map(|shared| shared.methods).filter(|_| method == Method::OPTIONS);
     share(&app, sharing, method == Method::OPTIONS, origin, response.headers_mut()).await;
-    if let Some(methods) = methods.filter(|_| response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_METHODS)) {
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    if let Some(shared) = shared.filter(|_| response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_METHODS)) {
+        shared.allow(response.headers_mut());
     }
     harden(&app, &context, response.headers_mut());
     let took = started.elapsed();
@@ -128,6 +127,20 @@ fn fresh_id(app: &App) -> Arc<str> {
 pub struct Shared {
     /// What a page there may ask for.
     pub methods: HeaderValue,
+    /// Headers that it may send beside the usual ones.
+    pub headers: Vec<HeaderName>,
+}
+
+impl Shared {
+    /// The answer to a preflight request that is let through already.
+    fn allow(self, headers: &mut HeaderMap) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, self.methods);
+        let names = [header::AUTHORIZATION, header::CONTENT_TYPE].into_iter().chain(self.headers);
+        let names = names.map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
+        if let Ok(names) = HeaderValue::try_from(names) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
+        }
+    }
 }
 
 /// Which origins may read an answer (Fetch standard, CORS).

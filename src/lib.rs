@@ -44,7 +44,7 @@
 //! | browser | storage seal i18n urls request colour protocol::error |
 //! | app | config clock colour urls telemetry i18n seal outgoing request protocol storage keys once mail accounts clients tokens browser |
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
-//! | web | app protocol accounts clients storage once mail browser urls i18n seal clock |
+//! | web | app protocol accounts clients storage once mail browser urls i18n seal clock request::device config::SignUp |
 //! | legacy | app config urls i18n protocol accounts clients tokens once storage clock request telemetry::metrics layers::Shared |
 //! | jobs | app keys storage tokens mail clock |
 //! | demo | app storage browser clients accounts mail outgoing urls i18n seal |

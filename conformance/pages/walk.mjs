@@ -227,6 +227,170 @@ async function walk(look_) {
   await context.close();
 }
 
+// The newest mail to an address, as the development server's own page shows it: its links by the page they lead to, and its code.
+async function mail(context, address, path) {
+  const box = await context.newPage();
+  for (let tries = 0; tries < 40; tries += 1) {
+    await box.goto(`${base}/demo/mail`);
+    const mails = await box.locator("article.panel").evaluateAll((panels) => panels.map((panel) => ({
+      to: panel.querySelector("dd").textContent.trim(),
+      links: [...panel.querySelectorAll("pre a")].map((link) => link.href),
+      text: panel.querySelector("pre").textContent,
+    })));
+    const found = mails.find((one) => one.to === address && one.links.some((link) => link.includes(path)));
+    if (found) {
+      await box.close();
+      return { link: found.links.find((link) => link.includes(path)), code: found.text.match(/: (\d{6})\n/)?.[1] };
+    }
+    await box.waitForTimeout(250);
+  }
+  throw new Error(`no mail to ${address} with a link to ${path}`);
+}
+
+// Sign-up, a forgotten password, and everything a person does with their account.
+async function account(look_) {
+  const { context, page } = await open(look_);
+  const see = (name) => look(page, name, look_);
+  const person = `p-${look_.lang}-${look_.theme}-${look_.width}-${base64url(randomBytes(4)).toLowerCase().replace(/[^a-z0-9]/g, "x")}`;
+  const email = `${person}@example.org`;
+  const secrets_ = ["seven purple lanterns drift", "forty quiet herons walking", "nine paper boats at noon"];
+  await page.goto(`${base}/account`);
+  expect(page.url().includes("/sign-in?to="), "the account page is shown to nobody");
+  await page.goto(authorize());
+  await page.click("#sign-up");
+  await see("sign-up-app");
+  await page.goto(`${base}/sign-up`);
+  await see("sign-up");
+  await page.fill("#email", "somebody");
+  await page.fill("#password", "12345678");
+  await page.click("#sign-up-submit");
+  await see("sign-up-problems");
+  expect((await page.inputValue("#email")) === "somebody" && (await page.inputValue("#password")) === "", "what was typed was not kept, or the password was");
+  await page.fill("#email", email);
+  await page.fill("#name", "Lucía Ñandú");
+  await page.fill("#username", person);
+  await page.fill("#password", secrets_[0]);
+  await page.click("#sign-up-submit");
+  await page.waitForSelector("#verify-waiting");
+  await see("verify-waiting");
+  const waiting = page.url();
+  await page.fill("#code", "000000");
+  await page.click("#verify-submit");
+  await see("verify-wrong");
+  const confirmation = await mail(context, email, "/verify-email");
+  await page.goto(confirmation.link);
+  await see("verify");
+  await page.goto(waiting);
+  await page.fill("#code", confirmation.code);
+  await page.click("#verify-submit");
+  await page.waitForSelector("#verify-done");
+  await see("verify-done");
+  await page.goto(confirmation.link);
+  await see("verify-again");
+  await page.goto(`${base}/demo/mail`);
+  await see("demo-mail");
+  await page.goto(`${base}/recover`);
+  await see("recover");
+  await page.fill("#username", person);
+  await page.click("#recover-submit");
+  await page.waitForSelector("#reset-waiting");
+  await see("reset-waiting");
+  const reset = await mail(context, email, "/recover/reset");
+  await page.goto(reset.link);
+  await see("reset");
+  await page.fill("#password", secrets_[1]);
+  await page.click("#reset-submit");
+  await page.waitForSelector("#reset-done");
+  await see("reset-done");
+  await page.goto(reset.link);
+  await see("recover-link-used");
+  await page.goto(`${base}/account`);
+  await page.fill("#username", person);
+  await page.fill("#password", secrets_[1]);
+  await page.click("#sign-in-submit");
+  await page.waitForSelector("#account-title");
+  await see("account");
+  await page.goto(authorize());
+  if (await page.locator("#consent-allow").count()) await answer(page, () => page.click("#consent-allow"));
+  await page.goto(`${base}/account`);
+  await page.fill("#name", "Lucía Ñ.");
+  await page.click("#profile-submit");
+  await see("account-saved");
+  const download = await page.request.get(`${base}/account/data`);
+  expect((await download.json()).profile.email === email, "the data is not this person's");
+  await page.goto(`${base}/.well-known/change-password`);
+  await see("account-password");
+  await page.fill("#current", "not this one at all");
+  await page.fill("#password", secrets_[2]);
+  await page.click("#change-password-submit");
+  await see("account-password-wrong");
+  await page.fill("#current", secrets_[1]);
+  await page.fill("#password", secrets_[2]);
+  await page.click("#change-password-submit");
+  await page.waitForSelector("#account-title");
+  await page.click("#change-email");
+  await see("account-email");
+  await page.fill("#email", `new-${email}`);
+  await page.fill("#current", secrets_[2]);
+  await page.click("#change-email-submit");
+  await page.waitForSelector("#email-waiting");
+  await see("account-email-waiting");
+  const change = await mail(context, `new-${email}`, "/account/email/confirm");
+  const undo = await mail(context, email, "/account/email/undo");
+  await page.goto(change.link);
+  await see("account-email-confirm");
+  await page.click("#confirm-email-submit");
+  await page.waitForSelector("#email-done");
+  await see("account-email-done");
+  await page.goto(`${base}/account/delete`);
+  await see("account-delete");
+  await page.goto(undo.link);
+  await see("account-undo");
+  await page.click("#undo-email-submit");
+  await page.waitForSelector("#undo-done");
+  await see("account-undo-done");
+  const required = await mail(context, email, "/recover/reset");
+  await page.goto(required.link);
+  await page.fill("#password", secrets_[0]);
+  await page.click("#reset-submit");
+  await page.waitForSelector("#reset-done");
+  await page.goto(`${base}/account/delete`);
+  await page.fill("#username", email);
+  await page.fill("#password", secrets_[0]);
+  await page.click("#sign-in-submit");
+  await page.fill("#current", secrets_[0]);
+  await page.click("#delete-account-submit");
+  await page.waitForSelector("#deleted");
+  await see("account-deleted");
+  await context.close();
+}
+
+// The same without script, from sign-up to the end of a session.
+async function accountWithoutScript() {
+  const { context, page } = await open({ script: false });
+  const email = `plain-${base64url(randomBytes(6)).toLowerCase().replace(/[^a-z0-9]/g, "x")}@example.org`;
+  await page.goto(authorize());
+  await page.click("#sign-up");
+  await page.fill("#email", email);
+  await page.fill("#password", "seven purple lanterns drift");
+  await page.click("#sign-up-submit");
+  const box = await open();
+  const { code } = await mail(box.context, email, "/verify-email");
+  await box.context.close();
+  await page.fill("#code", code);
+  await page.click("#verify-submit");
+  await page.click("#next");
+  await page.fill("#username", email);
+  await page.fill("#password", "seven purple lanterns drift");
+  await page.click("#sign-in-submit");
+  const { parameters } = await answer(page, () => page.click("#consent-allow"));
+  expect(parameters.has("code"), "somebody who signed up on the way did not arrive at the app");
+  await page.goto(`${base}/account`);
+  await page.click("#end-all");
+  expect(page.url().endsWith("/sign-in"), "signing out everywhere did not sign out here");
+  await context.close();
+}
+
 // Set-up of a server that has no owner: looked at, not done.
 async function setup(look_) {
   const { context, page } = await open(look_);
@@ -361,6 +525,9 @@ async function controls() {
   }
   await headers(page, `${base}/sign-in`);
   await headers(page, `${base}/setup?token=x`);
+  await headers(page, `${base}/sign-up`);
+  await headers(page, `${base}/recover/reset?handle=x`);
+  await headers(page, `${base}/verify-email?token=x`);
   await headers(page, `${base}/consent?interaction=x&mac=y`);
   await context.close();
 }
@@ -370,11 +537,13 @@ try {
     for (const theme of ["light", "dark"]) {
       for (const width of [1280, 320]) {
         await walk({ lang, theme, width });
+        if (hasDemo) await account({ lang, theme, width });
         if (setupLink) await setup({ lang, theme, width });
       }
     }
   }
   await withoutScript();
+  if (hasDemo) await accountWithoutScript();
   await byKeyboard();
   await controls();
   if (setupLink) await setUp();

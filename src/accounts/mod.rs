@@ -11,7 +11,7 @@
 //! | making accounts; what an account may hold | [`users`], [`attributes`] |
 //! | sessions in browsers | [`sessions`] |
 //! | what the operations below work with | [`desk`] |
-//! | sign-up, confirmation, invitations | [`sign_up`] |
+//! | sign-up, confirmation, invitations; the hook for widgets | [`sign_up`], [`captcha`] |
 //! | a forgotten or changed password | [`recovery`], [`breached`] |
 //! | another address, and the way back | [`address`] |
 //! | the profile and its merge patch | [`profile`], [`merge_patch`] |
@@ -25,6 +25,7 @@ pub mod administration;
 pub mod attributes;
 pub mod authenticate;
 pub mod breached;
+pub mod captcha;
 pub mod claims;
 pub mod desk;
 pub mod email;

@@ -102,6 +102,8 @@ pub struct Field {
     pub invalid: bool,
     pub optional: bool,
     pub focus: bool,
+    /// Of digits only: phones show their keys for them.
+    pub digits: bool,
 }
 
 impl Field {
@@ -119,6 +121,7 @@ impl Field {
             invalid: false,
             optional: false,
             focus: false,
+            digits: false,
         }
     }
 
@@ -166,6 +169,12 @@ impl Field {
     #[must_use]
     pub fn focus(mut self, focus: bool) -> Self {
         self.focus = focus;
+        self
+    }
+
+    #[must_use]
+    pub fn digits(mut self) -> Self {
+        self.digits = true;
         self
     }
 

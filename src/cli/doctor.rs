@@ -9,6 +9,7 @@ use super::output::{plain, print};
 use super::{Done, Failure, Global, healthcheck, host};
 use crate::clock::{Clock, Random, Time};
 use crate::config::{Config, Loaded, is_loopback};
+use crate::mail::Smtp;
 use crate::outgoing::{Fetched, Outgoing};
 use crate::seal::Seal;
 use crate::storage::{self, OpenError, Schema, Storage};
@@ -71,6 +72,7 @@ pub async fn run(global: &Global) -> Done {
     findings.extend(key_file(&loaded));
     findings.extend(stores(config, now).await);
     findings.extend(issuer(config, now).await);
+    findings.push(mail(config).await);
     findings.push(proxy(config));
     tell(global, &findings)
 }
@@ -262,6 +264,25 @@ fn judge_discovery(config: &Config, url: &Url, fetched: &Fetched) -> Finding {
             "set the same PORTERO_ISSUER everywhere",
         ),
         None => fail(CHECK, format!("{url} answers with something else than a discovery document"), "see what else listens there"),
+    }
+}
+
+/// Connects, greets and signs in; no mail is sent.
+async fn mail(config: &Config) -> Finding {
+    const CHECK: &str = "mail";
+    let advice = "see PORTERO_SMTP_URL: smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465";
+    match (&config.mail.smtp_url, &config.mail.outbox) {
+        (Some(url), _) => match Smtp::new(url.expose(), "localhost") {
+            Err(reason) => fail(CHECK, format!("{}: {reason}", url.as_masked_url()), advice),
+            Ok(smtp) => match smtp.check().await {
+                Ok(()) => ok(CHECK, format!("{} takes mail", url.as_masked_url())),
+                Err(reason) => fail(CHECK, format!("{}: {}", url.as_masked_url(), plain(&reason)), advice),
+            },
+        },
+        (None, Some(folder)) => ok(CHECK, format!("written into {}, and sent to nobody", folder.display())),
+        (None, None) => {
+            warn(CHECK, "no mail goes out: nobody can confirm an address or reset a password", "set PORTERO_SMTP_URL and PORTERO_MAIL_FROM")
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::connections;
 use crate::i18n::Lang;
 use crate::keys::KeyError;
 use crate::legacy::Dialects;
-use crate::legacy::dialect::Operation;
+use crate::legacy::dialect::{FieldName, Operation, Route};
 use crate::management::{self, Check, Management};
 use crate::protocol::client::SigningAlg;
 
@@ -148,6 +148,14 @@ fn tell_of(app: &App, dialects: &Dialects) {
         let at = if mounted.prefix.is_empty() { "/" } else { &mounted.prefix };
         tracing::info!(event = "dialect", dialect = mounted.from, at, "the old requests of {} are answered", mounted.from);
         let registers = mounted.dialect.routes.iter().any(|route| route.operation == Operation::Register);
+        let unseen = |route: &Route| route.operation == Operation::Register && !route.fields.contains_key(&FieldName::Captcha);
+        if app.captcha.is_some() && mounted.dialect.routes.iter().any(unseen) {
+            tracing::warn!(
+                event = "configuration",
+                "PORTERO_CAPTCHA is set, and the old requests of {} have no field for it",
+                mounted.from
+            );
+        }
         if registers && app.config.sign_up != SignUp::Open {
             tracing::warn!(event = "configuration", "{} registers people, and PORTERO_SIGN_UP is not open: that is refused", mounted.from);
         }

@@ -6,6 +6,7 @@
 
 mod access;
 mod brand;
+mod captcha;
 mod dialects;
 mod keys;
 mod later;
@@ -33,6 +34,7 @@ use ipnet::IpNet;
 
 pub use access::PkcePolicy;
 pub use brand::Brand;
+pub use captcha::{Captcha, CaptchaProvider};
 pub use dialects::DialectMount;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
@@ -54,7 +56,7 @@ use server::Server;
 use stores::Stores;
 
 /// Settings that are secrets: each may also be given as `…_file`, or by the service manager.
-const SECRETS: [&str; 4] = ["database_url", "redis_url", "master_key", "smtp_url"];
+const SECRETS: [&str; 5] = ["database_url", "redis_url", "master_key", "smtp_url", "captcha_secret"];
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +88,7 @@ pub struct Config {
     pub keys: Keys,
     pub mail: Mail,
     pub sign_up: SignUp,
+    pub captcha: Captcha,
     /// The JSON Schema that attributes of people are held to.
     pub attributes_schema: Option<PathBuf>,
     pub brand: Brand,
@@ -129,6 +132,7 @@ impl Default for Config {
             keys: Keys::default(),
             mail: Mail::default(),
             sign_up: SignUp::Open,
+            captcha: Captcha::default(),
             attributes_schema: None,
             brand: Brand::default(),
             log: Log::default(),
@@ -172,6 +176,7 @@ impl Config {
         let keys = Keys::read(reader);
         let mail = Mail::read(reader, development);
         let sign_up = SignUp::read(reader, development);
+        let captcha = Captcha::read(reader);
         let attributes_schema = reader.optional("attributes_schema");
         let brand = Brand::read(reader);
         let log = Log::read(reader);
@@ -187,6 +192,7 @@ impl Config {
         keys.check(reader);
         mail.check(reader, production);
         sign_up.check(reader, &mail, production);
+        captcha.check(reader);
         brand.check(reader);
         log.check(reader);
         shutdown.check(reader);
@@ -213,6 +219,7 @@ impl Config {
             keys,
             mail,
             sign_up,
+            captcha,
             attributes_schema,
             brand,
             log,

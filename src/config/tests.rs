@@ -233,6 +233,16 @@ fn people_may_sign_up_where_mail_goes_out() {
 }
 
 #[test]
+fn a_captcha_needs_its_secret_and_never_shows_it() {
+    assert_eq!(load(&[]).expect("valid").config.captcha, Captcha::default());
+    assert!(told(&[("PORTERO_CAPTCHA", "turnstile")]).contains("PORTERO_CAPTCHA_SECRET: is not set"));
+    assert!(told(&[("PORTERO_CAPTCHA", "friendly")]).contains("none of off, turnstile, hcaptcha, recaptcha"));
+    let loaded = load(&[("PORTERO_CAPTCHA", "hcaptcha"), ("PORTERO_CAPTCHA_SECRET", "geheim")]).expect("valid");
+    assert_eq!(loaded.config.captcha.provider, CaptchaProvider::HCaptcha);
+    assert!(loaded.entries.iter().all(|entry| entry.value.as_ref().is_none_or(|value| !value.contains("geheim"))));
+}
+
+#[test]
 fn names_for_later_are_known_and_idle() {
     let loaded = load(&[("PORTERO_REGISTRATION", "open")]).expect("known");
     assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts as _, RawPathParams, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, any};
 use tracing::Instrument as _;
@@ -59,8 +59,16 @@ async fn handle(app: Arc<App>, entries: &[Entry], request: Request) -> Response 
         }
     };
     // Front ends call these requests from a page of their own origin, as they called the old service.
-    response.extensions_mut().insert(Shared { methods: allow.parse().expect("methods are plain words") });
+    let headers = entries.iter().flat_map(|entry| own_headers(&entry.dialect, &entry.dialect.routes[entry.route])).collect();
+    response.extensions_mut().insert(Shared { methods: allow.parse().expect("methods are plain words"), headers });
     response
+}
+
+/// The headers of a dialect's own that a request of this route may carry.
+fn own_headers(dialect: &Dialect, route: &Route) -> Vec<HeaderName> {
+    let fields = route.fields.values().chain(route.attributes.values()).filter_map(|place| place.header.as_deref());
+    let names = fields.chain([dialect.bearer.header.as_str()]).filter_map(|name| HeaderName::try_from(name).ok());
+    names.filter(|name| *name != header::AUTHORIZATION).collect()
 }
 
 fn refuse(dialect: &Dialect, route: Option<&Route>, refused: &Refused, method: &Method) -> Response {

@@ -80,6 +80,19 @@ impl Mail {
     }
 }
 
+impl Mail {
+    /// Does it hold a code beside its link?
+    fn has_code(&self) -> bool {
+        match self {
+            Self::SignUp { code, .. }
+            | Self::VerifyEmail { code, .. }
+            | Self::ResetPassword { code, .. }
+            | Self::ChangeEmail { code, .. } => code.is_some(),
+            _ => false,
+        }
+    }
+}
+
 /// The kind of that name, for metrics and logs.
 #[must_use]
 pub(super) fn known(kind: &str) -> &'static str {
@@ -200,7 +213,10 @@ pub fn write(mail: &Mail, about: &About, lang: Lang, urls: &Urls, name: &str) ->
         lead: Vec::new(),
         link: None,
         code: None,
-        ends: mail.expires_at().map(|end| text(lang, "mail-ends", &[("time", Arg::Text(&date_time(lang, end)))])),
+        ends: mail.expires_at().map(|end| {
+            let key = if mail.has_code() { "mail-ends-both" } else { "mail-ends" };
+            text(lang, key, &[("time", Arg::Text(&date_time(lang, end)))])
+        }),
         facts: facts(about, lang),
         otherwise: String::new(),
         otherwise_link: None,

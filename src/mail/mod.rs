@@ -8,13 +8,14 @@
 //! |---|---|
 //! | the kinds of mail and what each says | [`kinds`], templates in `templates/mail` |
 //! | from words to a message | [`message`] |
-//! | SMTP, and the folder of a development server | [`delivery`] |
+//! | SMTP, and the folder of a development server | [`delivery`], [`folder`] |
 //! | tries and giving up | [`sender`] |
 //!
 //! Leaves to others: when to say something (`accounts`), what a link means (`once`). lettre is named here and nowhere else. Called by
 //! `accounts`, `jobs`, `demo`, `app` and `cli`.
 
 mod delivery;
+pub mod folder;
 mod kinds;
 mod message;
 mod sender;

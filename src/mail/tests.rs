@@ -341,8 +341,15 @@ async fn a_development_server_writes_files_for_its_owner_alone() {
     let files: Vec<_> = std::fs::read_dir(&folder.0).expect("made").map(|entry| entry.expect("an entry").path()).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     assert!(files[0].extension().is_some_and(|ending| ending == "eml"));
-    let text = readable(&std::fs::read(&files[0]).expect("readable"));
-    assert!(text.contains("Se cambió la contraseña de tu cuenta"), "{text}");
+    let kept = super::folder::newest(&folder.0, 10).expect("readable").remove(0);
+    assert_eq!((kept.to.as_str(), kept.subject.as_str()), ("ana@example.org", "Cambió tu contraseña en Café Ñandú"));
+    assert!(kept.text.contains("Se cambió la contraseña de tu cuenta en Café Ñandú.\n"), "{}", kept.text);
+    assert!(kept.html.starts_with("<!doctype html>") && kept.html.ends_with("</html>"), "{}", kept.html);
+    assert_eq!(super::folder::one(&folder.0, &kept.id), Some(kept));
+    for other in ["", "mail_1", "../mail", "mail_../../../../../../../../etc/passwd"] {
+        assert_eq!(super::folder::one(&folder.0, other), None);
+    }
+    assert!(super::folder::newest(&folder.0.join("not there"), 10).expect("empty").is_empty());
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -15,6 +15,7 @@ use portero::app::App;
 use portero::clients;
 use portero::clock::{Clock, Random};
 use portero::config::Config;
+use portero::mail::Mail;
 use portero::protocol::client::ClientMetadata;
 use portero::seal::{Seal, sha256};
 use portero::storage::durable::{Act, Actor};
@@ -29,6 +30,7 @@ pub const CALLBACK: &str = "https://app.example/cb";
 pub struct Server {
     pub app: Arc<App>,
     router: axum::Router,
+    mails: Mutex<Vec<(String, Mail)>>,
 }
 
 /// A registered client with its secret.
@@ -67,6 +69,22 @@ impl Answer {
         assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.body);
         let url = url::Url::parse(&self.location()).expect("an absolute redirect");
         url.query_pairs().into_owned().collect()
+    }
+
+    /// Where the link of that id leads.
+    #[track_caller]
+    pub fn link(&self, id: &str) -> String {
+        let tags = self.body.split("<a ").skip(1).map(|part| format!(" {}", part.split('>').next().unwrap_or(part)));
+        let tag = tags.into_iter().find(|tag| attribute(tag, "id").as_deref() == Some(id));
+        tag.and_then(|tag| attribute(&tag, "href")).unwrap_or_else(|| panic!("no link {id} in {}", self.body))
+    }
+
+    /// The first hidden field of that name.
+    #[track_caller]
+    pub fn hidden(&self, name: &str) -> String {
+        let inputs = self.body.split("<input").skip(1).map(|part| part.split('>').next().unwrap_or(part));
+        let input = inputs.into_iter().find(|input| attribute(input, "name").as_deref() == Some(name));
+        input.and_then(|input| attribute(input, "value")).unwrap_or_else(|| panic!("no field {name} in {}", self.body))
     }
 
     #[track_caller]
@@ -109,7 +127,7 @@ impl Server {
         let app = Arc::new(app);
         let dialects = portero::legacy::Dialects::open(&app).await.expect("the dialects open");
         let router = portero::router::public(&app, &dialects);
-        Self { app, router }
+        Self { app, router, mails: Mutex::default() }
     }
 
     pub fn advance(&self, seconds: i64) {
@@ -154,6 +172,31 @@ impl Server {
         let by = Self::operator();
         let created = users::create(app.storage.users.as_ref(), &app.hasher, account, fresh, app.clock.now(), &by);
         created.await.expect("the account is valid").id
+    }
+
+    /// Takes the mails that wait, as the sender would, and keeps them.
+    async fn collect(&self) {
+        let app = &self.app;
+        let claimed = app.storage.outbox.claim(1000, std::time::Duration::from_secs(3600), app.clock.now()).await.expect("read");
+        let opened = claimed.into_iter().map(|claimed| {
+            let (mail, _) = portero::mail::open(&app.seal, &claimed.mail).expect("ours");
+            (claimed.mail.to_address, mail)
+        });
+        self.mails.lock().expect("no test panics while it holds this").extend(opened);
+    }
+
+    /// The last mail to that address.
+    pub async fn mail_to(&self, address: &str) -> Mail {
+        self.collect().await;
+        let mails = self.mails.lock().expect("no test panics while it holds this");
+        mails.iter().rev().find(|(to, _)| to == address).unwrap_or_else(|| panic!("no mail to {address}")).1.clone()
+    }
+
+    /// The kinds of mail that an address got, in their order.
+    pub async fn mail_kinds(&self, address: &str) -> Vec<String> {
+        self.collect().await;
+        let mails = self.mails.lock().expect("no test panics while it holds this");
+        mails.iter().filter(|(to, _)| to == address).map(|(_, mail)| mail.kind().to_owned()).collect()
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

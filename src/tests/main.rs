@@ -1,5 +1,6 @@
 //! Whole flows over HTTP through the real router, named after what they hold to.
 
+mod account_pages;
 mod authorization_code;
 mod claims;
 mod discovery;

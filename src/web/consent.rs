@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::flow::{Open, open};
-use super::{Asked, person};
+use super::{Asked, person, sent, shown};
 use crate::app::App;
 use crate::browser::csrf;
 use crate::browser::error::{PageError, PageReason};
@@ -25,9 +25,7 @@ use crate::storage::durable::{Actor, SignedIn};
 const FORM: &str = "consent";
 
 pub async fn show(State(app): State<Arc<App>>, visit: Visit) -> Response {
-    let mut asked = Asked::new(&app, visit);
-    let outcome = page(&mut asked).await;
-    asked.finish(outcome)
+    shown(&app, visit, page).await
 }
 
 async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
@@ -38,11 +36,7 @@ async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
 }
 
 pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let Ok(visit) = Visit::from_request_parts(&mut parts, &()).await;
-    let mut asked = Asked::new(&app, visit);
-    let outcome = act(&mut asked, Request::from_parts(parts, body)).await;
-    asked.finish(outcome)
+    sent(&app, request, act).await
 }
 
 async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageError> {

@@ -58,6 +58,12 @@ impl Open {
         asked.app.urls.sign_in(&self.id, &mac(&asked.app.seal, FlowStep::SignIn, &self.id, &self.interaction.browser))
     }
 
+    /// Another page of the way to a sign-in, in this flow.
+    pub(super) fn page(&self, asked: &Asked<'_>, path: &str) -> String {
+        let given = mac(&asked.app.seal, FlowStep::SignIn, &self.id, &self.interaction.browser);
+        format!("{}?interaction={}&mac={given}", asked.app.urls.path(path), self.id)
+    }
+
     /// Writes what the person did, and leads back to the dispatcher. What another tab wrote meanwhile stays beside it; a flow that was
     /// answered meanwhile stays answered.
     pub(super) async fn go_on(mut self, asked: &Asked<'_>, did: impl Fn(&mut Interaction)) -> Result<Response, StorageError> {

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{Asked, person};
+use super::{Asked, person, shown};
 use crate::accounts::users::OWNER;
 use crate::app::App;
 use crate::browser::error::PageError;
@@ -17,9 +17,7 @@ use crate::storage::durable::User;
 use crate::urls;
 
 pub async fn show(State(app): State<Arc<App>>, visit: Visit) -> Response {
-    let mut asked = Asked::new(&app, visit);
-    let outcome = page(&mut asked).await;
-    asked.finish(outcome)
+    shown(&app, visit, page).await
 }
 
 async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
@@ -42,6 +40,7 @@ async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
                 person: user.map(Person::of),
                 sign_in: app.urls.path(urls::SIGN_IN),
                 sign_out: app.urls.path(urls::LOGOUT),
+                account: app.urls.path(urls::ACCOUNT),
                 demo,
                 discovery,
                 page: &page,
@@ -71,6 +70,7 @@ struct Home<'a> {
     person: Option<Person<'a>>,
     sign_in: String,
     sign_out: String,
+    account: String,
     demo: Option<String>,
     discovery: String,
 }

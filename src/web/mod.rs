@@ -4,39 +4,53 @@
 //! (`endpoints::authorize`); none decides the next step. What all pages share is `browser`'s; where they meet an interaction is
 //! `flow`.
 
+pub mod account;
 pub mod assets;
 pub mod consent;
 mod flow;
 pub mod home;
 pub mod preferences;
+pub mod recover;
 pub mod setup;
 pub mod sign_in;
+pub mod sign_up;
+mod simple;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{FromRequestParts as _, Request};
 use axum::http::HeaderValue;
 use axum::response::Response;
 use axum::routing::{get, post};
 
+use crate::accounts::desk::Asking;
 use crate::accounts::sessions::{self, Fresh, Lifetimes, NewSession, Started};
 use crate::app::App;
 use crate::browser::error::PageError;
+use crate::browser::form::Form;
 use crate::browser::layout::Page;
 use crate::browser::visit::Visit;
-use crate::browser::{flow as browser_flow, language, session};
+use crate::browser::{csrf, flow as browser_flow, language, session};
 use crate::clock::Time;
 use crate::i18n::Lang;
+use crate::request::device;
 use crate::storage::StorageError;
 use crate::storage::durable::{Act, Actor, Proof, SignedIn, User};
 use crate::urls;
+use flow::Open;
 
 /// Every page of this room.
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route(urls::HOME, get(home::show))
         .route(urls::SIGN_IN, get(sign_in::show).post(sign_in::submit))
+        .route(urls::SIGN_UP, get(sign_up::show).post(sign_up::submit))
+        .route(urls::VERIFY_EMAIL, get(sign_up::show_verify).post(sign_up::verify))
+        .route(urls::RECOVER, get(recover::show).post(recover::submit))
+        .route(urls::RESET, get(recover::show_reset).post(recover::reset))
+        .merge(account::routes())
         .route(urls::CONSENT, get(consent::show).post(consent::submit))
         .route(urls::SETUP, get(setup::show).post(setup::submit))
         .route(urls::PREFERENCES, post(preferences::submit))
@@ -44,6 +58,25 @@ pub fn routes() -> Router<Arc<App>> {
         .route(urls::SCRIPT, get(assets::script))
         .route(urls::ICON, get(assets::icon))
         .route(urls::LOGO, get(assets::logo))
+}
+
+/// As long as a password may be.
+const LONGEST_PASSWORD: u32 = crate::accounts::password_rules::MAX as u32;
+
+/// Answers a request for a page.
+async fn shown(app: &App, visit: Visit, page: impl AsyncFnOnce(&mut Asked<'_>) -> Result<Response, PageError>) -> Response {
+    let mut asked = Asked::new(app, visit);
+    let outcome = page(&mut asked).await;
+    asked.finish(outcome)
+}
+
+/// Answers a form.
+async fn sent(app: &App, request: Request, act: impl AsyncFnOnce(&mut Asked<'_>, Request) -> Result<Response, PageError>) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let Ok(visit) = Visit::from_request_parts(&mut parts, &()).await;
+    let mut asked = Asked::new(app, visit);
+    let outcome = act(&mut asked, Request::from_parts(parts, body)).await;
+    asked.finish(outcome)
 }
 
 /// One request for a page, and what is learnt on the way about the language to answer in.
@@ -98,6 +131,32 @@ impl<'a> Asked<'a> {
     fn act(&self, actor: Actor, client_id: Option<&str>) -> Act {
         let context = &self.visit.context;
         Act { actor, client_id: client_id.map(str::to_owned), address: context.address, request_id: context.id.to_string() }
+    }
+
+    /// Who asks for an operation on accounts, in the language of the page.
+    fn asking<'b>(&self, by: &'b Act, device: Option<&'b str>) -> Asking<'b> {
+        Asking { lang: self.page().l.lang, device, now: self.now, by }
+    }
+
+    /// The browser in words of ours.
+    fn device(&self) -> Option<String> {
+        self.visit.user_agent().as_deref().and_then(device)
+    }
+
+    /// The form token of the form `name`, which belongs to `open`.
+    fn check(&self, name: &str, open: Option<&Open>, sent: &Form) -> Result<(), PageError> {
+        let app = self.app;
+        let checked = csrf::check(&self.visit, &app.urls, &app.seal, name, open.map_or("", |open| &open.id), sent.get(csrf::FIELD));
+        checked.map_err(|error| error.with_again(self.here.clone().unwrap_or_else(|| app.urls.path(urls::HOME))))
+    }
+
+    /// The address of another page, in the same flow where there is one; `more` is added to its query.
+    fn with(&self, open: Option<&Open>, path: &str, more: &str) -> String {
+        let address = open.map_or_else(|| self.app.urls.path(path), |open| open.page(self, path));
+        match more {
+            "" => address,
+            more => format!("{address}{}{more}", if address.contains('?') { '&' } else { '?' }),
+        }
     }
 
     fn lifetimes(&self) -> Lifetimes {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::Asked;
+use super::{Asked, sent, shown};
 use crate::accounts::email::{Email, Username};
 use crate::accounts::password_rules::{self, Rules};
 use crate::accounts::users::{self, AccountError, Fresh, NewAccount, OWNER};
@@ -63,9 +63,7 @@ fn read_link(seal: &Seal, token: Option<&str>, now: Time) -> Link {
 }
 
 pub async fn show(State(app): State<Arc<App>>, visit: Visit) -> Response {
-    let mut asked = Asked::new(&app, visit);
-    let outcome = page(&mut asked).await;
-    asked.finish(outcome)
+    shown(&app, visit, page).await
 }
 
 async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
@@ -87,11 +85,7 @@ async fn still_open(asked: &Asked<'_>) -> Result<(), PageError> {
 }
 
 pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let Ok(visit) = Visit::from_request_parts(&mut parts, &()).await;
-    let mut asked = Asked::new(&app, visit);
-    let outcome = act(&mut asked, Request::from_parts(parts, body)).await;
-    asked.finish(outcome)
+    sent(&app, request, act).await
 }
 
 async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageError> {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::flow::{Open, open};
-use super::{Asked, person, until};
+use super::{Asked, LONGEST_PASSWORD, person, sent, shown, until};
 use crate::accounts::authenticate::{self, Credentials, Fault, Outcome, Refusal};
 use crate::accounts::limits::Device;
 use crate::app::App;
@@ -22,6 +22,7 @@ use crate::browser::form::{Field, Form};
 use crate::browser::layout::{Page, html, initial, see_other, shown_name, with_cookies};
 use crate::browser::visit::{Visit, set_cookie};
 use crate::browser::{csrf, flow as browser_flow};
+use crate::config::SignUp;
 use crate::protocol::interaction::{Facts, SessionFacts, Step, next_step};
 use crate::storage::durable::{Actor, Proof, SignedIn, User};
 use crate::urls;
@@ -30,15 +31,11 @@ use crate::urls;
 const SIGN_IN: &str = "sign-in";
 const CHOOSE: &str = "choose-account";
 /// The cookie by which `accounts::limits` knows a browser again.
-const DEVICE: &str = "device";
+pub(super) const DEVICE: &str = "device";
 const DEVICE_LIVES: Duration = Duration::from_secs(400 * 24 * 60 * 60);
-/// As long as a password may be.
-const LONGEST_PASSWORD: u32 = crate::accounts::password_rules::MAX as u32;
 
 pub async fn show(State(app): State<Arc<App>>, visit: Visit) -> Response {
-    let mut asked = Asked::new(&app, visit);
-    let outcome = page(&mut asked).await;
-    asked.finish(outcome)
+    shown(&app, visit, page).await
 }
 
 async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
@@ -46,7 +43,7 @@ async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
     let signed_in = asked.signed_in().await?;
     let other = asked.visit.query("other").is_some();
     match (&open, &signed_in) {
-        (None, Some(_)) => return Ok(see_other(&asked.app.urls, &asked.app.urls.path(urls::HOME))),
+        (None, Some(_)) => return Ok(see_other(&asked.app.urls, &asked.app.urls.path(back_to(asked).unwrap_or(urls::HOME)))),
         (Some(open), Some(signed_in)) if !other && offers_choice(open, signed_in) => return Ok(choose(asked, open, signed_in)),
         (Some(open), Some(signed_in)) if !other && !asks_for_a_sign_in(asked, open, signed_in) => return Ok(open.back(asked)),
         _ => {}
@@ -85,11 +82,7 @@ fn asks_for_a_sign_in(asked: &Asked<'_>, open: &Open, SignedIn { session, user }
 }
 
 pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let Ok(visit) = Visit::from_request_parts(&mut parts, &()).await;
-    let mut asked = Asked::new(&app, visit);
-    let outcome = act(&mut asked, Request::from_parts(parts, body)).await;
-    asked.finish(outcome)
+    sent(&app, request, act).await
 }
 
 async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageError> {
@@ -98,7 +91,7 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
     let sent = Form::read(request).await?;
     let open = open(asked, FlowStep::SignIn).await?;
     let signed_in = asked.signed_in().await?;
-    let again = open.as_ref().map_or_else(|| app.urls.path(urls::SIGN_IN), |open| open.here.clone());
+    let again = open.as_ref().map_or_else(|| plain(asked), |open| open.here.clone());
     asked.here.get_or_insert_with(|| again.clone());
     let id = open.as_ref().map_or("", |open| &open.id);
     let choice = sent.get("account");
@@ -173,7 +166,7 @@ async fn welcome(
     };
     let response = match open {
         Some(open) => open.go_on(asked, |interaction| interaction.signed_in = Some(session.clone())).await?,
-        None => see_other(&app.urls, &app.urls.path(urls::HOME)),
+        None => see_other(&app.urls, &app.urls.path(back_to(asked).unwrap_or(urls::HOME))),
     };
     let known = asked.visit.cookie(&app.urls, DEVICE).filter(|value| Device::known(&app.seal, &user.id, value).is_some());
     let device = match known {
@@ -181,6 +174,18 @@ async fn welcome(
         None => Some(set_cookie(&app.urls, DEVICE, &Device::cookie(&app.seal, &user.id, app.random.bytes()), Some(DEVICE_LIVES))),
     };
     Ok(with_cookies(response, [cookie].into_iter().chain(device)))
+}
+
+/// The page that sent the person here, if it is one of ours that needs somebody signed in: nobody is led anywhere else.
+fn back_to(asked: &Asked<'_>) -> Option<&'static str> {
+    let to = asked.visit.query("to")?;
+    [urls::ACCOUNT, urls::ACCOUNT_PASSWORD, urls::ACCOUNT_EMAIL, urls::ACCOUNT_DELETE].into_iter().find(|path| *path == to)
+}
+
+/// The page outside of a flow.
+fn plain(asked: &Asked<'_>) -> String {
+    let page = asked.app.urls.path(urls::SIGN_IN);
+    back_to(asked).map_or_else(|| page.clone(), |to| format!("{page}?to={}", urls::encode(to)))
 }
 
 /// What was wrong with a sign-in.
@@ -207,6 +212,8 @@ struct SignIn<'a> {
     /// Who is asked to prove again that it is them.
     again: Option<&'a str>,
     other: Option<String>,
+    sign_up: Option<String>,
+    recover: Option<String>,
     problems: Vec<(&'static str, String)>,
     wrong: bool,
     reset_required: bool,
@@ -240,7 +247,9 @@ fn form(asked: &Asked<'_>, open: Option<&Open>, again: Option<&User>, typed: &st
         _ => None,
     };
     let template = SignIn {
-        action: open.map_or_else(|| app.urls.path(urls::SIGN_IN), |open| open.here.clone()),
+        action: open.map_or_else(|| plain(asked), |open| open.here.clone()),
+        sign_up: matches!(app.config.sign_up, SignUp::Open).then(|| asked.with(open, urls::SIGN_UP, "")),
+        recover: app.config.mail.is_possible().then(|| asked.with(open, urls::RECOVER, "")),
         csrf: csrf::token_of_browser(&app.seal, &browser, SIGN_IN, open.map_or("", |open| &open.id)),
         app: open.map(Open::app),
         client: open.map(|open| &*open.client),

@@ -24,6 +24,7 @@ on_every_database!(
     an_address_is_verified_while_it_is_theirs,
     an_address_changes_once_and_comes_back,
     a_password_changes_from_the_one_that_was_proved,
+    the_grant_in_which_a_password_is_changed_goes_on,
     a_password_is_reset_once,
     a_required_reset_ends_everything,
     a_deleted_person_leaves_nothing,
@@ -341,6 +342,19 @@ async fn a_password_changes_from_the_one_that_was_proved(place: &Place) {
     let late = NewHash { hash: "$late", ..new };
     assert!(!storage.accounts.change_password("ana", &late, &[mail("m2")], at(6), &person("ana")).await.expect("answered"));
     assert_eq!((hash(&storage, "ana").await.as_str(), mails(&storage).await), ("$new", vec!["m1".to_owned()]));
+}
+
+async fn the_grant_in_which_a_password_is_changed_goes_on(place: &Place) {
+    let storage = furnished(place).await;
+    for n in [1, 2] {
+        storage.grants.open(&grant(n, None), None, &person("ana")).await.expect("opened");
+    }
+    let (revision, kept) = (ana(&storage).await.credential_revision, grant_id(1).hex());
+    let new = NewHash { hash: "$new", credential_revision: revision, keep_session: Some(&kept) };
+    assert!(storage.accounts.change_password("ana", &new, &[], at(5), &person("ana")).await.expect("done"));
+    assert_eq!(storage.sessions.find(&digest(1), IDLE, at(6)).await.expect("read"), None);
+    let revoked = async |n| storage.grants.find(&grant_id(n)).await.expect("read").expect("known").revoked_at;
+    assert_eq!((revoked(1).await, revoked(2).await), (None, Some(at(5))));
 }
 
 async fn a_password_is_reset_once(place: &Place) {

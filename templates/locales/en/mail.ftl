@@ -4,6 +4,7 @@ mail-where = From
 mail-device = Device
 mail-code = Or type this code where you were asked for it
 mail-ends = It works once, until { $time }.
+mail-ends-both = The link works once, until { $time }; the code, for 15 minutes.
 mail-foot = This mail is from { $brand }. Its links begin with { $host }; we never ask for your password by mail.
 mail-by-hand = If the button does nothing, copy this address into your browser:
 mail-verify-button = Confirm my address

@@ -4,6 +4,7 @@ mail-where = Desde
 mail-device = Dispositivo
 mail-code = O escribe este código donde te lo pidieron
 mail-ends = Sirve una sola vez, hasta el { $time }.
+mail-ends-both = El enlace sirve una sola vez, hasta el { $time }; el código, durante 15 minutos.
 mail-foot = Este correo es de { $brand }. Sus enlaces empiezan por { $host }; nunca te pedimos la contraseña por correo.
 mail-by-hand = Si el botón no hace nada, copia esta dirección en tu navegador:
 mail-verify-button = Confirmar mi correo
