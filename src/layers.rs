@@ -122,6 +122,9 @@ fn fresh_id(app: &App) -> Arc<str> {
     uuid::Builder::from_random_bytes(app.random.bytes()).into_uuid().simple().to_string().into()
 }
 
+/// What pages of other origins may read of an answer's headers, beside those that everybody may.
+const EXPOSED: &str = "WWW-Authenticate, Retry-After, X-Request-Id, ETag, Link, Location, RateLimit, RateLimit-Policy, Deprecation, Sunset";
+
 /// Put into the extensions of an answer that origins of registered clients may read, where no list of paths can know it.
 #[derive(Clone, Debug)]
 pub struct Shared {
@@ -158,7 +161,8 @@ impl Sharing {
     fn of(route: &str) -> Self {
         match route {
             urls::TOKEN | urls::USERINFO | urls::REVOKE => Self::Registered,
-            urls::JWKS => Self::Everybody,
+            urls::JWKS | urls::OPENAPI => Self::Everybody,
+            _ if route.starts_with(urls::API) && route[urls::API.len()..].starts_with('/') => Self::Registered,
             _ if route.starts_with(urls::OPENID_CONFIGURATION) || route.starts_with(urls::OAUTH_AUTHORIZATION_SERVER) => Self::Everybody,
             _ => Self::Never,
         }
@@ -179,10 +183,13 @@ async fn share(app: &App, sharing: Sharing, preflight: bool, origin: Option<Head
     };
     let Some(allowed) = allowed else { return };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, Retry-After, X-Request-Id"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     if preflight {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type"));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match"),
+        );
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }
 }
@@ -250,6 +257,8 @@ mod tests {
         assert_eq!(Sharing::of(urls::INTROSPECT), Sharing::Never);
         assert_eq!(Sharing::of(urls::TOKEN), Sharing::Registered);
         assert_eq!(Sharing::of(urls::JWKS), Sharing::Everybody);
+        assert_eq!(Sharing::of("/v1/me"), Sharing::Registered);
+        assert_eq!(Sharing::of("/v1other"), Sharing::Never);
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! | `clients` | clients as managed things |
 //! | `legacy` | old services' requests, spoken by dialects: data, not code |
 //! | `browser` | what every HTML answer needs: cookies, form tokens, language, layout |
+//! | `api` | JSON under `/v1`, and its OpenAPI document |
 //! | `web` | the pages, each beside its template |
 //! | `storage` | contracts, SQL for both databases, the short-lived store |
 //! | `app` `router` `layers` | everything put together; which path; under which layers |
@@ -45,6 +46,7 @@
 //! | app | config clock colour urls telemetry i18n seal outgoing request protocol storage keys once mail accounts clients tokens browser |
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
 //! | web | app protocol accounts clients storage once mail browser urls i18n seal clock request::device config::SignUp |
+//! | api | app protocol tokens accounts clients storage once mail keys seal urls i18n request telemetry::metrics |
 //! | legacy | app config urls i18n protocol accounts clients tokens once storage clock request telemetry::metrics layers::Shared |
 //! | jobs | app keys storage tokens mail clock |
 //! | demo | app storage browser clients accounts mail outgoing urls i18n seal |
@@ -56,19 +58,20 @@
 //!
 //! | crate | named in |
 //! |---|---|
-//! | axum | app router layers management connections browser endpoints web legacy demo tokens/bearer.rs |
+//! | axum | app router layers management connections browser endpoints web api legacy demo tokens/bearer.rs |
 //! | sqlx | storage/sql storage/mod.rs storage/durable |
 //! | redis | storage/redis.rs |
 //! | josekit | keys/jose.rs |
 //! | argon2 | accounts/password.rs |
 //! | zxcvbn | accounts/password_rules.rs |
-//! | jsonschema | accounts/attributes.rs |
+//! | jsonschema | accounts/attributes.rs api/schema.rs |
 //! | oxide_auth | protocol/machine.rs |
 //! | reqwest | outgoing |
 //! | lettre | mail |
 //! | askama | browser web demo mail |
 
 pub mod accounts;
+pub mod api;
 pub mod app;
 pub mod browser;
 pub mod cli;

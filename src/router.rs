@@ -1,37 +1,43 @@
 //! Which handler serves which path, under which layers. The whole public surface on one page.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{StatusCode, header};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
 
+use crate::api;
+use crate::api::problem::{Code, unrouted};
 use crate::app::App;
 use crate::browser::error::{PageError, PageReason};
 use crate::browser::visit::Visit;
 use crate::endpoints::{MAX_FORM, authorize, discovery, end_session, introspect, jwks, revoke, token, userinfo};
 use crate::layers;
 use crate::legacy::Dialects;
-use crate::urls;
+use crate::seal::sha256;
+use crate::urls::{self, Urls};
 use crate::{demo, web};
 
 /// The public address: protocol, pages, and in development the demo.
 pub fn public(app: &Arc<App>, dialects: &Dialects) -> Router {
-    let protocol = Router::new()
-        .route(urls::AUTHORIZE, get(authorize::start).post(authorize::start).head(no_head))
+    let (protocol, mut openapi) = protocol().split_for_parts();
+    let (operations, of_api) = api::routes(app).split_for_parts();
+    openapi.merge(of_api);
+    let protocol = protocol
         .route(urls::RESUME, get(authorize::resume).head(no_head))
-        .route(urls::TOKEN, post(token::exchange))
-        .route(urls::USERINFO, get(userinfo::userinfo).post(userinfo::userinfo))
-        .route(urls::INTROSPECT, post(introspect::introspect))
-        .route(urls::REVOKE, post(revoke::revoke))
-        .route(urls::LOGOUT, get(end_session::start).post(end_session::start).head(no_head))
-        .route(urls::JWKS, get(jwks::jwks))
-        .route(urls::OPENID_CONFIGURATION, get(discovery::discovery))
         .route(urls::OAUTH_AUTHORIZATION_SERVER, get(discovery::discovery));
-    let mut routes = protocol.merge(web::routes());
+    let mut routes = protocol.merge(operations).merge(web::routes()).merge(docs(app, &openapi));
     if app.is_development() {
         routes = routes.merge(demo::routes());
     }
@@ -56,6 +62,45 @@ pub fn public(app: &Arc<App>, dialects: &Dialects) -> Router {
         .with_state(Arc::clone(app))
 }
 
+/// What OAuth and OpenID Connect define, with what the document says of it.
+fn protocol() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(api::document::frame())
+        .routes(routes!(authorize::start).map(|route| route.post(authorize::start).head(no_head)))
+        .routes(routes!(token::exchange))
+        .routes(routes!(userinfo::userinfo).map(|route| route.post(userinfo::userinfo)))
+        .routes(routes!(introspect::introspect))
+        .routes(routes!(revoke::revoke))
+        .routes(routes!(end_session::start).map(|route| route.post(end_session::start).head(no_head)))
+        .routes(routes!(jwks::jwks))
+        .routes(routes!(discovery::discovery))
+}
+
+/// The document that `/openapi.json` and `openapi` of the command line give.
+#[must_use]
+pub fn document(urls: &Urls) -> Value {
+    let mut openapi = protocol().into_openapi();
+    openapi.merge(api::operations().into_openapi());
+    api::document::write(&openapi, urls)
+}
+
+/// What the API can do, for programs and for people. The explanation of an error is there always: answers lead to it.
+fn docs(app: &Arc<App>, openapi: &OpenApi) -> Router<Arc<App>> {
+    let rows: Vec<_> = Code::ALL.iter().map(|code| (code.as_str(), code.status(), code.title(), code.detail())).collect();
+    let routes = Router::new().route(urls::DOCS_ERRORS, get(web::docs::errors)).layer(Extension(Arc::new(rows)));
+    if !app.config.docs {
+        return routes;
+    }
+    let document = api::document::write(openapi, &app.urls);
+    let bytes = Bytes::from(document.to_string());
+    let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256(&bytes)[..12]));
+    let serve = move |headers: HeaderMap| async move { discovery::cached(&headers, bytes, &etag, Duration::from_secs(300)) };
+    let pages = Router::new()
+        .route(urls::DOCS, get(web::docs::overview))
+        .route(urls::DOCS_GROUP, get(web::docs::group))
+        .layer(Extension(Arc::new(web::docs::Reference::of(&document, &app.urls))));
+    routes.merge(pages).route(urls::REDOC, get(web::docs::moved)).route(urls::OPENAPI, get(serve))
+}
+
 /// RFC 9110 §9.2.1: HEAD is safe. Where GET issues a code or ends a session, it would not be.
 async fn no_head() -> Response {
     (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, POST")]).into_response()
@@ -71,6 +116,16 @@ async fn method_not_allowed(state: State<Arc<App>>, visit: Visit) -> Response {
 
 /// A page for a browser, JSON for everybody else.
 fn in_the_callers_form(app: &App, visit: &Visit, reason: PageReason, status: StatusCode, code: &'static str) -> Response {
+    // What an operation would answer with, too (RFC 9457).
+    let path = visit.uri.path();
+    if path
+        .strip_prefix(app.urls.base())
+        .and_then(|path| path.strip_prefix(urls::API))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    {
+        let code = if status == StatusCode::NOT_FOUND { Code::NotFound } else { Code::MethodNotAllowed };
+        return unrouted(code, visit.accept_language(), &visit.context.id, &app.urls);
+    }
     let wants_page = visit.header(&header::ACCEPT).is_some_and(|accept| accept.contains("text/html"));
     if wants_page {
         return PageError::new(reason).into_response(&app.page(visit, None));

@@ -13,6 +13,14 @@ pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 pub const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 pub const CHANGE_PASSWORD: &str = "/.well-known/change-password";
 pub const JWKS: &str = "/.well-known/jwks.json";
+/// Everything of the JSON API is below it.
+pub const API: &str = "/v1";
+pub const OPENAPI: &str = "/openapi.json";
+pub const DOCS: &str = "/docs";
+pub const DOCS_GROUP: &str = "/docs/{group}";
+/// Where the `type` of an error leads.
+pub const DOCS_ERRORS: &str = "/docs/errors";
+pub const REDOC: &str = "/redoc";
 pub const HOME: &str = "/";
 pub const SIGN_IN: &str = "/sign-in";
 pub const CONSENT: &str = "/consent";

@@ -10,6 +10,7 @@
 //! | what else is known of a person | [`claims`] |
 //! | making accounts; what an account may hold | [`users`], [`attributes`] |
 //! | sessions in browsers | [`sessions`] |
+//! | organisations | [`organizations`] |
 //! | what the operations below work with | [`desk`] |
 //! | sign-up, confirmation, invitations; the hook for widgets | [`sign_up`], [`captcha`] |
 //! | a forgotten or changed password | [`recovery`], [`breached`] |
@@ -32,6 +33,7 @@ pub mod email;
 pub mod limits;
 pub mod merge_patch;
 pub mod mine;
+pub mod organizations;
 pub mod password;
 pub mod password_rules;
 pub mod profile;

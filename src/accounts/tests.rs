@@ -17,7 +17,7 @@ use super::password_rules::{BadPassword, Rules};
 use super::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::seal::{Digest, Seal};
 use crate::storage::durable::{
-    Act, Actor, Admission, Attempts, Audit, AuditRow, ExternalId, NewUser, Refusal as Refused, User, UserKey, Users,
+    Act, Actor, Admission, Attempts, Audit, AuditFilter, AuditRow, ExternalId, NewUser, Refusal as Refused, User, UserKey, Users,
 };
 use crate::storage::ephemeral::{Ephemeral, Rule, Taken};
 use crate::storage::{Result, StorageError, Time};
@@ -171,6 +171,14 @@ impl Audit for Rows {
         self.refusals.lock().expect("refusals").push((refusal.subject.clone(), refusal.reason));
         Ok(())
     }
+    async fn looked(&self, _act: &str, _subject: Option<String>, _now: Time, _by: &Act) -> Result<()> {
+        Ok(())
+    }
+
+    async fn search(&self, _filter: &AuditFilter<'_>, _before: Option<i64>, _limit: u32) -> Result<Vec<AuditRow>> {
+        Ok(Vec::new())
+    }
+
     async fn recent(&self, _limit: u32) -> Result<Vec<AuditRow>> {
         Ok(Vec::new())
     }

@@ -13,6 +13,7 @@ mod healthcheck;
 mod host;
 mod keys;
 mod migrate;
+mod openapi;
 mod output;
 mod passwords;
 mod serve;
@@ -118,6 +119,8 @@ enum Command {
     Doctor,
     /// Ask the running server whether it is well: exit code 0 or 1
     Healthcheck(healthcheck::Healthcheck),
+    /// Print the OpenAPI document of the server's API
+    Openapi,
     /// Help for administrators
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -152,6 +155,7 @@ pub fn run() -> ExitCode {
         Command::Client(command) => block_on(client::run(&global, command)),
         Command::User(command) => block_on(user::run(&global, command)),
         Command::Keys(command) => block_on(keys::run(&global, command)),
+        Command::Openapi => openapi::run(&global),
         Command::Doctor => block_on(doctor::run(&global)),
         Command::Admin(command) => block_on(admin::run(&global, &command)),
     };

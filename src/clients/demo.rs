@@ -55,12 +55,13 @@ async fn ensure_one(
     by: &Act,
 ) -> Result<bool, ClientError> {
     let secrets: Vec<_> = secret.map(|secret| stored(seal, &client.client_id, secret, now)).into_iter().collect();
-    let record = ClientRecord { client: Arc::new(client), secrets, demo: true, disabled_at: None, created_at: now, updated_at: now };
+    let record =
+        ClientRecord { client: Arc::new(client), secrets, demo: true, disabled_at: None, revision: 0, created_at: now, updated_at: now };
     if let Some(before) = clients.find(&record.client.client_id).await? {
         let digests = |record: &ClientRecord| record.secrets.iter().map(|secret| secret.digest).collect::<Vec<_>>();
         let same = before.client == record.client && digests(&before) == digests(&record) && before.disabled_at.is_none();
         if before.demo && !same {
-            clients.update(&ClientRecord { created_at: before.created_at, ..record }, by).await?;
+            clients.update(&ClientRecord { created_at: before.created_at, revision: before.revision, ..record }, by).await?;
         }
         return Ok(before.demo);
     }

@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::protocol::client::{GrantType, MetadataError};
+use crate::protocol::client::{Client, GrantType, MetadataError};
 use crate::protocol::client_metadata::{ClientMetadata, Defaults};
 use crate::protocol::scope;
 use crate::seal::{Digest, Purpose, Seal};
-use crate::storage::durable::{Act, ClientRecord, ClientSecret, Clients};
+use crate::storage::durable::{Act, ClientRecord, ClientSecret, Clients, Saved};
 use crate::storage::{StorageError, Time};
 
 /// Before every secret, so that scanners of source code can know one.
@@ -40,6 +41,8 @@ pub enum ClientError {
     Unknown,
     #[error("this client is public: it has no secret")]
     Public,
+    #[error("this client was changed meanwhile")]
+    Stale,
     #[error(transparent)]
     Storage(StorageError),
 }
@@ -109,7 +112,8 @@ pub async fn create(
     let client = metadata.into_client(id, &defaults)?;
     let secret = (!client.is_public()).then(|| new_secret(fresh.secret));
     let secrets = secret.iter().map(|secret| stored(seal, &client.client_id, secret, now)).collect();
-    let record = ClientRecord { client: Arc::new(client), secrets, demo: false, disabled_at: None, created_at: now, updated_at: now };
+    let record =
+        ClientRecord { client: Arc::new(client), secrets, demo: false, disabled_at: None, revision: 0, created_at: now, updated_at: now };
     clients.create(&record, by).await?;
     Ok(Changed { record, secret })
 }
@@ -127,20 +131,76 @@ pub async fn update(
     now: Time,
     by: &Act,
 ) -> Result<Changed, ClientError> {
-    let before = clients.find(client_id).await?.ok_or(ClientError::Unknown)?;
-    let client = metadata.apply(&before.client)?;
-    let mut record = ClientRecord { updated_at: now, ..(*before).clone() };
+    change(clients, client_id, None, now, by, |before| {
+        let client = metadata.clone().apply(&before.client)?;
+        Ok(with_metadata(seal, before, client, fresh_secret, now))
+    })
+    .await
+}
+
+/// A merge patch (RFC 7396) of a client's metadata: members that are there are set, `null` takes one away, the others stay.
+#[derive(Clone, Copy, Debug)]
+pub struct Patch<'a> {
+    pub client_id: &'a str,
+    pub given: &'a Map<String, Value>,
+    /// Only if that is the client's revision.
+    pub expected: Option<i64>,
+    pub fresh_secret: [u8; 32],
+}
+
+/// Changes a client by a patch. `allowed` has the last word on what it was and what it is to be.
+///
+/// # Errors
+/// [`ClientError`], and that of `allowed`; nothing was changed then.
+pub async fn patch<E: From<ClientError>>(
+    clients: &dyn Clients,
+    seal: &Seal,
+    patch: &Patch<'_>,
+    allowed: impl Fn(&Client, &Client) -> Result<(), E> + Send + Sync,
+    now: Time,
+    by: &Act,
+) -> Result<Changed, E> {
+    change(clients, patch.client_id, patch.expected, now, by, |before| {
+        let client = patched(&before.client, patch.given)?;
+        allowed(&before.client, &client)?;
+        Ok(with_metadata(seal, before, client, patch.fresh_secret, now))
+    })
+    .await
+}
+
+/// RFC 7396 §2 on members of a client. Response types follow the grants where the patch names the grants alone.
+fn patched(before: &Client, given: &Map<String, Value>) -> Result<Client, ClientError> {
+    let unreadable = |error: serde_json::Error| ClientError::Metadata(MetadataError::new("metadata", error.to_string()));
+    let mut members = match serde_json::to_value(before).map_err(unreadable)? {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    if given.contains_key("grant_types") && !given.contains_key("response_types") {
+        members.remove("response_types");
+    }
+    for (name, value) in given {
+        match value {
+            Value::Null => members.remove(name),
+            value => members.insert(name.clone(), value.clone()),
+        };
+    }
+    let metadata: ClientMetadata = serde_json::from_value(Value::Object(members)).map_err(unreadable)?;
+    let defaults = defaults_for(&metadata);
+    Ok(metadata.into_client(before.client_id.clone(), &defaults)?)
+}
+
+fn with_metadata(seal: &Seal, before: &ClientRecord, client: Client, fresh_secret: [u8; 32], now: Time) -> Changed {
+    let mut record = before.clone();
     let mut secret = None;
     if client.is_public() {
         record.secrets.clear();
     } else if before.client.is_public() {
         let made = new_secret(fresh_secret);
-        record.secrets = vec![stored(seal, client_id, &made, now)];
+        record.secrets = vec![stored(seal, &client.client_id, &made, now)];
         secret = Some(made);
     }
     record.client = Arc::new(client);
-    save(clients, &record, by).await?;
-    Ok(Changed { record, secret })
+    Changed { record, secret }
 }
 
 /// Gives the client a new secret. The newest of the old ones lives on for `overlap`, so that a deployment can change over; with none, at once only the
@@ -157,21 +217,22 @@ pub async fn rotate_secret(
     now: Time,
     by: &Act,
 ) -> Result<Changed, ClientError> {
-    let before = clients.find(client_id).await?.ok_or(ClientError::Unknown)?;
-    if before.client.is_public() {
-        return Err(ClientError::Public);
-    }
-    let made = new_secret(fresh_secret);
-    let mut secrets = vec![stored(seal, client_id, &made, now)];
-    if let Some(overlap) = overlap.filter(|overlap| !overlap.is_zero()) {
-        let end = now + overlap;
-        let newest = before.secrets.iter().filter(|old| is_live(old, now)).max_by_key(|old| (old.expires_at.is_none(), old.created_at));
-        // An end that was set before is not put off.
-        secrets.extend(newest.map(|old| ClientSecret { expires_at: Some(old.expires_at.map_or(end, |set| set.min(end))), ..old.clone() }));
-    }
-    let record = ClientRecord { secrets, updated_at: now, ..(*before).clone() };
-    save(clients, &record, by).await?;
-    Ok(Changed { record, secret: Some(made) })
+    change(clients, client_id, None, now, by, |before| {
+        if before.client.is_public() {
+            return Err(ClientError::Public);
+        }
+        let made = new_secret(fresh_secret);
+        let mut secrets = vec![stored(seal, client_id, &made, now)];
+        if let Some(overlap) = overlap.filter(|overlap| !overlap.is_zero()) {
+            let end = now + overlap;
+            let newest = before.secrets.iter().filter(|old| is_live(old, now)).max_by_key(|old| (old.expires_at.is_none(), old.created_at));
+            // An end that was set before is not put off.
+            secrets
+                .extend(newest.map(|old| ClientSecret { expires_at: Some(old.expires_at.map_or(end, |set| set.min(end))), ..old.clone() }));
+        }
+        Ok(Changed { record: ClientRecord { secrets, ..before.clone() }, secret: Some(made) })
+    })
+    .await
 }
 
 /// Disables a client, so that nothing of it works, or lets it in again.
@@ -185,11 +246,43 @@ pub async fn set_disabled(
     now: Time,
     by: &Act,
 ) -> Result<ClientRecord, ClientError> {
-    let before = clients.find(client_id).await?.ok_or(ClientError::Unknown)?;
-    let disabled_at = if disabled { before.disabled_at.or(Some(now)) } else { None };
-    let record = ClientRecord { disabled_at, updated_at: now, ..(*before).clone() };
-    save(clients, &record, by).await?;
-    Ok(record)
+    let changed = change(clients, client_id, None, now, by, |before| {
+        let disabled_at = if disabled { before.disabled_at.or(Some(now)) } else { None };
+        Ok::<_, ClientError>(Changed { record: ClientRecord { disabled_at, ..before.clone() }, secret: None })
+    });
+    Ok(changed.await?.record)
+}
+
+/// How often a client may change under our hands before we give up.
+const CHANGES: usize = 5;
+
+/// Reads, changes, and writes if nobody wrote in between; else once more. With `expected`, only that revision is changed.
+async fn change<E: From<ClientError>>(
+    clients: &dyn Clients,
+    client_id: &str,
+    expected: Option<i64>,
+    now: Time,
+    by: &Act,
+    changed: impl Fn(&ClientRecord) -> Result<Changed, E> + Send + Sync,
+) -> Result<Changed, E> {
+    for _ in 0..CHANGES {
+        let before = clients.find(client_id).await.map_err(ClientError::from)?.ok_or(ClientError::Unknown)?;
+        if expected.is_some_and(|expected| expected != before.revision) {
+            return Err(ClientError::Stale.into());
+        }
+        let mut done = changed(&before)?;
+        done.record.updated_at = now;
+        match clients.update(&done.record, by).await.map_err(ClientError::from)? {
+            Saved::Done => {
+                done.record.revision += 1;
+                return Ok(done);
+            }
+            Saved::Unknown => return Err(ClientError::Unknown.into()),
+            // What was remembered of it is forgotten by now: the next read is fresh.
+            Saved::Stale => {}
+        }
+    }
+    Err(ClientError::Stale.into())
 }
 
 /// Removes a client with its consents, and revokes its grants.
@@ -233,10 +326,6 @@ fn is_live(secret: &ClientSecret, now: Time) -> bool {
 /// 256 random bits, of letters, digits, `-` and `_` only: the same in Basic credentials whether a library form-encodes them or not.
 fn new_secret(random: [u8; 32]) -> Secret {
     Secret(format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(random)))
-}
-
-async fn save(clients: &dyn Clients, record: &ClientRecord, by: &Act) -> Result<(), ClientError> {
-    if clients.update(record, by).await? { Ok(()) } else { Err(ClientError::Unknown) }
 }
 
 /// What a new client may do when nobody says: sign people in and keep them signed in, with every standard scope. A client that never acts for

@@ -1,4 +1,4 @@
-//! `trusted_proxies`, `fetch_allow`, `pkce`, `resources`, `limits`: what is let through.
+//! `trusted_proxies`, `fetch_allow`, `pkce`, `resources`, `limits`, `docs`: what is let through.
 
 use ipnet::IpNet;
 use url::Url;
@@ -29,6 +29,8 @@ pub struct Access {
     pub resources: Vec<String>,
     /// Off only for tests.
     pub limits: bool,
+    /// The documentation of the API is there for everybody to read.
+    pub docs: bool,
 }
 
 impl Access {
@@ -40,6 +42,7 @@ impl Access {
             pkce: reader.get("pkce", PkcePolicy::All),
             resources: reader.get("resources", open),
             limits: reader.get("limits", true),
+            docs: reader.get("docs", development),
         }
     }
 

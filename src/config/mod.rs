@@ -80,6 +80,8 @@ pub struct Config {
     pub resources: Vec<String>,
     /// Off only for tests.
     pub limits: bool,
+    /// `/docs` and `/openapi.json` are served.
+    pub docs: bool,
     /// Old services whose requests are answered.
     pub dialects: Vec<DialectMount>,
     pub tokens: Tokens,
@@ -125,6 +127,7 @@ impl Default for Config {
             pkce: PkcePolicy::All,
             resources: vec!["*".to_owned()],
             limits: true,
+            docs: true,
             dialects: Vec::new(),
             tokens: Tokens::default(),
             sessions: Sessions::default(),
@@ -212,6 +215,7 @@ impl Config {
             pkce: access.pkce,
             resources: access.resources,
             limits: access.limits,
+            docs: access.docs,
             dialects,
             tokens,
             sessions,

@@ -66,6 +66,9 @@ struct Asked {
 }
 
 /// The handler of a new request.
+#[utoipa::path(get, path = "/oauth2/authorize", tag = "protocol", operation_id = "authorize", summary = "Ask for a person's authorization",
+    description = "For browsers. POST takes the same as a form (RFC 6749 §3.1).", params(crate::endpoints::described::AuthorizationParameters),
+    responses((status = 303, description = "To a page, or back to the client with a code or an error."), (status = 400, description = "A page: the client cannot be told.", content_type = "text/html")))]
 pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let asked = Asked { visit: Visit::of(&parts), now: app.clock.now() };

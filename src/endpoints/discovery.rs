@@ -19,6 +19,9 @@ use crate::protocol::scope;
 use crate::urls;
 
 /// The handler of every well-known path: one document, the same members everywhere.
+#[utoipa::path(get, path = "/.well-known/openid-configuration", tag = "protocol", operation_id = "discovery", summary = "What this server can do",
+    description = "Also at /.well-known/oauth-authorization-server (RFC 8414).",
+    responses((status = 200, description = "OIDC Discovery §3.", body = Object), (status = 304, description = "You have it already.")))]
 pub async fn discovery(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let algs = app.tokens.keys.algorithms(app.clock.now());
     let kept = app.discovery.load();
@@ -51,7 +54,7 @@ fn make(app: &App, algs: Vec<SigningAlg>) -> Document {
         grant_types: &GRANTS.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
         auth_methods: &METHODS.iter().map(|method| method.name()).collect::<Vec<_>>(),
         id_token_algs: &algs,
-        scopes: scope::STANDARD,
+        scopes: &[scope::STANDARD, &[scope::ORG]].concat(),
         acr_values: app::ACR_VALUES,
         ui_locales: &crate::i18n::Lang::ALL.map(crate::i18n::Lang::tag),
     };

@@ -16,6 +16,11 @@ use crate::storage::durable::Holder;
 use crate::tokens::bearer::Access;
 
 /// The handler.
+#[utoipa::path(post, path = "/oauth2/introspect", tag = "protocol", operation_id = "introspect", summary = "Ask whether a token is good, and what it says",
+    request_body(content = crate::endpoints::described::TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "RFC 7662 §2.2.", body = Object), (status = 400, description = "See `error`.", body = crate::endpoints::described::OAuthError),
+        (status = 401, description = "The client did not authenticate.", body = crate::endpoints::described::OAuthError), (status = 503, description = "Try again in a moment.", body = crate::endpoints::described::OAuthError)),
+    security(("client" = [])))]
 pub async fn introspect(State(app): State<Arc<App>>, from: Result<FromClient, Failure>) -> Response {
     match from {
         Ok(from) => match answer(&app, &from).await {

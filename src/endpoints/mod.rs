@@ -5,6 +5,7 @@
 
 pub mod authorize;
 pub mod client_auth;
+pub mod described;
 pub mod discovery;
 pub mod end_session;
 pub mod introspect;

@@ -13,6 +13,11 @@ use crate::clock::Time;
 use crate::protocol::error::OAuthError;
 
 /// The handler.
+#[utoipa::path(post, path = "/oauth2/revoke", tag = "protocol", operation_id = "revoke", summary = "Revoke a token",
+    request_body(content = crate::endpoints::described::TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "It does not work any more, if it ever did."), (status = 400, description = "See `error`.", body = crate::endpoints::described::OAuthError),
+        (status = 401, description = "The client did not authenticate.", body = crate::endpoints::described::OAuthError), (status = 503, description = "Try again in a moment.", body = crate::endpoints::described::OAuthError)),
+    security(("client" = []), ()))]
 pub async fn revoke(State(app): State<Arc<App>>, from: Result<FromClient, Failure>) -> Response {
     let from = match from {
         Ok(from) => from,

@@ -17,6 +17,11 @@ use crate::storage::durable::Holder;
 use crate::tokens::{bearer, issue};
 
 /// The handler.
+#[utoipa::path(get, path = "/oauth2/userinfo", tag = "protocol", operation_id = "userinfo", summary = "Claims about the person whose token it is",
+    description = "The token needs the scope `openid`. POST does the same (OIDC Core §5.3.1).",
+    responses((status = 200, description = "OIDC Core §5.3.2.", body = Object), (status = 401, description = "RFC 6750 §3.1.", body = crate::endpoints::described::OAuthError),
+        (status = 403, description = "The token lacks the scope.", body = crate::endpoints::described::OAuthError)),
+    security(("bearer" = [])))]
 pub async fn userinfo(State(app): State<Arc<App>>, request: Request) -> Response {
     match answer(&app, request).await {
         Ok(claims) => json_response(StatusCode::OK, &claims),
@@ -37,7 +42,8 @@ async fn answer(app: &App, request: Request) -> Result<Value, Refused> {
     // The `claims` parameter of the request that led here, where there was one.
     let requested = requested.as_deref().and_then(|json| ClaimsRequest::parse(json).ok()).unwrap_or_default();
     let granted: Vec<String> = access.claims.scope.split(' ').map(str::to_owned).collect();
-    let mut claims = claims::for_scopes(&granted, Some(&requested.userinfo), &issue::person(user));
+    let organizations = issue::organizations(&app.storage, &user.id, &granted, Some(&requested.userinfo)).await?;
+    let mut claims = claims::for_scopes(&granted, Some(&requested.userinfo), &issue::person(user, &organizations));
     // OIDC Core §5.3.2: "The sub (subject) Claim MUST always be returned in the UserInfo Response."
     claims.insert("sub".to_owned(), Value::String(user.id.clone()));
     Ok(Value::Object(claims))

@@ -18,6 +18,8 @@ pub const SERVER_ROLES: [&str; 4] = ["owner", "user_admin", "client_admin", "aud
 /// The claim that holds a person's roles in apps. Sent when it is asked for by name.
 pub const ROLES: &str = "roles";
 
+/// The claim that holds the organisations a person belongs to. Sent for the scope of that name, or when it is asked for by name.
+pub const ORG: &str = "org";
 /// The claim that holds what a person was called in the systems they came from: an API that knows people by their old ids finds them again.
 /// Sent when it is asked for by name.
 pub const EXTERNAL_IDS: &str = "external_ids";
@@ -38,6 +40,17 @@ pub struct Person<'a> {
     pub updated_at: Time,
     pub roles: &'a [String],
     pub external_ids: &'a [ExternalId],
+    /// Read only where [`wants_organizations`] says so.
+    pub organizations: &'a [Organization],
+}
+
+/// An organisation a person belongs to, as apps are told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Organization {
+    pub id: String,
+    pub slug: String,
+    pub name: String,
+    pub roles: Vec<String>,
 }
 
 /// What another system called a person.
@@ -92,13 +105,15 @@ pub fn is_standard(claim: &str) -> bool {
 
 /// Every claim the server can send about a person, for discovery.
 pub fn supported() -> impl Iterator<Item = &'static str> {
-    STANDARD.iter().map(|(name, ..)| *name).chain([ROLES, EXTERNAL_IDS])
+    STANDARD.iter().map(|(name, ..)| *name).chain([ROLES, EXTERNAL_IDS, ORG])
 }
 
 /// The scope that stands for a claim where a person is asked for permission.
 fn scope_of(claim: &str) -> Option<&'static str> {
-    if matches!(claim, ROLES | EXTERNAL_IDS) {
-        return Some(scope::PROFILE);
+    match claim {
+        ROLES | EXTERNAL_IDS => return Some(scope::PROFILE),
+        ORG => return Some(scope::ORG),
+        _ => {}
     }
     STANDARD.iter().find(|(name, ..)| *name == claim).map(|(_, scope, _)| *scope)
 }
@@ -126,7 +141,16 @@ pub fn for_scopes(scopes: &[String], request: Option<&BTreeMap<String, Option<En
     if asked(EXTERNAL_IDS) && !person.external_ids.is_empty() {
         claims.extend(serde_json::to_value(person.external_ids).ok().map(|ids| (EXTERNAL_IDS.to_owned(), ids)));
     }
+    if wants_organizations(scopes, request) && !person.organizations.is_empty() {
+        claims.extend(serde_json::to_value(person.organizations).ok().map(|organizations| (ORG.to_owned(), organizations)));
+    }
     claims
+}
+
+/// Are the organisations of the person part of what is asked for?
+#[must_use]
+pub fn wants_organizations(scopes: &[String], request: Option<&BTreeMap<String, Option<Entry>>>) -> bool {
+    scope::contains(scopes, scope::ORG) || request.is_some_and(|request| request.contains_key(ORG))
 }
 
 /// A claim's value, if the person has one of the right type. What the account itself knows goes before what was stored beside it.
@@ -319,6 +343,7 @@ mod tests {
             updated_at: Time::from_timestamp(1_311_280_970, 0).expect("in range"),
             roles,
             external_ids: &[],
+            organizations: &[],
         }
     }
 

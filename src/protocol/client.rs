@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use super::client_metadata::{ClientMetadata, Defaults};
 use super::pkce::PkcePolicy;
@@ -13,7 +14,7 @@ use super::redirect_uri::{self, AppKind};
 use super::{resource, scope};
 
 /// `grant_types` (RFC 7591 §2). A vocabulary; what the server can do is the table `endpoints::token::GRANTS`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantType {
     AuthorizationCode,
@@ -42,7 +43,7 @@ impl GrantType {
 }
 
 /// `token_endpoint_auth_method` (RFC 7591 §2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthMethod {
     ClientSecretBasic,
@@ -69,7 +70,7 @@ impl AuthMethod {
 }
 
 /// A JWS algorithm the server signs with (RFC 7518 §3.1, RFC 8037).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub enum SigningAlg {
     RS256,
     ES256,
@@ -95,7 +96,7 @@ impl SigningAlg {
 }
 
 /// What an access token looks like to a resource server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessTokenFormat {
     /// A signed JWT (RFC 9068).
@@ -123,17 +124,23 @@ impl AccessTokenFormat {
 }
 
 /// A registered client: RFC 7591 §2 members, and Portero's own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RegisteredClient)]
 pub struct Client {
     pub client_id: String,
+    #[schema(nullable = false)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
+    #[schema(nullable = false)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_uri: Option<String>,
+    #[schema(nullable = false)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logo_uri: Option<String>,
+    #[schema(nullable = false)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_uri: Option<String>,
+    #[schema(nullable = false)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tos_uri: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -148,17 +155,20 @@ pub struct Client {
     /// The scopes the client may ask for, space-separated (RFC 7591 §2).
     pub scope: String,
     /// Used when an authorization request names none.
+    #[schema(nullable = false)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_scope: Option<String>,
     pub id_token_signed_response_alg: SigningAlg,
     pub access_token_signed_response_alg: SigningAlg,
     pub access_token_format: AccessTokenFormat,
     /// Seconds (OIDC Registration §2).
+    #[schema(nullable = false)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_max_age: Option<u64>,
     #[serde(default)]
     pub require_auth_time: bool,
     /// Its own switch for PKCE; where there is none, the deployment's policy decides ([`Client::requires_pkce`]).
+    #[schema(nullable = false)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_pkce: Option<bool>,
     /// Belongs to whoever runs the server: no consent page, may hold the password grant.

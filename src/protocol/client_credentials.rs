@@ -15,7 +15,7 @@ pub fn granted_scope(client: &Client, asked: Option<&str>) -> Result<Vec<String>
     let set = machine::client_credentials(&CredentialsFacts { client_id: &client.client_id, scope: asked }, |asked| {
         let registered = scope::parse(&client.scope)?;
         let wanted = scope::parse(asked.or(client.default_scope.as_deref()).unwrap_or(&client.scope))?;
-        let own = |name: &String| scope::contains(&registered, name) && !scope::STANDARD.contains(&name.as_str());
+        let own = |name: &String| scope::contains(&registered, name) && !scope::is_personal(name);
         ordered = wanted.into_iter().filter(own).collect();
         Ok(scope::join(&ordered))
     })?;

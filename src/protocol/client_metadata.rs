@@ -4,12 +4,13 @@
 //! the password grant, …) is for `clients` to take out before. Called by `clients` for command line, files and later registration.
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::client::{AccessTokenFormat, AuthMethod, Client, GrantType, MetadataError, RESPONSE_TYPE, SigningAlg};
 
 /// RFC 7591 §2: "The authorization server MUST ignore any client metadata sent by the client that it does not understand". A member
 /// that is `null` counts as absent; in a change, an empty text or list takes a member away.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ClientMetadata {
     pub client_name: Option<String>,

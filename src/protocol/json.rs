@@ -1,6 +1,6 @@
 //! JSON in which no member stands twice, at any depth: what two readers would read differently is not read at all.
 //!
-//! RFC 7519 §4: "The Claim Names within a JWT Claims Set MUST be unique". Called by `claims` and `id_token`.
+//! RFC 7519 §4: "The Claim Names within a JWT Claims Set MUST be unique". Called by `claims`, `id_token` and the bodies of the JSON API.
 
 use std::fmt;
 
@@ -8,7 +8,8 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Value};
 
 /// The object in `text`; none for anything else, too deep (128) or with a repeated member.
-pub(super) fn object(text: &[u8]) -> Option<Map<String, Value>> {
+#[must_use]
+pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
     match serde_json::from_slice::<Unique>(text) {
         Ok(Unique(Value::Object(members))) => Some(members),
         _ => None,

@@ -32,7 +32,7 @@ pub mod error;
 pub mod id_token;
 pub mod interaction;
 pub mod introspection;
-mod json;
+pub mod json;
 pub mod logout;
 mod machine;
 pub mod metadata;

@@ -17,6 +17,28 @@ pub const OFFLINE_ACCESS: &str = "offline_access";
 /// The scopes that OIDC Core §5.4 and §11 give a meaning. They are about a person.
 pub const STANDARD: &[&str] = &[OPENID, PROFILE, EMAIL, ADDRESS, PHONE, OFFLINE_ACCESS];
 
+/// Asks for the organisations a person belongs to: claim `org`.
+pub const ORG: &str = "org";
+
+pub const ACCOUNT: &str = "account";
+pub const USERS_READ: &str = "users:read";
+pub const USERS_WRITE: &str = "users:write";
+pub const CLIENTS_READ: &str = "clients:read";
+pub const CLIENTS_WRITE: &str = "clients:write";
+pub const ORGANIZATIONS_READ: &str = "organizations:read";
+pub const ORGANIZATIONS_WRITE: &str = "organizations:write";
+pub const AUDIT_READ: &str = "audit:read";
+
+/// The scopes of the JSON API of this server.
+pub const API: &[&str] =
+    &[ACCOUNT, USERS_READ, USERS_WRITE, CLIENTS_READ, CLIENTS_WRITE, ORGANIZATIONS_READ, ORGANIZATIONS_WRITE, AUDIT_READ];
+
+/// Is it about a person, so that a client that acts for itself can have nothing of it?
+#[must_use]
+pub fn is_personal(name: &str) -> bool {
+    STANDARD.contains(&name) || name == ORG || name == ACCOUNT
+}
+
 const MAX_LENGTH: usize = 4096;
 
 /// The scopes of a `scope` parameter: in the order of the request, each once.

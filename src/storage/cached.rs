@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use moka::sync::Cache;
 
-use super::durable::{Act, ClientRecord, Clients};
+use super::durable::{Act, ClientRecord, Clients, Saved};
 use super::{Result, Time};
 
 /// How many clients are kept; of more, the least used go.
@@ -73,7 +73,7 @@ impl Clients for CachedClients {
         self.inner.create(record, by).await
     }
 
-    async fn update(&self, record: &ClientRecord, by: &Act) -> Result<bool> {
+    async fn update(&self, record: &ClientRecord, by: &Act) -> Result<Saved> {
         let _afterwards = Afterwards(self);
         self.inner.update(record, by).await
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::memory::Memory;
 use super::{Digest, Result, StorageError, Time};
 use crate::seal::{Purpose, Seal};
 
@@ -94,12 +95,14 @@ impl<T> Opened<T> {
 pub struct Records {
     pub store: Arc<dyn Ephemeral>,
     seal: Seal,
+    /// Counts for [`Records::throttle`] while the store does not answer.
+    local: Arc<Memory>,
 }
 
 impl Records {
     #[must_use]
     pub fn new(store: Arc<dyn Ephemeral>, seal: Seal) -> Self {
-        Self { store, seal }
+        Self { store, seal, local: Arc::default() }
     }
 
     fn key<T: Record>(&self, id: &str) -> String {
@@ -135,6 +138,30 @@ impl Records {
 
     fn list_key<T: Record>(&self, owner: &str) -> String {
         format!("{}-of:{}", T::PREFIX, self.digest(owner).hex())
+    }
+
+    /// The same, if nothing is there yet.
+    pub async fn put_new<T: Record>(&self, id: &str, value: &T, nonce: [u8; 24]) -> Result<bool> {
+        let key = self.key::<T>(id);
+        self.store.put_new(&key, self.close(&key, &fresh(value)?, nonce), T::LIFETIME).await
+    }
+
+    /// Replaces a value that is there, keeps its expiry, and answers the one before: of parallel callers exactly one sees that one.
+    pub async fn exchange<T: Record>(&self, id: &str, value: &T, nonce: [u8; 24]) -> Result<Option<T>> {
+        let key = self.key::<T>(id);
+        let before = self.store.swap(&key, self.close(&key, &fresh(value)?, nonce)).await?;
+        Ok(before.and_then(|sealed| self.open::<T>(&key, &sealed)).map(|opened| opened.value))
+    }
+
+    /// A general limit: where the store does not answer, this process counts by itself. Never for what must fail closed, such as sign-in.
+    pub async fn throttle(&self, key: &str, rule: &Rule, now: Time) -> Taken {
+        match self.store.take(key, rule, now).await {
+            Ok(taken) => taken,
+            Err(fault) => {
+                tracing::warn!(%fault, "a limit is counted in this process alone");
+                self.local.take(key, rule, now).await.unwrap_or(Taken::Admitted { remaining: 0 })
+            }
+        }
     }
 
     pub async fn get<T: Record>(&self, id: &str) -> Result<Option<T>> {

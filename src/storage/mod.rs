@@ -23,7 +23,9 @@ pub use crate::seal::Digest;
 pub use open::{OpenError, Schema, StorageOptions, is_there, migrate, pending};
 
 use cached::CachedClients;
-use durable::{Accounts, Attempts, Audit, Clients, Consents, Grants, Outbox, Revisions, Sessions, SigningKeys, Spent, Users};
+use durable::{
+    Accounts, Attempts, Audit, Clients, Consents, Grants, Organizations, Outbox, Revisions, Sessions, SigningKeys, Spent, Users,
+};
 use ephemeral::Records;
 
 pub type Result<T> = std::result::Result<T, StorageError>;
@@ -64,6 +66,7 @@ pub struct Storage {
     pub attempts: Arc<dyn Attempts>,
     pub spent: Arc<dyn Spent>,
     pub audit: Arc<dyn Audit>,
+    pub organizations: Arc<dyn Organizations>,
     pub outbox: Arc<dyn Outbox>,
     pub revisions: Arc<dyn Revisions>,
     pub ephemeral: Records,

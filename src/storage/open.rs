@@ -117,6 +117,7 @@ impl Storage {
             attempts: sql.clone(),
             spent: sql.clone(),
             audit: sql.clone(),
+            organizations: sql.clone(),
             outbox: sql.clone(),
             revisions: sql.clone(),
             ephemeral,

@@ -25,6 +25,7 @@ records! {
     AuthorizationCode: "code", 10 * 60;
     Interaction:       "flow", 60 * 60;
     DemoFlow:          "demo", 15 * 60;
+    Repeatable:        "repeat", 24 * 60 * 60;
     MailedCode:        "mailed", 20 * 60;
     OneTimeToken:      "once", 25 * 60 * 60;
 }
@@ -80,6 +81,28 @@ pub struct DemoFlow {
     pub verifier: String,
     /// The authorization request as it was sent.
     pub request: String,
+}
+
+/// A request that creates something, under the client's own key: comes it again, it is answered and not done again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeatable {
+    /// Digest of the body, hex.
+    pub fingerprint: String,
+    pub started_at: Time,
+    pub answer: Answered,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answered {
+    NotYet,
+    /// The key is free again.
+    Refused,
+    With {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: String,
+    },
 }
 
 /// A six-digit code that was sent by mail, under the handle of whoever asked for it.

@@ -155,6 +155,11 @@ impl Server {
 
     /// A person with a password.
     pub async fn user(&self, name: &str) -> String {
+        self.person(name, &[]).await
+    }
+
+    /// The same with roles.
+    pub async fn person(&self, name: &str, roles: &[&str]) -> String {
         let app = &self.app;
         let email = format!("{name}@example.org");
         let account = NewAccount {
@@ -163,7 +168,7 @@ impl Server {
             username: Some(name),
             name: Some("A. Person"),
             locale: None,
-            roles: Vec::new(),
+            roles: roles.iter().map(|&role| role.to_owned()).collect(),
             claims: serde_json::Map::new(),
             password: Some(PASSWORD),
             ..NewAccount::default()
@@ -282,6 +287,21 @@ pub async fn replicas() -> Option<[Arc<Server>; 2]> {
         servers.push(Arc::new(server));
     }
     servers.try_into().ok()
+}
+
+/// All at once; the answers in order.
+pub async fn all<T>(work: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut pending: Vec<_> = work.into_iter().map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|context| {
+        for (work, done) in pending.iter_mut().filter(|(_, done)| done.is_none()) {
+            if let std::task::Poll::Ready(value) = work.as_mut().poll(context) {
+                *done = Some(value);
+            }
+        }
+        if pending.iter().all(|(_, done)| done.is_some()) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    pending.into_iter().filter_map(|(_, done)| done).collect()
 }
 
 pub fn form_encode(fields: &[(&str, &str)]) -> String {

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use portero::config::{Config, DialectMount};
-use portero::storage::durable::UserKey;
+use portero::storage::durable::{Saved, UserKey};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, PASSWORD, Server, claims};
@@ -203,13 +203,13 @@ async fn the_client_of_a_dialect_is_held_to_its_file_and_keeps_what_an_operator_
         ..(*made.client).clone()
     };
     let record = portero::storage::durable::ClientRecord { client: std::sync::Arc::new(changed), ..made };
-    assert!(clients.update(&record, &by).await.expect("stored"));
+    assert_eq!(clients.update(&record, &by).await.expect("stored"), Saved::Done);
     portero::legacy::Dialects::open(&server.app).await.expect("it opens again");
     let again = clients.find("flask-jwt").await.expect("read").expect("there");
     assert_eq!((again.client.refresh_token_rotation, again.client.redirect_uris.len(), again.secrets.len()), (false, 1, 1));
     // An operator who disabled it has switched the dialect off.
     let off = portero::storage::durable::ClientRecord { disabled_at: Some(server.app.clock.now()), ..(*again).clone() };
-    assert!(clients.update(&off, &by).await.expect("stored"));
+    assert_eq!(clients.update(&off, &by).await.expect("stored"), Saved::Done);
     server.user("ana").await;
     post(&server, "/auth/sign-in", None, json!({ "email": "ana@example.org", "password": PASSWORD })).await.expect(403);
 }

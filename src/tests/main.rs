@@ -1,6 +1,11 @@
 //! Whole flows over HTTP through the real router, named after what they hold to.
 
 mod account_pages;
+mod api;
+mod api_accounts;
+mod api_clients;
+mod api_document;
+mod api_organizations;
 mod authorization_code;
 mod claims;
 mod discovery;

@@ -1,5 +1,6 @@
 //! RFC 6749 §6, RFC 9700 §4.14: rotation, the retry of a lost answer, reuse, the lives of a grant.
 
+use portero::storage::durable::Saved;
 use serde_json::{Value, json};
 
 use crate::harness::{Browser, Flow, Server, TestClient, claims};
@@ -180,7 +181,7 @@ async fn a_scope_taken_from_the_client_is_gone_with_the_next_refresh() {
     let mut record = (*server.app.storage.clients.find(&client.id).await.expect("store").expect("there")).clone();
     let narrower = portero::protocol::client::Client { scope: "openid profile".to_owned(), ..(*record.client).clone() };
     record.client = std::sync::Arc::new(narrower);
-    assert!(server.app.storage.clients.update(&record, &Server::operator()).await.expect("stored"));
+    assert_eq!(server.app.storage.clients.update(&record, &Server::operator()).await.expect("stored"), Saved::Done);
     let second = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
     assert_eq!(second["scope"], "openid profile");
 }

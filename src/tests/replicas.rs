@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portero::storage::durable::Saved;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
@@ -142,7 +143,7 @@ async fn a_client_disabled_on_one_replica_is_refused_by_the_other_within_a_secon
     let jobs = tokio::spawn(portero::jobs::run(Arc::clone(&two.app), stopped));
     let mut record = (*one.app.storage.clients.find(&client.id).await.expect("store").expect("there")).clone();
     record.disabled_at = Some(one.app.clock.now());
-    assert!(one.app.storage.clients.update(&record, &Server::operator()).await.expect("stored"));
+    assert_eq!(one.app.storage.clients.update(&record, &Server::operator()).await.expect("stored"), Saved::Done);
     tokio::time::sleep(std::time::Duration::from_millis(1000)).await;
     two.token(&TestClient { ..client }, &grant).await.expect_error(401, "invalid_client");
     stop.send(true).expect("the job listens");

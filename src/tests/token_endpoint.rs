@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use portero::storage::durable::Saved;
 use serde_json::json;
 
 use crate::harness::{Browser, Flow, PASSWORD, Server, TestClient, claims, form_encode};
@@ -215,7 +216,7 @@ async fn a_disabled_client_and_its_tokens_are_dead() {
     let tokens = Browser::new(&server).tokens(&client, &Flow::new(&client), "ana").await;
     let mut record = (*server.app.storage.clients.find(&client.id).await.expect("store").expect("there")).clone();
     record.disabled_at = Some(server.app.clock.now());
-    assert!(server.app.storage.clients.update(&record, &Server::operator()).await.expect("stored"));
+    assert_eq!(server.app.storage.clients.update(&record, &Server::operator()).await.expect("stored"), Saved::Done);
     server.refresh(&client, tokens["refresh_token"].as_str().expect("one")).await.expect_error(401, "invalid_client");
     assert_eq!(server.bearer("/oauth2/userinfo", tokens["access_token"].as_str().expect("one")).await.status, 401);
     assert_eq!(server.introspect(&api, tokens["access_token"].as_str().expect("one")).await, json!({ "active": false }));

@@ -7,14 +7,16 @@ use super::{Tokens, opaque, refresh};
 use crate::clock::{Random, Time};
 use crate::keys::SigningKey;
 use crate::protocol::access_token::{self, AccessClaims, Audience};
-use crate::protocol::claims::{self, Person};
+use crate::protocol::claims::{self, Entry, Organization, Person};
 use crate::protocol::client::{AccessTokenFormat, Client, SigningAlg};
 use crate::protocol::id_token::{self, IdTokenFacts};
 use crate::protocol::{introspection, scope};
-use crate::storage::durable::{Grant, User};
+use crate::storage::durable::{Grant, Membership, User};
+use crate::storage::{Storage, StorageError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +42,8 @@ pub struct Authorization<'a> {
     pub refresh: Option<u32>,
     /// The session these tokens name. A grant that outlives its session names it only at first.
     pub sid: Option<&'a str>,
+    /// The organisations of the person, where they are part of the answer.
+    pub organizations: &'a [Organization],
     /// What is not as usual about the access token.
     pub access: OwnAccess,
 }
@@ -54,23 +58,26 @@ pub struct OwnAccess {
 }
 
 /// A token response (RFC 6749 §5.1).
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct TokenResponse {
     pub access_token: String,
     pub token_type: &'static str,
     pub expires_in: u64,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
     /// RFC 6749 §3.3 has no empty scope.
+    #[schema(required = false)]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub scope: String,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
 }
 
 /// The person behind a user record, as the rules about claims see them.
 #[must_use]
-pub fn person(user: &User) -> Person<'_> {
+pub fn person<'a>(user: &'a User, organizations: &'a [Organization]) -> Person<'a> {
     Person {
         sub: &user.id,
         email: &user.email,
@@ -82,7 +89,27 @@ pub fn person(user: &User) -> Person<'_> {
         updated_at: user.updated_at,
         roles: &user.roles,
         external_ids: &user.external,
+        organizations,
     }
+}
+
+/// The organisations of a person, where the scopes or a `claims` parameter ask for them; nothing is read otherwise.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn organizations(
+    storage: &Storage,
+    user_id: &str,
+    scopes: &[String],
+    asked: Option<&BTreeMap<String, Option<Entry>>>,
+) -> Result<Vec<Organization>, StorageError> {
+    if !claims::wants_organizations(scopes, asked) {
+        return Ok(Vec::new());
+    }
+    let found = storage.organizations.of_person(user_id).await?;
+    let organization =
+        |found: Membership| Organization { id: found.organization_id, slug: found.slug, name: found.name, roles: found.roles };
+    Ok(found.into_iter().map(organization).collect())
 }
 
 impl Tokens {
@@ -159,7 +186,7 @@ impl Tokens {
         now: Time,
     ) -> Result<String, MintError> {
         let requested = grant.claims.as_deref().and_then(|json| claims::ClaimsRequest::parse(json).ok()).unwrap_or_default();
-        let person = person(user);
+        let person = person(user, granted.organizations);
         let scopes: &[String] = if granted.client.claims_in_id_token { granted.scope } else { &[] };
         let extra: Map<String, Value> = claims::for_scopes(scopes, Some(&requested.id_token), &person);
         let amr: Vec<&str> = grant.amr.split_whitespace().collect();

@@ -159,6 +159,15 @@ fn line(page: &Page<'_>, scope: &str) -> Line {
         "email" => ("mail", "consent-scope-email"),
         "phone" => ("phone", "consent-scope-phone"),
         "address" => ("place", "consent-scope-address"),
+        "org" => ("person", "consent-scope-org"),
+        "account" => ("key", "consent-scope-account"),
+        "users:read" => ("person", "consent-scope-users-read"),
+        "users:write" => ("person", "consent-scope-users-write"),
+        "clients:read" => ("link", "consent-scope-clients-read"),
+        "clients:write" => ("link", "consent-scope-clients-write"),
+        "organizations:read" => ("person", "consent-scope-organizations-read"),
+        "organizations:write" => ("person", "consent-scope-organizations-write"),
+        "audit:read" => ("card", "consent-scope-audit-read"),
         "offline_access" => {
             let hint = Some(page.l.t("consent-scope-offline-hint"));
             return Line { icon: "link", text: page.l.t("consent-scope-offline"), hint, is_known: true };

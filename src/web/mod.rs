@@ -7,6 +7,7 @@
 pub mod account;
 pub mod assets;
 pub mod consent;
+pub mod docs;
 mod flow;
 pub mod home;
 pub mod preferences;

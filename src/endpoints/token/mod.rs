@@ -19,13 +19,14 @@ use tracing::Instrument as _;
 use super::client_auth::FromClient;
 use super::{Failure, json_response};
 use crate::app::App;
+use crate::protocol::claims::ClaimsRequest;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::params::Params;
 use crate::protocol::resource;
 use crate::storage::durable::{Grant as StoredGrant, Refusal, User};
 use crate::telemetry::metrics;
-use crate::tokens::issue::{Authorization, OwnAccess};
+use crate::tokens::issue::{self, Authorization, OwnAccess, TokenResponse};
 
 /// Every grant the server knows: what discovery lists, what a client may register, what `unsupported_grant_type` is decided from.
 pub static GRANTS: &[&dyn Grant] =
@@ -51,6 +52,11 @@ pub trait Grant: Sync {
 }
 
 /// The handler.
+#[utoipa::path(post, path = "/oauth2/token", tag = "protocol", operation_id = "token", summary = "Get tokens",
+    request_body(content = crate::endpoints::described::TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "RFC 6749 §5.1.", body = TokenResponse), (status = 400, description = "See `error`.", body = crate::endpoints::described::OAuthError),
+        (status = 401, description = "The client did not authenticate.", body = crate::endpoints::described::OAuthError), (status = 503, description = "Try again in a moment.", body = crate::endpoints::described::OAuthError)),
+    security(("client" = []), ()))]
 pub async fn exchange(State(app): State<Arc<App>>, from: Result<FromClient, Failure>) -> Response {
     let from = match from {
         Ok(from) => from,
@@ -95,6 +101,13 @@ async fn answer(app: &App, from: &FromClient, grant: &dyn Grant) -> Result<Respo
     // A key of the client's algorithm may be new, or not made yet: looked for before anything is spent.
     app.ensure_keys(&from.client, &from.act()).await.map_err(|error| Failure::Fault(error.to_string()))?;
     let redeemed = grant.redeem(app, from).await?;
+    let organizations = match &redeemed.person {
+        Some((user, grant)) => {
+            let asked = grant.claims.as_deref().and_then(|json| ClaimsRequest::parse(json).ok()).unwrap_or_default();
+            issue::organizations(&app.storage, &user.id, &redeemed.scope, Some(&asked.id_token)).await?
+        }
+        None => Vec::new(),
+    };
     let response = app.tokens.issue(
         &Authorization {
             client: &from.client,
@@ -103,6 +116,7 @@ async fn answer(app: &App, from: &FromClient, grant: &dyn Grant) -> Result<Respo
             resource: &redeemed.resource,
             refresh: redeemed.refresh,
             sid: redeemed.sid.as_deref(),
+            organizations: &organizations,
             access: OwnAccess::default(),
         },
         &app.random,

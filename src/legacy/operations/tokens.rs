@@ -106,7 +106,8 @@ async fn minted(call: &Call<'_>, client: &Client, user: &User, grant: &Grant, sc
     // No access token outlives its sign-in.
     let lifetime: Duration = usual.min(left);
     let access = OwnAccess { lifetime: Some(lifetime), external_id: Some(call.id_of(user).await?) };
-    let authorization = Authorization { client, person: Some((user, grant)), scope, resource: &[], refresh, sid: None, access };
+    let authorization =
+        Authorization { client, person: Some((user, grant)), scope, resource: &[], refresh, sid: None, organizations: &[], access };
     let tokens = call.app.tokens.issue(&authorization, &call.app.random, call.now).map_err(|error| match error {
         MintError::NoKey(_) => {
             tracing::error!(event = "fault", detail = %error, "no tokens were made");

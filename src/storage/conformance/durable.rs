@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::cached::CachedClients;
 use super::super::durable::keys::Only;
-use super::super::durable::{Admission, Clients, Refusal, StoredKey};
+use super::super::durable::{Admission, AuditFilter, Clients, Refusal, Saved, StoredKey};
 use super::super::{OpenError, Schema, Storage, StorageError, StorageOptions, migrate, pending};
 use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, person, seal, trail};
 
@@ -21,6 +21,7 @@ on_every_database!(
     an_attempt_is_forgotten_or_withdrawn,
     old_attempts_are_removed,
     repeated_refusals_are_counted,
+    the_trail_is_searched,
     the_schema_is_made_once_and_checked,
     two_replicas_migrate_at_once,
 );
@@ -38,9 +39,11 @@ async fn clients_are_made_changed_and_deleted(place: &Place) {
     changed.secrets.clear();
     changed.disabled_at = Some(at(10));
     changed.updated_at = at(10);
-    assert!(storage.clients.update(&changed, &operator()).await.expect("done"));
+    assert_eq!(storage.clients.update(&changed, &operator()).await.expect("done"), Saved::Done);
+    changed.revision += 1;
     assert_eq!(storage.clients.find("web").await.expect("read").as_deref(), Some(&changed));
-    assert!(!storage.clients.update(&client("unknown"), &operator()).await.expect("unknown"));
+    assert_eq!(storage.clients.update(&made, &operator()).await.expect("read"), Saved::Stale, "made from what it was before");
+    assert_eq!(storage.clients.update(&client("unknown"), &operator()).await.expect("read"), Saved::Unknown);
     assert_eq!(trail(&storage, 1).await, ["client.update operator client:web done - 1"]);
 
     storage.consents.allow("ana", "app", "openid", at(10), &person("ana")).await.expect("done");
@@ -81,12 +84,13 @@ async fn origins_follow_the_redirect_uris_of_enabled_clients(place: &Place) {
         redirect_uris: vec!["https://spa.example/cb".to_owned(), "https://spa.example/other".to_owned(), "com.example.app:/cb".to_owned()],
         ..(*one.client).clone()
     });
-    assert!(storage.clients.update(&one, &operator()).await.expect("known"));
+    assert_eq!(storage.clients.update(&one, &operator()).await.expect("done"), Saved::Done);
+    one.revision += 1;
     assert!(known("https://spa.example").await && known("https://app.example").await);
     assert!(storage.clients.delete("two", at(5), &operator()).await.expect("known"));
     assert!(!known("https://app.example").await);
     one.disabled_at = Some(at(6));
-    assert!(storage.clients.update(&one, &operator()).await.expect("known"));
+    assert_eq!(storage.clients.update(&one, &operator()).await.expect("done"), Saved::Done);
     assert!(!known("https://spa.example").await);
 }
 
@@ -280,8 +284,38 @@ async fn repeated_refusals_are_counted(place: &Place) {
     assert_eq!(trail(&storage, 2).await.len(), 2);
 }
 
+async fn the_trail_is_searched(place: &Place) {
+    let storage = furnished(place).await;
+    let refusal = Refusal { act: "sign_in", subject: Some("user:ana".to_owned()), reason: "wrong_password" };
+    storage.audit.refuse(&refusal, at(100), &person("ana")).await.expect("done");
+    for now in [120, 125] {
+        storage.audit.looked("users.list", None, at(now), &operator()).await.expect("done");
+    }
+    let search = async |filter: AuditFilter<'_>, before: Option<i64>| {
+        let rows = storage.audit.search(&filter, before, 2).await.expect("read");
+        rows.into_iter().map(|row| (row.id, format!("{} {}", row.act, row.count))).collect::<Vec<_>>()
+    };
+    let acts = async |filter: AuditFilter<'_>| search(filter, None).await.into_iter().map(|(_, act)| act).collect::<Vec<_>>();
+    let none = AuditFilter::default();
+    let first = search(none, None).await;
+    assert_eq!(first.iter().map(|(_, act)| act.as_str()).collect::<Vec<_>>(), ["users.list 2", "sign_in 1"]);
+    let rest = search(none, Some(first[1].0)).await;
+    assert_eq!(rest.iter().map(|(_, act)| act.as_str()).collect::<Vec<_>>(), ["session.start 1", "client.create 1"]);
+    assert_eq!(acts(AuditFilter { act: Some("client"), ..none }).await, ["client.create 1"]);
+    assert_eq!(acts(AuditFilter { act: Some("client.create"), ..none }).await, ["client.create 1"]);
+    assert!(acts(AuditFilter { act: Some("cli"), ..none }).await.is_empty(), "whole words");
+    assert!(
+        acts(AuditFilter { act: Some("%"), ..none }).await.is_empty() && acts(AuditFilter { act: Some("c_ient"), ..none }).await.is_empty()
+    );
+    assert_eq!(acts(AuditFilter { subject: Some("user:ana"), result: Some("refused"), ..none }).await, ["sign_in 1"]);
+    assert_eq!(acts(AuditFilter { reason: Some("wrong_password"), actor: Some("person:ana"), ..none }).await, ["sign_in 1"]);
+    assert_eq!(acts(AuditFilter { client_id: Some("app"), address: Some("192.0.2.7"), ..none }).await, ["sign_in 1", "session.start 1"]);
+    assert_eq!(acts(AuditFilter { request_id: Some("req_1"), ..none }).await, ["users.list 2", "client.create 1"]);
+    assert_eq!(acts(AuditFilter { since: Some(at(100)), until: Some(at(120)), ..none }).await, ["sign_in 1"]);
+}
+
 /// Every migration there is.
-const MIGRATIONS: [&str; 3] = ["0001_foundation", "0002_outbox", "0003_accounts"];
+const MIGRATIONS: [&str; 4] = ["0001_foundation", "0002_outbox", "0003_accounts", "0004_organizations"];
 
 async fn the_schema_is_made_once_and_checked(place: &Place) {
     let names = MIGRATIONS;
@@ -301,7 +335,7 @@ async fn the_schema_is_made_once_and_checked(place: &Place) {
     assert!(matches!(&refused, Err(OpenError::Changed { name }) if name == names[0]), "{refused:?}");
     storage.sql.tamper("INSERT INTO schema_migrations (version, name, digest) VALUES (9999, 'later', '')").await;
     for refused in [migrate(&place.url).await, pending(&place.url).await] {
-        assert!(matches!(refused, Err(OpenError::Newer { database: 9999, binary }) if binary == 3), "{refused:?}");
+        assert!(matches!(refused, Err(OpenError::Newer { database: 9999, binary }) if binary == 4), "{refused:?}");
     }
     storage.schema_is_current().await.expect("a newer replica is no reason to stop");
     storage.close().await;
@@ -352,7 +386,7 @@ async fn a_late_answer_does_not_bring_back_a_stale_client() {
         async fn create(&self, _: &super::ClientRecord, _: &super::Act) -> super::super::Result<()> {
             Ok(())
         }
-        async fn update(&self, _: &super::ClientRecord, _: &super::Act) -> super::super::Result<bool> {
+        async fn update(&self, _: &super::ClientRecord, _: &super::Act) -> super::super::Result<Saved> {
             self.changed.store(true, Ordering::SeqCst);
             Err(StorageError::Unavailable("the answer to the commit was lost".to_owned()))
         }

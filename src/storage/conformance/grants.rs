@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::durable::{Grant, Holder, Opened, OpenedByCode, Renewal, Rotation, Standing, TokenRef};
+use super::super::durable::{Grant, Holder, Opened, OpenedByCode, Renewal, Rotation, Saved, Standing, TokenRef};
 use super::super::{Storage, StorageError};
 use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, person, session, trail, user};
 
@@ -354,7 +354,8 @@ async fn how_a_token_stands(place: &Place) {
     // The client disabled, and enabled again.
     let mut app = client("app");
     app.disabled_at = Some(at(20));
-    assert!(storage.clients.update(&app, &operator()).await.expect("done"));
+    assert_eq!(storage.clients.update(&app, &operator()).await.expect("done"), Saved::Done);
+    app.revision += 1;
     assert_eq!(stands("j1", 3, None).await, Standing::Dead);
     app.disabled_at = None;
     storage.clients.update(&app, &operator()).await.expect("done");

@@ -11,6 +11,7 @@ mod durable;
 mod ephemeral;
 mod faults;
 mod grants;
+mod organizations;
 mod outbox;
 mod people;
 mod races;
@@ -183,6 +184,7 @@ fn client(id: &str) -> ClientRecord {
         secrets: vec![ClientSecret { digest: digest(1), created_at: at(0), expires_at: Some(at(1000)) }],
         demo: false,
         disabled_at: None,
+        revision: 0,
         created_at: at(0),
         updated_at: at(0),
     }

@@ -46,6 +46,8 @@ pub struct Refusal {
 /// One row as it is read back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuditRow {
+    /// Larger for later rows.
+    pub id: i64,
     pub at: Time,
     pub act: String,
     /// `person:ID`, `client:ID`, `operator`, `system`, `anonymous`.
@@ -61,10 +63,33 @@ pub struct AuditRow {
     pub count: i64,
 }
 
+/// Which rows: those that fit every member that is there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AuditFilter<'a> {
+    /// The name of an act, or the first words of it: `client` is `client.create`, too.
+    pub act: Option<&'a str>,
+    pub actor: Option<&'a str>,
+    /// The whole subject, or its first word: `organization:ID` is `organization:ID user:ID`, too.
+    pub subject: Option<&'a str>,
+    pub client_id: Option<&'a str>,
+    pub address: Option<&'a str>,
+    pub request_id: Option<&'a str>,
+    pub result: Option<&'a str>,
+    pub reason: Option<&'a str>,
+    /// From here on.
+    pub since: Option<Time>,
+    /// Up to, and without, here.
+    pub until: Option<Time>,
+}
+
 #[async_trait]
 pub trait Audit: Send + Sync {
     /// Records a refusal that changed nothing else.
     async fn refuse(&self, refusal: &Refusal, now: Time, by: &Act) -> Result<()>;
+    /// Records that somebody looked at what is not theirs, and changed nothing. The same look within one minute is one row with a count.
+    async fn looked(&self, act: &str, subject: Option<String>, now: Time, by: &Act) -> Result<()>;
     /// The newest rows first, at most `limit`.
     async fn recent(&self, limit: u32) -> Result<Vec<AuditRow>>;
+    /// The newest rows first of those that fit, at most `limit`; `before` is the id of the last row of the page before.
+    async fn search(&self, filter: &AuditFilter<'_>, before: Option<i64>, limit: u32) -> Result<Vec<AuditRow>>;
 }

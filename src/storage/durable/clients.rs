@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Digest, Result, Time};
-use super::Act;
+use super::{Act, Saved};
 use crate::protocol::client::Client;
 
 /// One of a client's secrets. Two may live side by side while a deployment changes over.
@@ -24,6 +24,8 @@ pub struct ClientRecord {
     /// Made by a development server; production refuses to start beside it.
     pub demo: bool,
     pub disabled_at: Option<Time>,
+    /// Changes with every change; what `ETag` says.
+    pub revision: i64,
     pub created_at: Time,
     pub updated_at: Time,
 }
@@ -45,9 +47,9 @@ pub trait Clients: Send + Sync {
     /// # Errors
     /// `Conflict("client_id")` where the id is taken.
     async fn create(&self, record: &ClientRecord, by: &Act) -> Result<()>;
-    /// Replaces metadata, secrets and `disabled_at`; false if there is no such client. A change to a client that disables it
-    /// makes its live tokens inactive (the standing of a grant looks at it).
-    async fn update(&self, record: &ClientRecord, by: &Act) -> Result<bool>;
+    /// Replaces metadata, secrets and `disabled_at`, if the revision is still the one in `record`; the new one is the next. A change that
+    /// disables a client makes its live tokens inactive (the standing of a grant looks at it).
+    async fn update(&self, record: &ClientRecord, by: &Act) -> Result<Saved>;
     /// Removes it with its consents and revokes its grants; false if there was none.
     async fn delete(&self, client_id: &str, now: Time, by: &Act) -> Result<bool>;
     /// Does a client that is not disabled have a redirect URI of this web origin (RFC 6454)? Pages of that origin may read answers.

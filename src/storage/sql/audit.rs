@@ -2,15 +2,34 @@
 
 use async_trait::async_trait;
 
-use super::super::durable::{Act, Actor, Audit, AuditRow, Refusal};
+use super::super::durable::{Act, Actor, Audit, AuditFilter, AuditRow, Refusal};
 use super::super::{Result, Time};
-use super::{Sql, moment, seconds};
+use super::{Sql, escaped, moment, seconds};
 use crate::seal::{Digest, sha256};
 
 /// One text for both results: acts done have no `fold`, and two of them are never the same.
 pub(super) const INSERT: &str = "INSERT INTO audit (at, act, actor, subject, client_id, address, request_id, result, reason, count, fold) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10) \
      ON CONFLICT (fold) DO UPDATE SET count = audit.count + 1";
+
+/// A member of the filter that is not there is NULL, and fits every row. Postgres is told the types, which a NULL does not tell.
+const SEARCH: &str = "SELECT id, at, act, actor, subject, client_id, address, request_id, result, reason, count FROM audit WHERE id < $1 \
+     AND (CAST($2 AS TEXT) IS NULL OR act = $2 OR act LIKE $3 ESCAPE '\\') \
+     AND (CAST($4 AS TEXT) IS NULL OR actor = $4) \
+     AND (CAST($5 AS TEXT) IS NULL OR subject = $5 OR subject LIKE $6 ESCAPE '\\') \
+     AND (CAST($7 AS TEXT) IS NULL OR client_id = $7) \
+     AND (CAST($8 AS TEXT) IS NULL OR address = $8) \
+     AND (CAST($9 AS TEXT) IS NULL OR request_id = $9) \
+     AND (CAST($10 AS TEXT) IS NULL OR result = $10) \
+     AND (CAST($11 AS TEXT) IS NULL OR reason = $11) \
+     AND (CAST($12 AS BIGINT) IS NULL OR at >= $12) \
+     AND (CAST($13 AS BIGINT) IS NULL OR at < $13) \
+     ORDER BY id DESC LIMIT $14";
+
+/// The pattern of what begins with `words` and goes on after `then`.
+fn beginning(words: &str, then: &str) -> String {
+    format!("{}{then}%", escaped(words))
+}
 
 /// A row to be written; see [`audit!`].
 pub(super) struct Entry<'a> {
@@ -44,21 +63,25 @@ impl<'a> Entry<'a> {
 
     /// The same refusal within a minute is one row with a count.
     pub fn refused(act: &'a str, subject: impl Into<Option<String>>, reason: &'a str, now: Time, by: &'a Act) -> Self {
-        let mut entry = Self { result: "refused", reason: Some(reason), ..Self::done(act, subject, now, by) };
-        let minute = entry.at.div_euclid(60).to_string();
+        Self { result: "refused", reason: Some(reason), ..Self::done(act, subject, now, by) }.folded()
+    }
+
+    /// The same as others of its minute.
+    pub fn folded(mut self) -> Self {
+        let minute = self.at.div_euclid(60).to_string();
         let parts = [
             Some(minute.as_str()),
-            Some(act),
-            Some(entry.actor.as_str()),
-            entry.subject.as_deref(),
-            entry.client_id,
-            entry.address.as_deref(),
-            Some(reason),
+            Some(self.act),
+            Some(self.actor.as_str()),
+            self.subject.as_deref(),
+            self.client_id,
+            self.address.as_deref(),
+            self.reason,
         ];
         // As JSON, so that no two lists of parts read the same.
         let together = serde_json::to_vec(&parts).expect("strings are always JSON");
-        entry.fold = Some(Digest(sha256(&together)).hex());
-        entry
+        self.fold = Some(Digest(sha256(&together)).hex());
+        self
     }
 }
 
@@ -74,6 +97,7 @@ fn actor(actor: &Actor) -> String {
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    id: i64,
     at: i64,
     act: String,
     actor: String,
@@ -95,13 +119,44 @@ impl Audit for Sql {
         })
     }
 
+    async fn looked(&self, act: &str, subject: Option<String>, now: Time, by: &Act) -> Result<()> {
+        step!(self, |tx| {
+            audit!(tx, Entry::done(act, subject.clone(), now, by).folded());
+            Ok(())
+        })
+    }
+
+    async fn search(&self, filter: &AuditFilter<'_>, before: Option<i64>, limit: u32) -> Result<Vec<AuditRow>> {
+        let (act, subject) = (filter.act.map(|act| beginning(act, ".")), filter.subject.map(|subject| beginning(subject, " ")));
+        let rows = on!(self.read, |db| sqlx::query_as::<_, Row>(SEARCH)
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(filter.act)
+            .bind(act.as_deref())
+            .bind(filter.actor)
+            .bind(filter.subject)
+            .bind(subject.as_deref())
+            .bind(filter.client_id)
+            .bind(filter.address)
+            .bind(filter.request_id)
+            .bind(filter.result)
+            .bind(filter.reason)
+            .bind(filter.since.map(seconds))
+            .bind(filter.until.map(seconds))
+            .bind(i64::from(limit))
+            .fetch_all(db)
+            .await)?;
+        rows.into_iter().map(AuditRow::try_from).collect()
+    }
+
     async fn recent(&self, limit: u32) -> Result<Vec<AuditRow>> {
-        let rows = on!(self.read, |db| sqlx::query_as::<_, Row>(
-            "SELECT at, act, actor, subject, client_id, address, request_id, result, reason, count FROM audit ORDER BY id DESC LIMIT $1"
+        let rows = on!(self.read, |db| {
+            sqlx::query_as::<_, Row>(
+            "SELECT id, at, act, actor, subject, client_id, address, request_id, result, reason, count FROM audit ORDER BY id DESC LIMIT $1"
         )
         .bind(i64::from(limit))
         .fetch_all(db)
-        .await)?;
+        .await
+        })?;
         rows.into_iter().map(AuditRow::try_from).collect()
     }
 }
@@ -111,6 +166,7 @@ impl TryFrom<Row> for AuditRow {
 
     fn try_from(row: Row) -> Result<Self> {
         Ok(Self {
+            id: row.id,
             at: moment(row.at)?,
             act: row.act,
             actor: row.actor,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::super::durable::clients::StoredSecret;
-use super::super::durable::{Act, ClientRecord, ClientSecret, Clients};
+use super::super::durable::{Act, ClientRecord, ClientSecret, Clients, Saved};
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
 use super::{Sql, maybe_moment, moment, seconds};
@@ -19,6 +19,7 @@ struct Row {
     secrets: String,
     demo: bool,
     disabled_at: Option<i64>,
+    revision: i64,
     created_at: i64,
     updated_at: i64,
 }
@@ -27,7 +28,7 @@ struct Row {
 impl Clients for Sql {
     async fn find(&self, client_id: &str) -> Result<Option<Arc<ClientRecord>>> {
         let row = on!(self.read, |db| sqlx::query_as::<_, Row>(
-            "SELECT metadata, secrets, demo, disabled_at, created_at, updated_at FROM clients WHERE client_id = $1"
+            "SELECT metadata, secrets, demo, disabled_at, revision, created_at, updated_at FROM clients WHERE client_id = $1"
         )
         .bind(client_id)
         .fetch_optional(db)
@@ -38,7 +39,7 @@ impl Clients for Sql {
     async fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<Arc<ClientRecord>>> {
         let rows = on!(self.read, |db| {
             sqlx::query_as::<_, Row>(
-            "SELECT metadata, secrets, demo, disabled_at, created_at, updated_at FROM clients WHERE client_id > $1 ORDER BY client_id LIMIT $2"
+            "SELECT metadata, secrets, demo, disabled_at, revision, created_at, updated_at FROM clients WHERE client_id > $1 ORDER BY client_id LIMIT $2"
         )
         .bind(after.unwrap_or_default())
         .bind(i64::from(limit))
@@ -53,14 +54,15 @@ impl Clients for Sql {
         step!(self, |tx| {
             bump!(tx, "clients");
             sqlx::query(
-                "INSERT INTO clients (client_id, metadata, secrets, demo, disabled_at, created_at, updated_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                "INSERT INTO clients (client_id, metadata, secrets, demo, disabled_at, revision, created_at, updated_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             )
             .bind(&record.client.client_id)
             .bind(&metadata)
             .bind(&secrets)
             .bind(record.demo)
             .bind(record.disabled_at.map(seconds))
+            .bind(record.revision)
             .bind(seconds(record.created_at))
             .bind(seconds(record.updated_at))
             .execute(&mut *tx)
@@ -73,28 +75,35 @@ impl Clients for Sql {
         })
     }
 
-    async fn update(&self, record: &ClientRecord, by: &Act) -> Result<bool> {
+    async fn update(&self, record: &ClientRecord, by: &Act) -> Result<Saved> {
         let (metadata, secrets) = (metadata(record)?, secrets(record)?);
         step!(self, |tx| {
             bump!(tx, "clients");
-            let done =
-                sqlx::query("UPDATE clients SET metadata = $2, secrets = $3, disabled_at = $4, updated_at = $5 WHERE client_id = $1")
+            let done = sqlx::query(
+                "UPDATE clients SET metadata = $3, secrets = $4, disabled_at = $5, updated_at = $6, revision = revision + 1 \
+                 WHERE client_id = $1 AND revision = $2",
+            )
+            .bind(&record.client.client_id)
+            .bind(record.revision)
+            .bind(&metadata)
+            .bind(&secrets)
+            .bind(record.disabled_at.map(seconds))
+            .bind(seconds(record.updated_at))
+            .execute(&mut *tx)
+            .await?;
+            if done.rows_affected() == 0 {
+                let known = sqlx::query("SELECT client_id FROM clients WHERE client_id = $1")
                     .bind(&record.client.client_id)
-                    .bind(&metadata)
-                    .bind(&secrets)
-                    .bind(record.disabled_at.map(seconds))
-                    .bind(seconds(record.updated_at))
-                    .execute(&mut *tx)
+                    .fetch_optional(&mut *tx)
                     .await?;
-            let known = done.rows_affected() > 0;
-            if known {
-                sqlx::query("DELETE FROM client_origins WHERE client_id = $1").bind(&record.client.client_id).execute(&mut *tx).await?;
-                for origin in redirect_uri::origins(&record.client.redirect_uris) {
-                    sqlx::query(ADD_ORIGIN).bind(&origin).bind(&record.client.client_id).execute(&mut *tx).await?;
-                }
-                audit!(tx, Entry::done("client.update", subject(&record.client.client_id), record.updated_at, by));
+                return Ok(if known.is_some() { Saved::Stale } else { Saved::Unknown });
             }
-            Ok(known)
+            sqlx::query("DELETE FROM client_origins WHERE client_id = $1").bind(&record.client.client_id).execute(&mut *tx).await?;
+            for origin in redirect_uri::origins(&record.client.redirect_uris) {
+                sqlx::query(ADD_ORIGIN).bind(&origin).bind(&record.client.client_id).execute(&mut *tx).await?;
+            }
+            audit!(tx, Entry::done("client.update", subject(&record.client.client_id), record.updated_at, by));
+            Ok(Saved::Done)
         })
     }
 
@@ -166,6 +175,7 @@ fn record(row: Row) -> Result<Arc<ClientRecord>> {
         secrets,
         demo: row.demo,
         disabled_at: maybe_moment(row.disabled_at)?,
+        revision: row.revision,
         created_at: moment(row.created_at)?,
         updated_at: moment(row.updated_at)?,
     }))

@@ -154,6 +154,7 @@ mod consents;
 mod grants;
 mod keys;
 pub mod migrate;
+mod organizations;
 mod outbox;
 mod pool;
 mod revision;
@@ -237,10 +238,12 @@ impl From<StorageError> for Fault {
 }
 
 /// Unique values, by a piece of the name that both databases put into the message.
-const UNIQUE: [(&str, &str); 6] = [
+const UNIQUE: [(&str, &str); 8] = [
     ("external_ids", "external_id"),
     ("email_canonical", "email"),
     ("username_canonical", "username"),
+    ("slug", "slug"),
+    ("organizations", "name"),
     ("clients", "client_id"),
     ("signing_keys", "kid"),
     ("digest", "digest"),
@@ -314,6 +317,23 @@ fn is_dead(error: &sqlx::Error) -> bool {
 /// The transaction was undone by the database in favour of another: serialization failure, deadlock, SQLite's stale snapshot.
 fn is_lost(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(database) if database.code().is_some_and(|code| matches!(&*code, "40001" | "40P01" | "517")))
+}
+
+/// The pattern of a search for `text` anywhere in a value (`LIKE … ESCAPE '\'`).
+fn containing(text: &str) -> String {
+    format!("%{}%", escaped(text))
+}
+
+/// What has a meaning in patterns stands for itself.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 4);
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
 }
 
 /// A moment as it is stored.

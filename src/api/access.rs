@@ -1,0 +1,283 @@
+//! Who calls, and whether they may.
+//!
+//! `edge` reads the token once and leaves a [`Presented`] on the request; a handler names what it needs by its first argument,
+//! [`Granted<UsersWrite>`], so that nobody reads a body for somebody who may not send it. A person needs the scope and a role, a client that
+//! acts for itself the scope alone: an administrator gave it to the client. Leaves to others: reading and judging tokens (`tokens::bearer`).
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+
+use super::problem::{self, Code, Problem};
+use crate::app::App;
+use crate::clock::Time;
+use crate::i18n::Lang;
+use crate::protocol::access_token::AccessClaims;
+use crate::protocol::claims::SERVER_ROLES;
+use crate::protocol::scope;
+use crate::request::RequestContext;
+use crate::storage::StorageError;
+use crate::storage::durable::{Act, Actor, User};
+use crate::tokens::bearer;
+
+const OWNER: &str = "owner";
+const USER_ADMIN: &str = "user_admin";
+const CLIENT_ADMIN: &str = "client_admin";
+const AUDITOR: &str = "auditor";
+
+/// What an operation asks of its caller.
+pub trait Needs: Send + Sync + 'static {
+    const SCOPE: &'static str;
+    /// One of these roles, where a person calls. None: any person, and no client for itself.
+    const ROLES: &'static [&'static str];
+}
+
+macro_rules! needs {
+    ($($name:ident: $scope:expr, $roles:expr;)*) => {
+        $(pub struct $name;
+        impl Needs for $name {
+            const SCOPE: &'static str = $scope;
+            const ROLES: &'static [&'static str] = &$roles;
+        })*
+        /// The roles behind each scope of the API.
+        pub const ROLES_OF: &[(&str, &[&str])] = &[$(($scope, &$roles)),*];
+    };
+}
+
+needs! {
+    Account: scope::ACCOUNT, [];
+    UsersRead: scope::USERS_READ, [OWNER, USER_ADMIN, AUDITOR];
+    UsersWrite: scope::USERS_WRITE, [OWNER, USER_ADMIN];
+    ClientsRead: scope::CLIENTS_READ, [OWNER, CLIENT_ADMIN, AUDITOR];
+    ClientsWrite: scope::CLIENTS_WRITE, [OWNER, CLIENT_ADMIN];
+    OrganizationsRead: scope::ORGANIZATIONS_READ, [OWNER, USER_ADMIN, AUDITOR];
+    OrganizationsWrite: scope::ORGANIZATIONS_WRITE, [OWNER, USER_ADMIN];
+    AuditRead: scope::AUDIT_READ, [OWNER, AUDITOR];
+}
+
+/// Somebody with a good access token for this API.
+#[derive(Debug)]
+pub struct Caller {
+    pub claims: AccessClaims,
+    /// None: a client that acts for itself.
+    pub user: Option<Box<User>>,
+    pub context: RequestContext,
+}
+
+/// What the request showed of its caller.
+#[derive(Clone)]
+pub enum Presented {
+    Nothing,
+    /// A token that is none, no longer good, or for somebody else.
+    Bad,
+    Good(Arc<Caller>),
+}
+
+impl Presented {
+    /// Reads the token of a request.
+    ///
+    /// # Errors
+    /// A fault of the store, which says nothing about the token.
+    pub async fn read(app: &App, headers: &HeaderMap, context: &RequestContext, now: Time) -> Result<Self, StorageError> {
+        let token = match bearer::from_header(headers) {
+            Ok(Some(token)) => token,
+            // Another scheme is no bearer token, and neither is a malformed header; both are an attempt.
+            Err(()) => return Ok(Self::Bad),
+            Ok(None) if headers.contains_key(axum::http::header::AUTHORIZATION) => return Ok(Self::Bad),
+            Ok(None) => return Ok(Self::Nothing),
+        };
+        let Some(access) = app.tokens.access(&app.storage, token, now).await? else { return Ok(Self::Bad) };
+        // RFC 9068 §4: "The resource server MUST validate that the "aud" claim contains a resource indicator value corresponding to an
+        // identifier the resource server expects for itself."
+        if !access.claims.aud.contains(app.urls.issuer()) {
+            return Ok(Self::Bad);
+        }
+        Ok(Self::Good(Arc::new(Caller {
+            claims: access.claims,
+            user: access.holder.map(|holder| Box::new(holder.user)),
+            context: context.clone(),
+        })))
+    }
+
+    /// # Errors
+    /// 401, with what is missing.
+    pub fn caller(&self) -> Result<Arc<Caller>, Problem> {
+        match self {
+            Self::Nothing => Err(Code::Unauthorized.into()),
+            Self::Bad => Err(Code::InvalidToken.into()),
+            Self::Good(caller) => Ok(Arc::clone(caller)),
+        }
+    }
+}
+
+impl Caller {
+    /// The person; a client that acts for itself is none.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn person(&self) -> Result<&User, Problem> {
+        self.user.as_deref().ok_or_else(|| Code::PersonRequired.into())
+    }
+
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match &self.user {
+            Some(user) => Actor::Person(user.id.clone()),
+            None => Actor::Client(self.claims.client_id.clone()),
+        }
+    }
+
+    /// For the audit rows of what the caller does.
+    #[must_use]
+    pub fn act(&self) -> Act {
+        Act {
+            actor: self.actor(),
+            client_id: Some(self.claims.client_id.clone()),
+            address: self.context.address,
+            request_id: self.context.id.to_string(),
+        }
+    }
+
+    /// What limits and repeated requests are counted under.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.user {
+            Some(user) => format!("person {}", user.id),
+            None => format!("client {}", self.claims.client_id),
+        }
+    }
+
+    fn has_role(&self, role: &str) -> bool {
+        self.user.as_deref().is_some_and(|user| user.roles.iter().any(|own| own == role))
+    }
+
+    /// May this caller give, or take, this role? An owner every one; others of the roles that mean something to this server those they
+    /// hold themselves. Roles of apps are free.
+    #[must_use]
+    pub fn may_give(&self, role: &str) -> bool {
+        !SERVER_ROLES.contains(&role) || self.has_role(OWNER) || self.has_role(role)
+    }
+
+    /// May this caller change an account that holds these roles? Whoever could take over an account of more rights would have them.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn over(&self, roles: &[String]) -> Result<(), Problem> {
+        if roles.iter().all(|role| self.may_give(role)) { Ok(()) } else { Err(Code::AboveYourRole.into()) }
+    }
+
+    /// May this caller make, or change, a client that has these scopes? Of the scopes of this API only such as the caller could use.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn over_scopes(&self, scopes: &str) -> Result<(), Problem> {
+        let own = |name: &str| match ROLES_OF.iter().find(|(scope, _)| *scope == name) {
+            None | Some((_, [])) => true,
+            Some((_, roles)) if self.user.is_some() => roles.iter().any(|role| self.has_role(role)),
+            Some(_) => self.claims.has_scope(name),
+        };
+        if scopes.split_ascii_whitespace().all(own) { Ok(()) } else { Err(Code::AboveYourRole.into()) }
+    }
+}
+
+/// A caller who may do what `N` names.
+pub struct Granted<N> {
+    caller: Arc<Caller>,
+    needs: PhantomData<N>,
+}
+
+impl<N> Deref for Granted<N> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl<N: Needs, S: Sync> FromRequestParts<S> for Granted<N> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = presented(parts).caller()?;
+        check::<N>(&caller)?;
+        Ok(Self { caller, needs: PhantomData })
+    }
+}
+
+fn check<N: Needs>(caller: &Caller) -> Result<(), Problem> {
+    if !caller.claims.has_scope(N::SCOPE) {
+        return Err(Problem::scope(N::SCOPE));
+    }
+    if N::ROLES.is_empty() {
+        caller.person()?;
+    } else if caller.user.is_some() && !N::ROLES.iter().any(|role| caller.has_role(role)) {
+        return Err(Code::RoleRequired.into());
+    }
+    Ok(())
+}
+
+/// Anybody with a good token: a client for itself, or a person's app with the scope `account`.
+pub struct Anyone(Arc<Caller>);
+
+impl Deref for Anyone {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Anyone {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = presented(parts).caller()?;
+        if caller.user.is_some() && !caller.claims.has_scope(scope::ACCOUNT) {
+            return Err(Problem::scope(scope::ACCOUNT));
+        }
+        Ok(Self(caller))
+    }
+}
+
+/// The language that the request asks for.
+#[derive(Clone, Copy)]
+pub struct Language(pub Lang);
+
+impl<S: Sync> FromRequestParts<S> for Language {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let asked = parts.headers.get(axum::http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Ok(Self(problem::language(asked)))
+    }
+}
+
+/// Nobody needs to have signed in: only where the request comes from.
+pub struct Visitor {
+    pub context: RequestContext,
+}
+
+impl Visitor {
+    #[must_use]
+    pub fn act(&self) -> Act {
+        Act { actor: Actor::Anonymous, client_id: None, address: self.context.address, request_id: self.context.id.to_string() }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let context = parts.extensions.get::<RequestContext>().cloned();
+        Ok(Self { context: context.unwrap_or(RequestContext { id: "-".into(), address: None }) })
+    }
+}
+
+fn presented(parts: &Parts) -> Presented {
+    parts.extensions.get::<Presented>().cloned().unwrap_or(Presented::Nothing)
+}

@@ -1,0 +1,345 @@
+//! `/v1/registration`, `/v1/me`, `/v1/users`, `/v1/one-time-tokens`.
+
+use std::time::Duration;
+
+use portero::config::SignUp;
+use portero::mail::{self, Mail};
+use serde_json::{Value, json};
+
+use crate::harness::{Browser, Flow, PASSWORD, Server, all};
+
+const OTHER: &str = "a quite different phrase";
+
+impl Server {
+    async fn with_sign_up(policy: SignUp) -> Self {
+        Self::with(|config| {
+            config.sign_up = policy;
+            config.limits = false;
+        })
+        .await
+    }
+
+    /// The mails since the last time: to whom, and what.
+    async fn mails(&self) -> Vec<(String, Mail)> {
+        let (outbox, now) = (&self.app.storage.outbox, self.app.clock.now());
+        let claimed = outbox.claim(100, Duration::from_secs(3600 * 24 * 365), now).await.expect("read");
+        let opened = |mail: &portero::storage::durable::NewMail| mail::open(&self.app.seal, mail).expect("ours").0;
+        claimed.iter().map(|claimed| (claimed.mail.to_address.clone(), opened(&claimed.mail))).collect()
+    }
+
+    async fn post(&self, path: &str, body: Value) -> crate::harness::Answer {
+        self.call("POST", path, "", Some(body)).await
+    }
+}
+
+#[tokio::test]
+async fn rg_01_a_sign_up_answers_the_same_whether_the_address_is_known_or_not() {
+    let server = Server::with_sign_up(SignUp::Open).await;
+    let form = |email: &str| json!({ "email": email, "password": PASSWORD, "name": "Ana Ñ.", "attributes": { "city_id": 3 } });
+    let first = server.post("/v1/registration", form("ana@example.org")).await.expect(202);
+    let second = server.post("/v1/registration", form("ANA@example.org")).await.expect(202);
+    assert_eq!(first.json().as_object().map(|o| o.keys().cloned().collect::<Vec<_>>()), Some(vec!["handle".to_owned()]));
+    assert_eq!(first.body.len(), second.body.len());
+    let names = |answer: &crate::harness::Answer| answer.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(names(&first), names(&second));
+    let mut mails = server.mails().await;
+    mails.sort_by_key(|(to, _)| std::cmp::Reverse(to.clone()));
+    let [(_, Mail::SignUp { token, .. }), (_, Mail::AlreadyRegistered)] = &mails[..] else { panic!("{mails:?}") };
+    assert_eq!(server.post("/v1/registration/verify", json!({ "token": token })).await.status, 204);
+    server.post("/v1/registration/verify", json!({ "token": token })).await.expect_problem(400, "link_invalid");
+    let console = server.console().await;
+    let ana = server.signed_in(&console, "ana@example.org", "openid account").await;
+    let me = server.call("GET", "/v1/me", &ana, None).await.expect(200).json();
+    assert_eq!((&me["email_verified"], &me["attributes"]["city_id"], &me["roles"]), (&json!(true), &json!(3), &json!([])));
+}
+
+#[tokio::test]
+async fn rg_05_rg_11_nobody_signs_up_as_more_than_anybody_or_where_it_is_closed() {
+    let server = Server::with_sign_up(SignUp::Open).await;
+    for (member, value) in [
+        ("roles", json!(["owner"])),
+        ("is_admin", json!(true)),
+        ("email_verified", json!(true)),
+        ("id", json!("usr_1")),
+        ("groups", json!([])),
+        ("created_at", json!("2020-01-01T00:00:00Z")),
+        ("claims", json!({})),
+    ] {
+        let mut form = json!({ "email": "eve@example.org", "password": PASSWORD });
+        form[member] = value;
+        let answer = server.post("/v1/registration", form).await.expect_problem(400, "invalid_request");
+        assert_eq!(answer.wrong(), [format!("/{member} unknown_member")]);
+    }
+    for email in ["a@b@example.org", "x", "a\nBcc: v@x.org", "<script>@x.org", &"a".repeat(300)] {
+        let answer = server.post("/v1/registration", json!({ "email": email, "password": PASSWORD })).await;
+        assert!(answer.expect_problem(400, "invalid_request").wrong()[0].starts_with("/email "), "{email}");
+    }
+    assert!(server.mails().await.is_empty(), "no mail leaves");
+    let weak = server.post("/v1/registration", json!({ "email": "eve@example.org", "password": "password" })).await;
+    assert_eq!(weak.expect_problem(400, "invalid_request").wrong(), ["/password bad_password"]);
+
+    let closed = Server::with_sign_up(SignUp::Closed).await;
+    let form = json!({ "email": "eve@example.org", "password": PASSWORD });
+    closed.post("/v1/registration", form.clone()).await.expect_problem(403, "sign_up_closed");
+    let invited = Server::with_sign_up(SignUp::Invitation).await;
+    invited.post("/v1/registration", form.clone()).await.expect_problem(403, "sign_up_closed");
+    let console = invited.console().await;
+    let admin = invited.administrator(&console, "uma", &["user_admin"]).await;
+    let invitation = json!({ "email": "eve@example.org", "roles": ["editor"] });
+    assert_eq!(invited.call("POST", "/v1/invitations", &admin, Some(invitation)).await.status, 202);
+    let over = json!({ "email": "eve@example.org", "roles": ["owner"] });
+    invited.call("POST", "/v1/invitations", &admin, Some(over)).await.expect_problem(403, "above_your_role");
+    let mails = invited.mails().await;
+    let [(_, Mail::Invitation { token, .. })] = &mails[..] else { panic!("{mails:?}") };
+    let taken_up = json!({ "email": "eve@example.org", "password": PASSWORD, "invitation": token });
+    invited.post("/v1/registration", taken_up.clone()).await.expect(202);
+    let other = json!({ "email": "mal@example.org", "password": PASSWORD, "invitation": token });
+    invited.post("/v1/registration", other).await.expect_problem(400, "link_invalid");
+    let eve = invited.call("GET", "/v1/users/eve@example.org", &admin, None).await.expect(200).json();
+    assert_eq!((&eve["roles"], &eve["email_verified"]), (&json!(["editor"]), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_replaced_by_link_or_code() {
+    let server = Server::with_sign_up(SignUp::Closed).await;
+    let console = server.console().await;
+    server.user("ana").await;
+    for identifier in ["ana", "nobody@example.org"] {
+        server.post("/v1/registration/request-reset", json!({ "identifier": identifier })).await.expect(202);
+    }
+    let mails = server.mails().await;
+    let [(to, Mail::ResetPassword { token, .. })] = &mails[..] else { panic!("{mails:?}") };
+    assert_eq!(to, "ana@example.org");
+    let reset = |token: &str, password: &str| json!({ "token": token, "password": password });
+    let weak = server.post("/v1/registration/reset", reset(token, "password")).await.expect_problem(400, "invalid_request");
+    assert_eq!(weak.wrong(), ["/password bad_password"]);
+    assert_eq!(server.post("/v1/registration/reset", reset(token, OTHER)).await.status, 204);
+    server.post("/v1/registration/reset", reset(token, PASSWORD)).await.expect_problem(400, "link_invalid");
+    server.mails().await;
+    let handle = server.post("/v1/registration/request-reset", json!({ "identifier": "ana" })).await.expect(202).json();
+    let mails = server.mails().await;
+    let [(_, Mail::ResetPassword { code: Some(code), .. })] = &mails[..] else { panic!("{mails:?}") };
+    let by_code = json!({ "handle": handle["handle"], "code": code, "password": PASSWORD });
+    assert_eq!(server.post("/v1/registration/reset", by_code).await.status, 204);
+    server.signed_in(&console, "ana", "openid account").await;
+}
+
+#[tokio::test]
+async fn ones_own_account() {
+    let server = Server::with_sign_up(SignUp::Closed).await;
+    let console = server.console().await;
+    let (ana, bea) = (server.user("ana").await, server.user("bea").await);
+    let mut browser = Browser::new(&server);
+    let flow = Flow::new(&console).with("scope", "openid account");
+    let token = browser.tokens(&console, &flow, "ana").await["access_token"].as_str().expect("one").to_owned();
+    let theirs = Browser::new(&server).tokens(&console, &flow, "bea").await["access_token"].as_str().expect("one").to_owned();
+
+    let me = server.call("GET", "/v1/me", &token, None).await.expect(200);
+    assert_eq!(me.json()["id"], ana);
+    assert!(!me.body.contains("password_hash") && !me.body.contains("argon2"));
+    let tag = me.header("etag").to_owned();
+    let patch = json!({ "name": "Ana Ñandú", "locale": "es-MX", "attributes": { "city_id": 7, "xp_total": 10 } });
+    let changed = server.call_with("PATCH", "/v1/me", &token, Some(patch), &[("if-match", &tag)]).await.expect(200).json();
+    assert_eq!((&changed["name"], &changed["attributes"]["city_id"]), (&json!("Ana Ñandú"), &json!(7)));
+    let stale = server.call_with("PATCH", "/v1/me", &token, Some(json!({ "name": "X" })), &[("if-match", &tag)]).await;
+    stale.expect_problem(412, "precondition_failed");
+    let merged =
+        server.call("PATCH", "/v1/me", &token, Some(json!({ "attributes": { "city_id": null }, "locale": null }))).await.expect(200).json();
+    assert_eq!((&merged["attributes"], merged.get("locale")), (&json!({ "xp_total": 10 }), None));
+    for member in ["roles", "email", "email_verified", "password_hash", "sub", "id", "tenant_id", "reset_required"] {
+        let answer = server.call("PATCH", "/v1/me", &token, Some(json!({ member: "x" }))).await.expect_problem(400, "invalid_request");
+        assert_eq!(answer.wrong(), [format!("/{member} unknown_member")], "ad_05");
+    }
+    server.call("PATCH", "/v1/me", &token, Some(json!({ "username": "bea" }))).await.expect_problem(409, "taken");
+
+    // AD-02: B's things with B's real ids are not A's.
+    let sessions = server.call("GET", "/v1/me/sessions", &theirs, None).await.expect(200).json();
+    let session = sessions["items"][0]["id"].as_str().expect("one").to_owned();
+    assert_eq!(sessions["items"][0]["current"], true);
+    server.call("DELETE", &format!("/v1/me/sessions/{session}"), &token, None).await.expect_problem(404, "not_found");
+    server.call("DELETE", &format!("/v1/me/consents/{}", console.id), &token, None).await;
+    assert_eq!(server.call("GET", "/v1/me/sessions", &theirs, None).await.expect(200).json()["items"][0]["id"], session);
+    assert_eq!(server.call("GET", &format!("/v1/users/{bea}"), &token, None).await.status, 401, "disconnecting revoked it");
+    let token = browser.tokens(&console, &flow, "ana").await["access_token"].as_str().expect("one").to_owned();
+
+    let export = server.call("GET", "/v1/me/export", &token, None).await.expect(200);
+    assert_eq!(export.header("content-disposition"), "attachment; filename=\"portero-account.json\"");
+    assert!(!export.body.contains("argon2"));
+    // A password change needs the present one, and ends what was open.
+    let change = |current: &str, new: &str| Some(json!({ "current_password": current, "new_password": new }));
+    server.call("POST", "/v1/me/password", &token, change("wrong password", OTHER)).await.expect_problem(403, "wrong_password");
+    let weak = server.call("POST", "/v1/me/password", &token, change(PASSWORD, "password")).await.expect_problem(400, "invalid_request");
+    assert_eq!(weak.wrong(), ["/new_password bad_password"]);
+    assert_eq!(server.call("POST", "/v1/me/password", &token, change(PASSWORD, OTHER)).await.status, 204);
+    server.call("GET", "/v1/me", &token, None).await.expect_problem(401, "invalid_token");
+    server
+        .call("POST", "/v1/me/delete", &theirs, Some(json!({ "password": "wrong password" })))
+        .await
+        .expect_problem(403, "wrong_password");
+    server.advance(3600 * 2);
+    let late = server.signed_in(&console, "bea", "openid account").await;
+    server.advance(11 * 60);
+    server.call("DELETE", "/v1/me", &late, None).await.expect_problem(401, "invalid_token");
+    let now = server.signed_in(&console, "bea", "openid account").await;
+    assert_eq!(server.call("DELETE", "/v1/me", &now, None).await.status, 204);
+    server.call("GET", "/v1/me", &now, None).await.expect_problem(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn another_address_is_confirmed_there_and_undone_from_the_old_one() {
+    let server = Server::with_sign_up(SignUp::Closed).await;
+    let console = server.console().await;
+    server.user("ana").await;
+    let token = server.signed_in(&console, "ana", "openid account").await;
+    server.call("POST", "/v1/me/email", &token, Some(json!({ "email": "new@example.org" }))).await.expect(202);
+    let mails = server.mails().await;
+    let find = |wanted: &str| mails.iter().find(|(to, _)| to == wanted).map(|(_, mail)| mail.clone()).expect("a mail");
+    let Mail::ChangeEmail { token: confirm, .. } = find("new@example.org") else { panic!("{mails:?}") };
+    let Mail::EmailChangeRequested { token: undo, .. } = find("ana@example.org") else { panic!("{mails:?}") };
+    assert_eq!(server.post("/v1/registration/confirm-email-change", json!({ "token": confirm })).await.status, 204);
+    server.post("/v1/registration/confirm-email-change", json!({ "token": confirm })).await.expect_problem(400, "link_invalid");
+    let new = server.signed_in(&console, "new@example.org", "openid account").await;
+    assert_eq!(server.call("GET", "/v1/me", &new, None).await.expect(200).json()["email_verified"], true);
+    assert_eq!(server.post("/v1/registration/undo-email-change", json!({ "token": undo })).await.status, 204);
+    server.call("GET", "/v1/me", &new, None).await.expect_problem(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn administrators_manage_people() {
+    let server = Server::with_sign_up(SignUp::Closed).await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let new = json!({ "email": "ana@example.org", "username": "ana", "name": "Ana", "roles": ["editor"], "password": PASSWORD });
+    let made = server.call_with("POST", "/v1/users", &owner, Some(new.clone()), &[("idempotency-key", "k1")]).await.expect(201);
+    let again = server.call_with("POST", "/v1/users", &owner, Some(new.clone()), &[("idempotency-key", "k1")]).await.expect(201);
+    assert_eq!(made.json(), again.json());
+    assert_eq!(server.call("POST", "/v1/users", &owner, Some(new)).await.expect_problem(409, "taken").wrong(), ["/username taken"]);
+    let id = made.json()["id"].as_str().expect("one").to_owned();
+    for name in [id.as_str(), "ana", "ana@example.org", "ANA@Example.org"] {
+        assert_eq!(server.call("GET", &format!("/v1/users/{name}"), &owner, None).await.expect(200).json()["id"], id, "{name}");
+    }
+    let found = server.call("GET", "/v1/users?q=ana&role=editor&disabled=false", &owner, None).await.expect(200).json();
+    assert_eq!(found["items"][0]["id"], id);
+    assert_eq!(server.call("GET", "/v1/users?q=%25", &owner, None).await.expect(200).json()["items"], json!([]), "ad_07");
+    server.call("GET", "/v1/users?order_by=password_hash", &owner, None).await.expect_problem(400, "invalid_request");
+    let path = format!("/v1/users/{id}");
+    let token = server.signed_in(&console, "ana", "openid account").await;
+    let patched = server
+        .call("PATCH", &path, &owner, Some(json!({ "email_verified": true, "roles": ["viewer"], "name": null })))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!((&patched["email_verified"], &patched["roles"], patched.get("name")), (&json!(true), &json!(["viewer"]), None));
+    assert_eq!(server.call("POST", &format!("{path}/disable"), &owner, None).await.expect(200).json()["disabled"], true);
+    server.call("GET", "/v1/me", &token, None).await.expect_problem(401, "invalid_token");
+    assert_eq!(server.call("POST", &format!("{path}/enable"), &owner, None).await.expect(200).json()["disabled"], false);
+    server.call("POST", &format!("{path}/unlock"), &owner, None).await.expect(200);
+    server.call("GET", &format!("{path}/sessions"), &owner, None).await.expect(200);
+    server.call("POST", &format!("{path}/end-sessions"), &owner, None).await.expect(200);
+    assert_eq!(server.call("POST", &format!("{path}/require-reset"), &owner, None).await.expect(200).json()["reset_required"], true);
+    assert!(server.mails().await.iter().any(|(to, mail)| to == "ana@example.org" && matches!(mail, Mail::ResetRequired { .. })));
+    assert_eq!(server.call("DELETE", &path, &owner, None).await.status, 204);
+    server.call("GET", &path, &owner, None).await.expect_problem(404, "not_found");
+    let olga = server.call("GET", "/v1/users/olga", &owner, None).await.expect(200).json();
+    let olga = format!("/v1/users/{}", olga["id"].as_str().expect("one"));
+    server.call("DELETE", &olga, &owner, None).await.expect_problem(409, "last_owner");
+    server.call("PATCH", &olga, &owner, Some(json!({ "roles": [] }))).await.expect_problem(409, "last_owner");
+    server.call("POST", &format!("{olga}/disable"), &owner, None).await.expect_problem(409, "last_owner");
+    // AD-12: each change has a row, and none holds a password.
+    let trail = server.call("GET", &format!("/v1/audit?subject=user:{id}&limit=200"), &owner, None).await.expect(200);
+    let acts: Vec<_> =
+        trail.json()["items"].as_array().expect("rows").iter().map(|row| row["act"].as_str().unwrap_or_default().to_owned()).collect();
+    for act in ["user.create", "user.disable", "user.enable", "user.delete", "user.require_reset"] {
+        assert!(acts.iter().any(|done| done == act), "{act}: {acts:?}");
+    }
+    assert!(!trail.body.contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn ad_04_nobody_gives_a_role_above_their_own_or_touches_who_has_one() {
+    let server = Server::with_sign_up(SignUp::Closed).await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let admin = server.administrator(&console, "uma", &["user_admin"]).await;
+    let (_, machine) = server.machine("users:write users:read").await;
+    server.person("cleo", &["client_admin"]).await;
+    server.person("ana", &["editor"]).await;
+    for token in [&admin, &machine] {
+        for role in ["owner", "client_admin", "auditor"] {
+            let new = json!({ "email": "eve@example.org", "roles": [role] });
+            server.call("POST", "/v1/users", token, Some(new)).await.expect_problem(403, "above_your_role");
+            let patch = json!({ "roles": ["editor", role] });
+            server.call("PATCH", "/v1/users/ana", token, Some(patch)).await.expect_problem(403, "above_your_role");
+        }
+        for name in ["olga", "cleo"] {
+            for (method, below, body) in [
+                ("PATCH", "", Some(json!({ "email": "evil@example.org" }))),
+                ("POST", "/require-reset", None),
+                ("POST", "/disable", None),
+                ("POST", "/end-sessions", None),
+                ("POST", "/unlock", None),
+                ("DELETE", "", None),
+            ] {
+                let answer = server.call(method, &format!("/v1/users/{name}{below}"), token, body).await;
+                answer.expect_problem(403, "above_your_role");
+            }
+        }
+        server.call("PATCH", "/v1/users/ana", token, Some(json!({ "roles": ["editor", "viewer"] }))).await.expect(200);
+    }
+    server.call("PATCH", "/v1/users/uma", &machine, Some(json!({ "name": "X" }))).await.expect_problem(403, "above_your_role");
+    server.call("PATCH", "/v1/users/ana", &admin, Some(json!({ "roles": ["user_admin"] }))).await.expect(200);
+    server.call("PATCH", "/v1/users/ana", &owner, Some(json!({ "roles": ["auditor"] }))).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_one_time_token_works_once_for_whom_it_is_meant() {
+    let server = Server::with_sign_up(SignUp::Closed).await;
+    let (maker, made_by) = server.machine("reports").await;
+    let (reader, read_by) = server.machine("reports").await;
+    let (_, stranger) = server.machine("reports").await;
+    let new = json!({ "purpose": "download", "audience": [reader.id], "subject": "42", "data": { "file": "ñ.pdf" }, "ttl": 60 });
+    let made = server.call("POST", "/v1/one-time-tokens", &made_by, Some(new.clone())).await.expect(201).json();
+    assert_eq!(made["expires_at"], "2027-01-15T08:01:00Z");
+    let consume = |token: &Value, purpose: &str| Some(json!({ "token": token, "purpose": purpose }));
+    let path = "/v1/one-time-tokens/consume";
+    for (caller, purpose) in [(&stranger, "download"), (&made_by, "download"), (&read_by, "upload")] {
+        server.call("POST", path, caller, consume(&made["token"], purpose)).await.expect_problem(404, "one_time_token_invalid");
+    }
+    let calls = (0..32).map(|_| server.call("POST", path, &read_by, consume(&made["token"], "download")));
+    let answers = all(calls).await;
+    let (good, bad): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!((good.len(), bad.len()), (1, 31));
+    assert_eq!(good[0].json(), json!({ "subject": "42", "audience": [reader.id], "data": { "file": "ñ.pdf" } }));
+    for answer in bad {
+        answer.expect_problem(404, "one_time_token_invalid");
+    }
+    let second = server.call("POST", "/v1/one-time-tokens", &made_by, Some(json!({ "purpose": "p" }))).await.expect(201).json();
+    let listed = server.call("GET", "/v1/one-time-tokens", &made_by, None).await.expect(200).json();
+    assert_eq!((listed["items"].as_array().map(Vec::len), &listed["items"][0]["audience"]), (Some(1), &json!([maker.id])));
+    let one = format!("/v1/one-time-tokens/{}", second["id"].as_str().expect("one"));
+    server.call("DELETE", &one, &stranger, None).await.expect_problem(404, "not_found");
+    assert_eq!(server.call("DELETE", &one, &made_by, None).await.status, 204);
+    server.call("POST", path, &made_by, consume(&second["token"], "p")).await.expect_problem(404, "one_time_token_invalid");
+    let third = server.call("POST", "/v1/one-time-tokens", &made_by, Some(json!({ "purpose": "p" }))).await.expect(201).json();
+    server.advance(10);
+    server.call("POST", path, &made_by, consume(&third["token"], "p")).await.expect_problem(404, "one_time_token_invalid");
+    for (wrong, body) in [
+        ("/ttl too_small", json!({ "purpose": "p", "ttl": 0 })),
+        ("/ttl too_large", json!({ "purpose": "p", "ttl": 86401 })),
+        ("/purpose required", json!({})),
+        ("/data invalid", json!({ "purpose": "p", "data": "x".repeat(4096) })),
+    ] {
+        let answer = server.call("POST", "/v1/one-time-tokens", &made_by, Some(body)).await.expect_problem(400, "invalid_request");
+        assert_eq!(answer.wrong(), [wrong]);
+    }
+    // A person's token speaks of that person alone.
+    let console = server.console().await;
+    let ana = server.user("ana").await;
+    let token = server.signed_in(&console, "ana", "openid account").await;
+    server
+        .call("POST", "/v1/one-time-tokens", &token, Some(json!({ "purpose": "p", "subject": "usr_other" })))
+        .await
+        .expect_problem(400, "invalid_request");
+    let mine = server.call("POST", "/v1/one-time-tokens", &token, Some(json!({ "purpose": "p" }))).await.expect(201).json();
+    assert_eq!(server.call("POST", path, &token, consume(&mine["token"], "p")).await.expect(200).json()["subject"], ana);
+}

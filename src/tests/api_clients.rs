@@ -1,0 +1,119 @@
+//! `/v1/clients`.
+
+use serde_json::json;
+
+use crate::harness::{CALLBACK, Server};
+
+#[tokio::test]
+async fn a_client_is_made_shown_changed_and_deleted() {
+    let server = Server::start().await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let made = server
+        .call("POST", "/v1/clients", &owner, Some(json!({ "client_name": "Notes", "redirect_uris": [CALLBACK], "scope": "openid email" })))
+        .await
+        .expect(201);
+    let client = made.json();
+    let id = client["client_id"].as_str().expect("one").to_owned();
+    let secret = client["client_secret"].as_str().expect("shown once").to_owned();
+    assert_eq!((&client["client_secret_expires_at"], &client["disabled"]), (&json!(0), &json!(false)));
+    assert_eq!(made.header("location"), format!("https://id.example/v1/clients/{id}"));
+    let path = format!("/v1/clients/{id}");
+    // It works as a client at once.
+    let app = crate::harness::TestClient { id: id.clone(), secret: Some(secret.clone()) };
+    assert_eq!(server.introspect(&app, "x").await, json!({ "active": false }));
+
+    let shown = server.call("GET", &path, &owner, None).await.expect(200);
+    assert!(!shown.body.contains(&secret) && shown.json().get("client_secret").is_none());
+    assert!(!shown.body.contains("null"), "{}", shown.body);
+    let patch = json!({ "client_name": null, "policy_uri": "https://app.example/privacy", "require_pkce": false, "default_max_age": 60 });
+    let changed = server.call("PATCH", &path, &owner, Some(patch)).await.expect(200).json();
+    assert!(changed.get("client_name").is_none());
+    assert_eq!((&changed["policy_uri"], &changed["require_pkce"]), (&json!("https://app.example/privacy"), &json!(false)));
+    let changed =
+        server.call("PATCH", &path, &owner, Some(json!({ "require_pkce": null, "default_max_age": null }))).await.expect(200).json();
+    assert!(changed.get("require_pkce").is_none() && changed.get("default_max_age").is_none());
+    let wrong = server.call("PATCH", &path, &owner, Some(json!({ "redirect_uris": ["http://app.example/cb"] }))).await;
+    assert_eq!(wrong.expect_problem(400, "invalid_request").wrong(), ["/redirect_uris invalid"]);
+    for hidden in ["client_id", "secrets", "demo", "client_secret", "disabled_at"] {
+        let answer = server.call("PATCH", &path, &owner, Some(json!({ hidden: "x" }))).await.expect_problem(400, "invalid_request");
+        assert_eq!(answer.wrong(), [format!("/{hidden} unknown_member")]);
+    }
+
+    let rotated = server.call("POST", &format!("{path}/rotate-secret"), &owner, Some(json!({ "overlap": 60 }))).await.expect(200).json();
+    assert_ne!(rotated["client_secret"], client["client_secret"]);
+    assert_eq!(rotated["secrets"], 2);
+    server.introspect(&app, "x").await;
+    server.call("POST", &format!("{path}/rotate-secret"), &owner, Some(json!({}))).await.expect(200);
+    server.form("/oauth2/introspect", &app, &[("token", "x")]).await.expect_error(401, "invalid_client");
+
+    assert_eq!(server.call("POST", &format!("{path}/disable"), &owner, None).await.expect(200).json()["disabled"], true);
+    assert_eq!(server.call("POST", &format!("{path}/enable"), &owner, None).await.expect(200).json()["disabled"], false);
+    assert_eq!(server.call("DELETE", &path, &owner, None).await.status, 204);
+    server.call("DELETE", &path, &owner, None).await.expect_problem(404, "not_found");
+    server.call("GET", &path, &owner, None).await.expect_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_public_client_gets_a_secret_when_it_stops_being_one() {
+    let server = Server::start().await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let body = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none" });
+    let made = server.call("POST", "/v1/clients", &owner, Some(body)).await.expect(201).json();
+    assert!(made.get("client_secret").is_none());
+    let path = format!("/v1/clients/{}", made["client_id"].as_str().expect("one"));
+    server.call("POST", &format!("{path}/rotate-secret"), &owner, Some(json!({}))).await.expect_problem(409, "public_client");
+    let patch = json!({ "token_endpoint_auth_method": "client_secret_post" });
+    assert!(server.call("PATCH", &path, &owner, Some(patch)).await.expect(200).json()["client_secret"].is_string());
+}
+
+/// AD-04: a client is a way to scopes, and nobody makes or opens one to scopes that are not theirs.
+#[tokio::test]
+async fn ad_04_nobody_gives_a_client_more_than_they_have() {
+    let server = Server::start().await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let admin = server.administrator(&console, "carl", &["client_admin"]).await;
+    let machine = json!({ "grant_types": ["client_credentials"], "scope": "users:write" });
+    let refused = |answer: crate::harness::Answer| answer.expect_problem(403, "above_your_role");
+    refused(server.call("POST", "/v1/clients", &admin, Some(machine.clone())).await);
+    let made = server.call("POST", "/v1/clients", &owner, Some(machine)).await.expect(201).json();
+    let path = format!("/v1/clients/{}", made["client_id"].as_str().expect("one"));
+    for (method, below, body) in [
+        ("POST", "/rotate-secret", Some(json!({}))),
+        ("POST", "/disable", None),
+        ("PATCH", "", Some(json!({ "scope": "reports" }))),
+        ("DELETE", "", None),
+    ] {
+        refused(server.call(method, &format!("{path}{below}"), &admin, body).await);
+    }
+    let plain =
+        server.call("POST", "/v1/clients", &admin, Some(json!({ "redirect_uris": [CALLBACK], "scope": "openid clients:write" }))).await;
+    let plain = format!("/v1/clients/{}", plain.expect(201).json()["client_id"].as_str().expect("one"));
+    refused(server.call("PATCH", &plain, &admin, Some(json!({ "scope": "openid audit:read" }))).await);
+    server.call("PATCH", &plain, &admin, Some(json!({ "scope": "openid reports" }))).await.expect(200);
+    // A machine gives what it holds itself, and no more.
+    let (_, token) = server.machine("clients:write organizations:read").await;
+    let with = |scope: &str| Some(json!({ "grant_types": ["client_credentials"], "scope": scope }));
+    server.call("POST", "/v1/clients", &token, with("organizations:read reports")).await.expect(201);
+    refused(server.call("POST", "/v1/clients", &token, with("organizations:write")).await);
+}
+
+#[tokio::test]
+async fn changes_at_once_are_all_kept() {
+    let server = Server::with(|config| config.limits = false).await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let made = server.call("POST", "/v1/clients", &owner, Some(json!({ "redirect_uris": [CALLBACK] }))).await.expect(201).json();
+    let path = format!("/v1/clients/{}", made["client_id"].as_str().expect("one"));
+    let patches = [json!({ "client_name": "One" }), json!({ "require_auth_time": true }), json!({ "client_uri": "https://app.example" })];
+    let calls = patches.iter().map(|patch| server.call("PATCH", &path, &owner, Some(patch.clone())));
+    for answer in crate::harness::all(calls).await {
+        answer.expect(200);
+    }
+    let client = server.call("GET", &path, &owner, None).await.expect(200).json();
+    assert_eq!(client["client_name"], "One");
+    assert_eq!(client["require_auth_time"], true);
+    assert_eq!(client["client_uri"], "https://app.example");
+}
