@@ -12,6 +12,8 @@ use crate::storage::durable::{Act, Actor};
 
 /// A change by another replica or the command line is seen within this.
 const POLL: Duration = Duration::from_millis(500);
+/// After an import, this long until a failed sign-in takes as long as the dearest password that came with it.
+const PASSWORDS: Duration = Duration::from_secs(5);
 const KEY_STAGES: Duration = Duration::from_secs(60);
 /// Mail of this replica goes out at once; that of others, or what waited, within this.
 const MAIL: Duration = Duration::from_secs(1);
@@ -28,6 +30,13 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 loop {
                     tick.tick().await;
                     look(&app, &mut seen).await;
+                }
+            },
+            async {
+                let (mut tick, mut met) = (ticks(PASSWORDS), None);
+                loop {
+                    tick.tick().await;
+                    meet_passwords(&app, &mut met).await;
                 }
             },
             async {
@@ -87,6 +96,19 @@ async fn look(app: &App, seen: &mut Current) {
         return;
     }
     *seen = current;
+}
+
+/// Computes the dearest scheme that an import brought, once, so that the time of a failed sign-in does not tell imported people from others.
+async fn meet_passwords(app: &App, met: &mut Option<String>) {
+    match app.storage.imports.dearest().await {
+        Ok(dearest) if dearest == *met => {}
+        Ok(Some(dearest)) => match app.hasher.meet(&dearest).await {
+            Ok(()) => *met = Some(dearest),
+            Err(busy) => tracing::debug!(event = "busy", detail = %busy, "the dearest scheme of passwords is met the next time"),
+        },
+        Ok(None) => {}
+        Err(fault) => tracing::warn!(event = "fault", detail = %fault, "the dearest scheme of passwords is not known"),
+    }
 }
 
 /// Publishes the next key when its time has come; deletes keys that nobody believes any longer.

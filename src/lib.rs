@@ -63,6 +63,8 @@
 //! | redis | storage/redis.rs |
 //! | josekit | keys/jose.rs |
 //! | argon2 | accounts/password.rs |
+//! | bcrypt pbkdf2 scrypt sha_crypt md5 aes ctr | accounts/foreign |
+//! | sha1 | accounts/foreign accounts/breached.rs |
 //! | zxcvbn | accounts/password_rules.rs |
 //! | jsonschema | accounts/attributes.rs api/schema.rs |
 //! | oxide_auth | protocol/machine.rs |

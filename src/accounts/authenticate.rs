@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::breached::Breached;
 use super::email;
 use super::limits::{Device, Limits, account_key, device_key};
-use super::password::{Busy, Hasher};
+use super::password::{Busy, Checked, Hasher};
 use super::password_rules::MAX;
 use crate::clock::Random;
 use crate::i18n::Lang;
@@ -169,9 +169,9 @@ pub async fn authenticate(parts: &Parts<'_>, credentials: &Credentials<'_>, salt
     judged
 }
 
-/// Longer than any password can be set, or with a character that none can hold.
+/// Not longer than any password here, or imported, can be; without a character that none can hold.
 fn is_possible(password: &str) -> bool {
-    password.len() <= 4 * MAX && password.chars().count() <= MAX && !password.contains('\0')
+    password.len() <= 4 * MAX && !password.contains('\0')
 }
 
 /// A browser that signed in to this account before is counted by itself: a stranger's guesses do not lock it out.
@@ -216,7 +216,7 @@ async fn judge(
                 parts.attempts.succeeded(key).await?;
             }
             // Where somebody else was faster, what is stored now is judged: most likely this very password's stronger hash.
-            let Some(proof) = upgrade(parts, &user.id, password, stored, salt, now, by).await else {
+            let Some(proof) = upgrade(parts, &user.id, password, (stored, checked), salt, now, by).await else {
                 account = parts.users.with_password(UserKey::Id(&user.id)).await?;
                 continue;
             };
@@ -247,11 +247,12 @@ fn why_wrong(account: Option<&(User, Option<String>)>, unusable: bool) -> &'stat
 
 /// The password is known now, in clear, and only now: a hash weaker than today's is replaced. Answers the hash that is stored from here on;
 /// none where it was changed meanwhile. A failure costs nothing but the upgrade.
-async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, stored: &str, salt: [u8; 16], now: Time, by: &Act) -> Option<Proof> {
+async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, proved: (&str, Checked), salt: [u8; 16], now: Time, by: &Act) -> Option<Proof> {
+    let (stored, checked) = proved;
     if !parts.hasher.needs_upgrade(stored) {
         return Some(Proof::of(stored));
     }
-    let Ok(stronger) = parts.hasher.hash(password, salt).await else { return Some(Proof::of(stored)) };
+    let Ok(stronger) = parts.hasher.stronger(password, stored, checked, salt).await else { return Some(Proof::of(stored)) };
     match parts.users.upgrade_hash(user_id, stored, &stronger, now, by).await {
         Ok(true) => Some(Proof::of(&stronger)),
         Ok(false) => None,

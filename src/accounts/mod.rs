@@ -4,6 +4,8 @@
 //! |---|---|
 //! | is this the right password? | [`authenticate`], the only way to ask |
 //! | hashing, on threads of its own | [`password`] |
+//! | hashes that other systems stored | [`foreign`] |
+//! | people of other systems, in and out | [`import`] |
 //! | how often somebody may try | [`limits`] |
 //! | which passwords may be chosen | [`password_rules`] |
 //! | e-mail addresses and user names | [`email`] |
@@ -30,6 +32,8 @@ pub mod captcha;
 pub mod claims;
 pub mod desk;
 pub mod email;
+pub mod foreign;
+pub mod import;
 pub mod limits;
 pub mod merge_patch;
 pub mod mine;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::accounts::attributes;
 use crate::accounts::breached::Breached;
 use crate::accounts::password::{Cost, Hasher, Settings};
 use crate::accounts::password_rules::Rules;
@@ -65,6 +66,12 @@ impl Host {
         let passwords = &self.config.passwords;
         let cost = Cost { m: passwords.memory_kib, t: passwords.iterations, p: passwords.lanes };
         Hasher::new(Settings { cost, ..Settings::default() }).map_err(Failure::refused)
+    }
+
+    /// What attributes of people are held to.
+    pub fn attributes(&self) -> Result<attributes::Schema, Failure> {
+        let Some(path) = &self.config.attributes_schema else { return Ok(attributes::Schema::default()) };
+        attributes::Schema::load(path).map_err(|reason| Failure::Refused(format!("{}: {reason}", path.display())))
     }
 
     /// The file of breached passwords, open, where there is one.

@@ -11,6 +11,7 @@ mod dialect;
 mod doctor;
 mod healthcheck;
 mod host;
+mod import;
 mod keys;
 mod migrate;
 mod openapi;

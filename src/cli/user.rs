@@ -1,4 +1,4 @@
-//! `user create|list|show|disable|enable|set-password`.
+//! `user create|list|show|disable|enable|set-password`; `import` and `export` are in their own file.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::host::{Host, read_object, read_stdin};
+use super::import::{Export, Import};
 use super::output::{plain, table};
 use super::{Done, Failure, Global};
 use crate::accounts::users::{self, AccountError, Fresh, NewAccount, NewPassword};
@@ -41,6 +42,10 @@ pub enum User {
         #[arg(long, required = true)]
         password_stdin: bool,
     },
+    /// Move people in from another system, with their passwords; again and again until the switch
+    Import(Import),
+    /// Write everybody, with their stored passwords, in the form that an import reads
+    Export(Export),
 }
 
 #[derive(Args)]
@@ -73,6 +78,8 @@ pub async fn run(global: &Global, command: User) -> Done {
     match command {
         User::Create(create) => self::create(global, create).await,
         User::List => list(global).await,
+        User::Import(import) => super::import::import(global, import).await,
+        User::Export(export) => super::import::export(global, export).await,
         User::Show { user } => {
             let host = Host::open(global).await?;
             let account = find(&host, &user).await?;

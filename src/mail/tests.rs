@@ -197,6 +197,33 @@ struct Server {
     heard: Arc<Mutex<Vec<String>>>,
 }
 
+async fn converse(stream: tokio::net::TcpStream, recipient: &'static str, log: Arc<Mutex<Vec<String>>>) {
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read).lines();
+    let mut data = false;
+    let _ = write.write_all(b"220 test\r\n").await;
+    while let Ok(Some(line)) = lines.next_line().await {
+        log.lock().expect("no panic").push(line.clone());
+        let answer = match line.split(' ').next().unwrap_or_default() {
+            _ if data && line == "." => {
+                data = false;
+                "250 taken\r\n"
+            }
+            _ if data => continue,
+            "EHLO" => "250-test\r\n250 AUTH PLAIN\r\n",
+            "AUTH" => "235 ok\r\n",
+            "RCPT" => recipient,
+            "DATA" => {
+                data = true;
+                "354 go\r\n"
+            }
+            "QUIT" => "221 bye\r\n",
+            _ => "250 ok\r\n",
+        };
+        let _ = write.write_all(answer.as_bytes()).await;
+    }
+}
+
 impl Server {
     async fn start(recipient: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -204,31 +231,9 @@ impl Server {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&heard);
         tokio::spawn(async move {
+            // The transport keeps a connection and opens others beside it.
             while let Ok((stream, _)) = listener.accept().await {
-                let (read, mut write) = stream.into_split();
-                let mut lines = BufReader::new(read).lines();
-                let mut data = false;
-                let _ = write.write_all(b"220 test\r\n").await;
-                while let Ok(Some(line)) = lines.next_line().await {
-                    log.lock().expect("no panic").push(line.clone());
-                    let answer = match line.split(' ').next().unwrap_or_default() {
-                        _ if data && line == "." => {
-                            data = false;
-                            "250 taken\r\n"
-                        }
-                        _ if data => continue,
-                        "EHLO" => "250-test\r\n250 AUTH PLAIN\r\n",
-                        "AUTH" => "235 ok\r\n",
-                        "RCPT" => recipient,
-                        "DATA" => {
-                            data = true;
-                            "354 go\r\n"
-                        }
-                        "QUIT" => "221 bye\r\n",
-                        _ => "250 ok\r\n",
-                    };
-                    let _ = write.write_all(answer.as_bytes()).await;
-                }
+                tokio::spawn(converse(stream, recipient, Arc::clone(&log)));
             }
         });
         Self { url, heard }

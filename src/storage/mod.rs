@@ -24,7 +24,7 @@ pub use open::{OpenError, Schema, StorageOptions, is_there, migrate, pending};
 
 use cached::CachedClients;
 use durable::{
-    Accounts, Attempts, Audit, Clients, Consents, Grants, Organizations, Outbox, Revisions, Sessions, SigningKeys, Spent, Users,
+    Accounts, Attempts, Audit, Clients, Consents, Grants, Imports, Organizations, Outbox, Revisions, Sessions, SigningKeys, Spent, Users,
 };
 use ephemeral::Records;
 
@@ -62,6 +62,7 @@ pub struct Storage {
     pub sessions: Arc<dyn Sessions>,
     pub consents: Arc<dyn Consents>,
     pub grants: Arc<dyn Grants>,
+    pub imports: Arc<dyn Imports>,
     pub keys: Arc<dyn SigningKeys>,
     pub attempts: Arc<dyn Attempts>,
     pub spent: Arc<dyn Spent>,

@@ -113,6 +113,7 @@ impl Storage {
             sessions: sql.clone(),
             consents: sql.clone(),
             grants: sql.clone(),
+            imports: sql.clone(),
             keys: sql.clone(),
             attempts: sql.clone(),
             spent: sql.clone(),

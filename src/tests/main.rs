@@ -11,6 +11,7 @@ mod claims;
 mod discovery;
 mod faults;
 mod harness;
+mod import;
 mod imports;
 mod legacy;
 mod logout;

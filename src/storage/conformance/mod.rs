@@ -11,6 +11,7 @@ mod durable;
 mod ephemeral;
 mod faults;
 mod grants;
+mod imports;
 mod organizations;
 mod outbox;
 mod people;

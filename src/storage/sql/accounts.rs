@@ -19,7 +19,7 @@ const INSERT: &str = concat!(insert_into_users!(), " ON CONFLICT (email_canonica
 
 const NEXT_NUMBER: &str = "INSERT INTO counters (name, value) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 \
      RETURNING value";
-const RAISE: &str = "INSERT INTO counters (name, value) VALUES ($1, $2) \
+pub(super) const RAISE: &str = "INSERT INTO counters (name, value) VALUES ($1, $2) \
      ON CONFLICT (name) DO UPDATE SET value = CASE WHEN counters.value < $2 THEN $2 ELSE counters.value END";
 
 /// Conditions that are not asked for are passed as null, and then hold for everybody.
@@ -36,7 +36,8 @@ const SEARCH: &str = concat!(
      ORDER BY u.id LIMIT $9"
 );
 
-const UPDATE: &str = "UPDATE users SET email = $3, email_canonical = $4, email_verified = $5, username = $6, username_canonical = $7, name = $8, \
+/// All of a profile that may change, if nobody else changed it.
+pub(super) const UPDATE: &str = "UPDATE users SET email = $3, email_canonical = $4, email_verified = $5, username = $6, username_canonical = $7, name = $8, \
      name_search = $9, locale = $10, claims = $11, attributes = $12, roles = $13, owner = $14, updated_at = $15, revision = revision + 1, \
      credential_revision = credential_revision + CASE WHEN email_canonical = $4 THEN 0 ELSE 1 END \
      WHERE id = $1 AND revision = $2";

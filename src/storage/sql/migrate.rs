@@ -18,6 +18,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "outbox", sql: include_str!("../../../migrations/0002_outbox.sql") },
     Migration { version: 3, name: "accounts", sql: include_str!("../../../migrations/0003_accounts.sql") },
     Migration { version: 4, name: "organizations", sql: include_str!("../../../migrations/0004_organizations.sql") },
+    Migration { version: 5, name: "import", sql: include_str!("../../../migrations/0005_import.sql") },
 ];
 
 const IDENTITY_POSTGRES: &str = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY";

@@ -152,6 +152,7 @@ mod clients;
 pub mod connect;
 mod consents;
 mod grants;
+mod imports;
 mod keys;
 pub mod migrate;
 mod organizations;

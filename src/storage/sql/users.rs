@@ -71,10 +71,10 @@ impl TryFrom<Row> for User {
 }
 
 #[derive(sqlx::FromRow)]
-struct WithPassword {
+pub(super) struct WithPassword {
     #[sqlx(flatten)]
-    user: Row,
-    password_hash: Option<String>,
+    pub user: Row,
+    pub password_hash: Option<String>,
 }
 
 /// A user name may not look like an e-mail address, but where an old one does, the address wins.
