@@ -538,7 +538,10 @@ def fetch(method: str, url: str, form=None, body: bytes | None = None, headers=N
             connection.putheader("Content-Length", str(len(body)))
         for name, value in sent:
             connection.putheader(name, value)
-        connection.endheaders(body)
+        try:
+            connection.endheaders(body)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused before all of it was sent: the answer may be there already
         got = connection.getresponse()
         return Response(method, url, got.status, got.getheaders(), got.read())
     finally:

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use openidconnect::IssuerUrl;
 
 use crate::accounts::attributes;
 use crate::accounts::authenticate::{Parts, Watch};
@@ -180,6 +181,8 @@ impl App {
             .map_err(|reason| AppError::Configuration(reason.to_owned()))?;
         let tokens = Tokens {
             issuer: config.issuer.clone(),
+            issuer_url: IssuerUrl::new(config.issuer.clone())
+                .map_err(|error| AppError::Configuration(format!("PORTERO_ISSUER: {error}")))?,
             keys,
             seal: seal.clone(),
             lifetimes: Lifetimes {

@@ -22,7 +22,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::{Request, StatusCode, Version};
@@ -40,6 +40,8 @@ const HEAD: Duration = Duration::from_millis(7_500);
 const IDLE: Duration = Duration::from_secs(55);
 /// How often a connection is looked at.
 const LOOK: Duration = Duration::from_millis(2_500);
+/// After the word to stop, a connection that is kept open may still send the request that was on its way: so long.
+const PARTING: Duration = Duration::from_millis(300);
 /// For the whole body of a request.
 const BODY: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 32 * 1024;
@@ -50,9 +52,17 @@ const MAX_STREAMS: u32 = 100;
 const RESERVED: usize = 128;
 
 /// Serves `router` on `listener` until `stop` turns true, then finishes what is under way; drop the future to cut it off.
-pub async fn serve(listener: TcpListener, router: Router, most: usize, mut stop: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, router: Router, most: usize, stop: watch::Receiver<bool>) {
     let permits = Arc::new(Semaphore::new(most.max(1)));
     let (alive, mut gone) = tokio::sync::mpsc::channel::<()>(1);
+    let begin = |stream, peer, permit| {
+        let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
+        tokio::spawn(async move {
+            connection(stream, peer, router, stop).await;
+            drop((permit, alive));
+        });
+    };
+    let mut stop = stop.clone();
     loop {
         // First a place, then a connection: those that find none wait in the kernel's queue, where they cost nothing.
         let permit = tokio::select! {
@@ -73,11 +83,15 @@ pub async fn serve(listener: TcpListener, router: Router, most: usize, mut stop:
             },
             () = stopped(&mut stop) => break,
         };
-        let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
-        tokio::spawn(async move {
-            connection(stream, peer, router, stop).await;
-            drop((permit, alive));
-        });
+        begin(stream, peer, permit);
+    }
+    // Those that are connected already, as far as the kernel goes, would be cut off with the listener.
+    while let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+        tokio::select! {
+            biased;
+            Ok((stream, peer)) = listener.accept() => begin(stream, peer, permit),
+            () = tokio::time::sleep(Duration::from_millis(1)) => break,
+        }
     }
     // Whoever connects now is refused at once.
     drop(listener);
@@ -123,7 +137,9 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut sto
     let served = builder.serve_connection(io, service);
     tokio::pin!(served);
     let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
-    let mut stopping = false;
+    let (mut stopping, mut parted) = (false, false);
+    let parting = tokio::time::sleep(PARTING);
+    tokio::pin!(parting);
     loop {
         tokio::select! {
             // How a connection ends is its client's business; faults inside a request were logged there.
@@ -135,6 +151,15 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut sto
             },
             () = stopped(&mut stop), if !stopping => {
                 stopping = true;
+                activity.last.store(true, Ordering::Relaxed);
+                parting.as_mut().reset(Instant::now() + PARTING);
+                // HTTP/2 says goodbye itself, and its client sends again what came too late (RFC 9113 §6.8).
+                if activity.http2.load(Ordering::Relaxed) {
+                    served.as_mut().graceful_shutdown();
+                }
+            }
+            () = parting.as_mut(), if stopping && !parted => {
+                parted = true;
                 served.as_mut().graceful_shutdown();
             }
         }
@@ -156,8 +181,17 @@ async fn handle(mut router: Router, request: Request<Incoming>, peer: SocketAddr
     }
     let mut request = request.map(|body| if hyper::body::Body::is_end_stream(&body) { Body::empty() } else { Body::new(Timed::new(body)) });
     request.extensions_mut().insert(ConnectInfo(peer));
-    let response = router.call(request).await;
+    let version = request.version();
+    let mut response = router.call(request).await;
     drop(under_way);
+    // RFC 9112 §9.6: "A server that sends a "close" connection option MUST initiate closure of the connection (see below) after it sends the
+    // final response". A client that is told so does not send into a connection that is about to go.
+    if activity.last.load(Ordering::Relaxed)
+        && version != Version::HTTP_2
+        && let Ok(response) = &mut response
+    {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
@@ -170,6 +204,8 @@ struct Activity {
     head_since: AtomicU64,
     idle_since: AtomicU64,
     http2: AtomicBool,
+    /// The answer to the request under way, or to the next one, is the last.
+    last: AtomicBool,
     /// The head under way has both a length and a transfer coding.
     ambiguous: AtomicBool,
 }
@@ -191,6 +227,7 @@ impl Activity {
             head_since: AtomicU64::new(1),
             idle_since: AtomicU64::new(0),
             http2: AtomicBool::new(false),
+            last: AtomicBool::new(false),
             ambiguous: AtomicBool::new(false),
         }
     }
@@ -269,23 +306,24 @@ impl HeadScan {
 
     /// Is the head, as far as it has come, one that can be read in two ways?
     fn read(&mut self, bytes: &[u8]) -> bool {
-        for byte in bytes {
-            if self.over {
-                break;
-            }
-            match byte {
-                b'\n' if self.line.is_empty() => self.over = true,
-                b'\n' => {
-                    self.length |= self.line.starts_with(b"content-length:");
-                    self.coding |= self.line.starts_with(b"transfer-encoding:");
-                    self.line.clear();
-                }
-                b'\r' => {}
-                byte if self.line.len() < Self::NAMES => self.line.push(byte.to_ascii_lowercase()),
-                _ => {}
-            }
+        let mut rest = bytes;
+        while !self.over && !rest.is_empty() {
+            let end = rest.iter().position(|byte| *byte == b'\n');
+            let line = &rest[..end.unwrap_or(rest.len())];
+            let room = Self::NAMES - self.line.len();
+            self.line.extend(line.iter().filter(|byte| **byte != b'\r').take(room));
+            let Some(end) = end else { break };
+            self.over = self.line.is_empty();
+            self.length |= self.begins_with(b"content-length:");
+            self.coding |= self.begins_with(b"transfer-encoding:");
+            self.line.clear();
+            rest = &rest[end + 1..];
         }
         self.length && self.coding
+    }
+
+    fn begins_with(&self, name: &[u8]) -> bool {
+        self.line.get(..name.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(name))
     }
 }
 
@@ -426,6 +464,34 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(2), server.served).await.expect("it ends").expect("without a fault");
         assert!(TcpStream::connect(server.address).await.is_err());
         drop(idle);
+    }
+
+    #[tokio::test]
+    async fn stopping_answers_what_was_on_its_way() {
+        let server = running(64).await;
+        let mut kept = TcpStream::connect(server.address).await.expect("listening");
+        let mut buffer = [0; 1024];
+        let mut exchange = async || {
+            kept.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+            let read = kept.read(&mut buffer).await.expect("answered");
+            String::from_utf8_lossy(&buffer[..read]).into_owned()
+        };
+        assert!(!exchange().await.contains("connection: close"));
+        // Whoever is connected as far as the kernel goes counts as connected, whether the server has looked or not.
+        let waiting: Vec<std::net::TcpStream> = (0..20).map(|_| std::net::TcpStream::connect(server.address).expect("listening")).collect();
+        server.stop.send(true).expect("running");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let last = exchange().await;
+        assert!(last.starts_with("HTTP/1.1 200") && last.contains("connection: close"), "{last}");
+        for stream in waiting {
+            stream.set_nonblocking(true).expect("set");
+            let mut stream = TcpStream::from_std(stream).expect("a stream");
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("answered and closed");
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+        tokio::time::timeout(Duration::from_secs(2), server.served).await.expect("it ends").expect("without a fault");
     }
 
     #[tokio::test]

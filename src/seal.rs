@@ -19,11 +19,8 @@ pub struct Digest(pub [u8; 32]);
 impl Digest {
     #[must_use]
     pub fn hex(&self) -> String {
-        self.0.iter().fold(String::with_capacity(64), |mut out, byte| {
-            use std::fmt::Write as _;
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        self.0.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).map(char::from).collect()
     }
 
     /// Compares without telling by its time where two digests differ.
@@ -205,6 +202,13 @@ mod tests {
                 assert_ne!(a.label(), b.label());
             }
         }
+    }
+
+    #[test]
+    fn a_digest_is_written_in_lower_case() {
+        let mut digest = Digest([0; 32]);
+        (digest.0[0], digest.0[31]) = (0x0a, 0xf9);
+        assert_eq!(digest.hex(), format!("0a{}f9", "0".repeat(60)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-"""Keeps the run's own account and client out of harm: a test that deletes who tests ends all the others."""
+"""Keeps the run's own account and client out of harm: a test that disables who tests ends all the others."""
 
 import os
 
@@ -8,5 +8,7 @@ OWN = set(os.environ["API_OWN"].split())
 
 
 @schemathesis.hook
-def filter_path_parameters(context, path_parameters):
-    return not path_parameters or not OWN.intersection(map(str, path_parameters.values()))
+def before_call(context, case, kwargs):
+    for name, value in (case.path_parameters or {}).items():
+        if str(value) in OWN:
+            case.path_parameters[name] = "nobody"

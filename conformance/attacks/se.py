@@ -173,9 +173,14 @@ def SE_05(lab):
     must(bare.request("POST", target, form={**fields, "username": email, "password": PASSWORD}).status in (400, 403), "a form token without its cookie")
     answer = browser.sign_in(page, email, PASSWORD)
     consent = consent_page(answer)
-    # Replayed after the sign-in; and that of the sign-in form at the consent form.
+    # The sign-in form again, as another tab may hold it: the person signs in anew, and the consent form of before is one of another session.
     replay = browser.request("POST", target, form={**fields, "username": email, "password": PASSWORD})
-    must(replay.status in (400, 403) or browser.at_home(replay.location or op.issuer), "the sign-in form again", replay)
+    must(replay.status == 303 and browser.at_home(replay.location), "the sign-in form again", replay)
+    before, consent = consent, consent_page(browser.get(replay.location))
+    must(browser.submit(before, "consent-allow").status == 403, "the consent form of another session")
+    # With a wrong password it is still a sign-in that failed.
+    must(browser.request("POST", target, form={**fields, "username": email, "password": "not the password"}).status == 400, "a wrong password")
+    # The token of the sign-in form at the consent form.
     target, fields = hidden(consent, "consent-allow")
     for why, token in {"missing": None, "empty": "", "of the sign-in form": own, "changed": wrong(fields[name])}.items():
         form = {k: v for k, v in {**fields, name: token}.items() if v is not None}

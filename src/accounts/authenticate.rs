@@ -17,7 +17,7 @@ use crate::clock::Random;
 use crate::i18n::Lang;
 use crate::mail::{self, About, Letter, Mail};
 use crate::seal::{Digest, Purpose, Seal};
-use crate::storage::durable::{Accounts, Act, Admission, Attempts, Audit, Refusal as Refused, Spend, User, UserKey, Users};
+use crate::storage::durable::{Accounts, Act, Admission, Attempts, Audit, Proof, Refusal as Refused, Spend, User, UserKey, Users};
 use crate::storage::ephemeral::Ephemeral;
 use crate::storage::{Storage, StorageError, Time};
 use crate::telemetry::metrics;
@@ -105,6 +105,8 @@ pub enum Outcome {
         /// RFC 8176 §2.
         amr: &'static [&'static str],
         acr: &'static str,
+        /// What a session or grant is begun on.
+        proof: Proof,
     },
     Refused(Refusal),
 }
@@ -213,7 +215,11 @@ async fn judge(
             if parts.limits.enabled {
                 parts.attempts.succeeded(key).await?;
             }
-            upgrade(parts, &user.id, password, (stored, checked), salt, now, by).await;
+            // Where somebody else was faster, what is stored now is judged: most likely this very password's stronger hash.
+            let Some(proof) = upgrade(parts, &user.id, password, (stored, checked), salt, now, by).await else {
+                account = parts.users.with_password(UserKey::Id(&user.id)).await?;
+                continue;
+            };
             let (user, _) = current.expect("it stands, so it is there");
             if user.reset_required {
                 return refuse(parts, Some(&user), "reset_required", Refusal::ResetRequired, now, by).await;
@@ -222,7 +228,7 @@ async fn judge(
                 watch.tell(parts.seal, &user, password, now, by).await;
             }
             metrics::login(METHOD, "ok", "");
-            return Ok(Outcome::SignedIn { user: Box::new(user), amr: &["pwd"], acr: "1" });
+            return Ok(Outcome::SignedIn { user: Box::new(user), amr: &["pwd"], acr: "1", proof });
         }
         account = current;
     }
@@ -239,15 +245,21 @@ fn why_wrong(account: Option<&(User, Option<String>)>, unusable: bool) -> &'stat
     }
 }
 
-/// The password is known now, in clear, and only now: a hash weaker than today's is replaced. A failure costs nothing but the upgrade.
-async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, proved: (&str, Checked), salt: [u8; 16], now: Time, by: &Act) {
+/// The password is known now, in clear, and only now: a hash weaker than today's is replaced. Answers the hash that is stored from here on;
+/// none where it was changed meanwhile. A failure costs nothing but the upgrade.
+async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, proved: (&str, Checked), salt: [u8; 16], now: Time, by: &Act) -> Option<Proof> {
     let (stored, checked) = proved;
     if !parts.hasher.needs_upgrade(stored) {
-        return;
+        return Some(Proof::of(stored));
     }
-    let Ok(stronger) = parts.hasher.stronger(password, stored, checked, salt).await else { return };
-    if let Err(error) = parts.users.upgrade_hash(user_id, stored, &stronger, now, by).await {
-        tracing::warn!(%error, user = user_id, "a password hash was not upgraded");
+    let Ok(stronger) = parts.hasher.stronger(password, stored, checked, salt).await else { return Some(Proof::of(stored)) };
+    match parts.users.upgrade_hash(user_id, stored, &stronger, now, by).await {
+        Ok(true) => Some(Proof::of(&stronger)),
+        Ok(false) => None,
+        Err(error) => {
+            tracing::warn!(%error, user = user_id, "a password hash was not upgraded");
+            Some(Proof::of(stored))
+        }
     }
 }
 

@@ -50,10 +50,11 @@ impl Fixture {
     }
 
     async fn start(&self, user: &User, replaces: Option<&str>, n: u8) -> sessions::Started {
-        let new = NewSession { user_id: &user.id, acr: "1", amr: &["pwd"], user_agent: Some("Browser\n1.0"), replaces };
+        let new = NewSession { user_id: &user.id, acr: "1", amr: &["pwd"], user_agent: Some("Browser\n1.0"), replaces, proof: None };
         let fresh = sessions::Fresh { cookie: [n; 32], id: [n; 10] };
         let (sessions, seal) = (&*self.storage.sessions, &self.seal);
-        sessions::start(sessions, seal, &new, Lifetimes::default(), fresh, now(), &act()).await.expect("a session")
+        let started = sessions::start(sessions, seal, &new, Lifetimes::default(), fresh, now(), &act()).await.expect("answered");
+        started.expect("nothing had to be proved")
     }
 
     async fn whose(&self, cookie: &str, now: Time) -> Option<String> {

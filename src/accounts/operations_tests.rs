@@ -106,10 +106,10 @@ impl Town {
 
     /// A live session of hers.
     async fn session(&self, user: &User, n: u8, at: Time) -> String {
-        let new = NewSession { user_id: &user.id, acr: "1", amr: &["pwd"], user_agent: None, replaces: None };
+        let new = NewSession { user_id: &user.id, acr: "1", amr: &["pwd"], user_agent: None, replaces: None, proof: None };
         let fresh = sessions::Fresh { cookie: [n; 32], id: [n; 10] };
         let started = sessions::start(&*self.storage.sessions, &self.seal, &new, Lifetimes::default(), fresh, at, &self.by).await;
-        started.expect("started").id
+        started.expect("answered").expect("started").id
     }
 
     async fn live(&self, user: &User, at: Time) -> usize {

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::new_id;
 use crate::seal::Seal;
-use crate::storage::durable::{Act, Session, SessionCookie, Sessions};
+use crate::storage::durable::{Act, Proof, Session, SessionCookie, Sessions};
 use crate::storage::{Result, Time};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,6 +39,8 @@ pub struct NewSession<'a> {
     pub user_agent: Option<&'a str>,
     /// The session that the browser had, whoever's it was.
     pub replaces: Option<&'a str>,
+    /// The password that was just proved; none where there is none to prove (the first administrator, a link of a mail).
+    pub proof: Option<&'a Proof>,
 }
 
 /// The randomness of a session.
@@ -64,6 +66,8 @@ impl std::fmt::Debug for Started {
 
 /// Starts a session, or continues the one the browser had of the same person; the cookie's value is new in any case.
 ///
+/// None where the password was changed, or the account disabled, after it was proved.
+///
 /// # Errors
 /// Those of the store.
 pub async fn start(
@@ -74,7 +78,7 @@ pub async fn start(
     fresh: Fresh,
     now: Time,
     by: &Act,
-) -> Result<Started> {
+) -> Result<Option<Started>> {
     let session = Session {
         id: new_id("ses_", now, fresh.id),
         user_id: new.user_id.to_owned(),
@@ -89,6 +93,10 @@ pub async fn start(
         user_agent: new.user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(USER_AGENT).collect()),
     };
     let value = URL_SAFE_NO_PAD.encode(fresh.cookie);
-    let id = sessions.start(&session, &SessionCookie::digest_of(seal, &value), new.replaces, by).await?;
-    Ok(Started { cookie: SessionCookie::compose(&id, &value), id })
+    let digest = SessionCookie::digest_of(seal, &value);
+    let id = match new.proof {
+        Some(proof) => sessions.start_proved(&session, &digest, new.replaces, proof, by).await?,
+        None => Some(sessions.start(&session, &digest, new.replaces, by).await?),
+    };
+    Ok(id.map(|id| Started { cookie: SessionCookie::compose(&id, &value), id }))
 }

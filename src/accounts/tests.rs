@@ -198,6 +198,9 @@ impl Ephemeral for Rows {
     async fn swap(&self, _key: &str, _value: Vec<u8>) -> Result<Option<Vec<u8>>> {
         Ok(None)
     }
+    async fn replace(&self, _key: &str, _before: &[u8], _value: Vec<u8>) -> Result<bool> {
+        Ok(false)
+    }
     async fn take(&self, key: &str, rule: &Rule, _now: Time) -> Result<Taken> {
         let mut taken = self.taken.lock().expect("taken");
         let count = taken.entry(key.to_owned()).or_default();
@@ -277,7 +280,7 @@ const WRONG: Outcome = Outcome::Refused(Refusal::WrongCredentials);
 
 fn signed_in(outcome: &Outcome) -> Option<&str> {
     match outcome {
-        Outcome::SignedIn { user, amr, acr } => {
+        Outcome::SignedIn { user, amr, acr, .. } => {
             assert_eq!((*amr, *acr), (&["pwd"][..], "1"));
             Some(&user.id)
         }

@@ -97,7 +97,11 @@ impl Presented {
         if !access.claims.aud.contains(app.urls.issuer()) {
             return Ok(Self::Bad);
         }
-        Ok(Self::Good(Arc::new(Caller { claims: access.claims, user: access.user, context: context.clone() })))
+        Ok(Self::Good(Arc::new(Caller {
+            claims: access.claims,
+            user: access.holder.map(|holder| Box::new(holder.user)),
+            context: context.clone(),
+        })))
     }
 
     /// # Errors

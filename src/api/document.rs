@@ -104,6 +104,8 @@ fn without_nul(schema: &mut Value) {
 
 /// The errors that follow from what an operation takes.
 fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
+    // Nothing stands open because somebody forgot to say so: what asks for nothing says that it does.
+    operation.entry("security").or_insert_with(|| json!([]));
     if !path.starts_with("/v1/") {
         return;
     }
@@ -144,7 +146,8 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
 /// One for each status that the API refuses with, with the codes it may have.
 fn responses() -> Value {
     let mut all = Map::new();
-    for status in Code::ALL.iter().map(|code| code.status()) {
+    // No operation answers 405: what it would answer for is not there.
+    for status in Code::ALL.iter().map(|code| code.status()).filter(|status| *status != 405) {
         let codes: Vec<_> = Code::ALL.iter().filter(|code| code.status() == status).map(|code| format!("`{}`", code.as_str())).collect();
         let mut response = json!({
             "description": format!("Code {}.", codes.join(", ")),

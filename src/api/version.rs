@@ -19,7 +19,7 @@ use super::problem::{Code, Problem};
 #[into_params(parameter_in = Header)]
 pub struct IfMatch {
     /// The `ETag` of what you have seen: it is changed only if it is still that.
-    #[param(rename = "If-Match", nullable = false, max_length = 200)]
+    #[param(rename = "If-Match", nullable = false)]
     pub if_match: Option<String>,
 }
 
@@ -28,7 +28,7 @@ pub struct IfMatch {
 #[into_params(parameter_in = Header)]
 pub struct IfNoneMatch {
     /// The `ETag` of what you have: it is not sent again.
-    #[param(rename = "If-None-Match", nullable = false, max_length = 200)]
+    #[param(rename = "If-None-Match", nullable = false)]
     pub if_none_match: Option<String>,
 }
 

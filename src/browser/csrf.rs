@@ -27,15 +27,48 @@ pub fn token(visit: &Visit, urls: &Urls, seal: &Seal, browser: &flow::Browser, f
     URL_SAFE_NO_PAD.encode(seal.mac(Purpose::Csrf, &parts(&browser.value, session, form, interaction)).0)
 }
 
+/// The same for a form by which somebody signs in, whoever was signed in before: the session may come, change or end in another tab while
+/// it is open. The flow cookie, which stays, is all it is bound to.
+#[must_use]
+pub fn token_of_browser(seal: &Seal, browser: &flow::Browser, form: &str, interaction: &str) -> String {
+    URL_SAFE_NO_PAD.encode(seal.mac(Purpose::Csrf, &parts(&browser.value, "", form, interaction)).0)
+}
+
 /// May this form act? A refusal changes nothing.
 ///
 /// # Errors
 /// 403 for a form from another site, of another browser or session, or of another page.
 pub fn check(visit: &Visit, urls: &Urls, seal: &Seal, form: &str, interaction: &str, given: Option<&str>) -> Result<(), PageError> {
+    is_ours(visit, urls, seal, session::value(visit, urls).unwrap_or_default(), form, interaction, given)
+}
+
+/// The same for a form with a [`token_of_browser`].
+///
+/// # Errors
+/// 403 for a form from another site, of another browser, or of another page.
+pub fn check_of_browser(
+    visit: &Visit,
+    urls: &Urls,
+    seal: &Seal,
+    form: &str,
+    interaction: &str,
+    given: Option<&str>,
+) -> Result<(), PageError> {
+    is_ours(visit, urls, seal, "", form, interaction, given)
+}
+
+fn is_ours(
+    visit: &Visit,
+    urls: &Urls,
+    seal: &Seal,
+    session: &str,
+    form: &str,
+    interaction: &str,
+    given: Option<&str>,
+) -> Result<(), PageError> {
     same_origin(visit, urls)?;
     let refused = |why: &'static str| PageError::new(PageReason::Form).with_detail(why);
     let browser = flow::value(visit, urls).ok_or_else(|| refused("the browser sent no flow cookie with this form"))?;
-    let session = session::value(visit, urls).unwrap_or_default();
     let expected = seal.mac(Purpose::Csrf, &parts(browser, session, form, interaction));
     let given: Option<[u8; 32]> = given.and_then(|token| URL_SAFE_NO_PAD.decode(token).ok()).and_then(|bytes| bytes.try_into().ok());
     match given {
@@ -97,6 +130,24 @@ mod tests {
         assert!(!sent("portero_session=s", "consent", "i1", Some(&token)));
         assert!(!sent(mine, "consent", "i1", Some("")));
         assert!(!sent(mine, "consent", "i1", None));
+    }
+
+    #[test]
+    fn a_token_of_the_browser_outlives_a_session() {
+        let (seal, urls) = (Seal::new(&[3; 32]), Urls::new("http://127.0.0.1:8080"));
+        let shown = visit("GET", "/sign-in", &[("cookie", "portero_flow=f")]);
+        let token = token_of_browser(&seal, &flow::browser(&shown, &urls, [0; 32]), "sign-in", "i1");
+        let sent = |cookies: &str, form: &str, interaction: &str| {
+            check_of_browser(&visit("POST", "/sign-in", &[("cookie", cookies)]), &urls, &seal, form, interaction, Some(&token)).is_ok()
+        };
+        assert!(sent("portero_flow=f", "sign-in", "i1"));
+        assert!(sent("portero_flow=f; portero_session=s", "sign-in", "i1"));
+        assert!(!sent("portero_flow=g; portero_session=s", "sign-in", "i1"));
+        assert!(!sent("portero_session=s", "sign-in", "i1"));
+        assert!(!sent("portero_flow=f", "sign-in", "i2"));
+        assert!(!sent("portero_flow=f", "consent", "i1"));
+        let foreign = visit("POST", "/sign-in", &[("cookie", "portero_flow=f"), ("sec-fetch-site", "cross-site")]);
+        assert!(check_of_browser(&foreign, &urls, &seal, "sign-in", "i1", Some(&token)).is_err());
     }
 
     #[test]

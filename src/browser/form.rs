@@ -1,12 +1,52 @@
-//! Forms: reading what a browser sent, and the fields that templates draw.
+//! Forms: reading what a browser or a client sent, and the fields that templates draw.
 
+use axum::body::Body;
 use axum::extract::Request;
+use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::error::{PageError, PageReason};
 
 /// Far above any honest form.
-const LARGEST: usize = 64 * 1024;
+pub const LARGEST: usize = 64 * 1024;
+
+/// Why a body is no form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("The body must be application/x-www-form-urlencoded")]
+    Type,
+    #[error("A compressed body is not accepted")]
+    Compressed,
+    #[error("The body is larger than 64 KB")]
+    TooLarge,
+    #[error("The body is not valid UTF-8")]
+    NotUtf8,
+}
+
+/// Is a form what the request says that it sends?
+#[must_use]
+pub fn is_form(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
+/// Reads a form body whole, still encoded.
+///
+/// # Errors
+/// [`Unreadable`].
+pub async fn text(headers: &HeaderMap, body: Body) -> Result<String, Unreadable> {
+    if !is_form(headers) {
+        return Err(Unreadable::Type);
+    }
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err(Unreadable::Compressed);
+    }
+    let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|_| Unreadable::TooLarge)?;
+    String::from_utf8(bytes.into()).map_err(|_| Unreadable::NotUtf8)
+}
 
 /// The members of a form, each at most once.
 #[derive(Debug, Default)]
@@ -18,21 +58,15 @@ impl Form {
     /// # Errors
     /// 400 for what is no form or names a field twice, 413 for what is too large.
     pub async fn read(request: Request) -> Result<Self, PageError> {
-        let wrong = |why: &'static str| PageError::new(PageReason::Request).with_detail(why);
-        let is_form = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split(';').next())
-            .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-        if !is_form || request.headers().contains_key(CONTENT_ENCODING) {
-            return Err(wrong("the body must be application/x-www-form-urlencoded"));
-        }
-        let body = axum::body::to_bytes(request.into_body(), LARGEST).await.map_err(|_| PageError::new(PageReason::TooLarge))?;
+        let (parts, body) = request.into_parts();
+        let text = text(&parts.headers, body).await.map_err(|unreadable| match unreadable {
+            Unreadable::TooLarge => PageError::new(PageReason::TooLarge),
+            why => PageError::new(PageReason::Request).with_detail(why.to_string()),
+        })?;
         let mut members: Vec<(String, String)> = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(&body) {
+        for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             if members.iter().any(|(known, _)| *known == name) {
-                return Err(wrong("a field of the form is there twice"));
+                return Err(PageError::new(PageReason::Request).with_detail("a field of the form is there twice"));
             }
             members.push((name.into_owned(), value.into_owned()));
         }
@@ -178,6 +212,7 @@ mod tests {
         assert_eq!((form.get("a"), form.trimmed("b"), form.get("c")), (Some("1 2"), "ñ", None));
         assert_eq!(read("text/plain", "a=1").await.err(), Some(PageReason::Request));
         assert_eq!(read("application/x-www-form-urlencoded", "a=1&a=1").await.err(), Some(PageReason::Request));
+        assert_eq!(read("application/x-www-form-urlencoded", vec![b'a', b'=', 0xff]).await.err(), Some(PageReason::Request));
         let large = vec![b'a'; LARGEST + 1];
         assert_eq!(read("application/x-www-form-urlencoded", large).await.err(), Some(PageReason::TooLarge));
     }

@@ -146,7 +146,9 @@ impl Words {
     }
 }
 
-fn escape(text: &str) -> String {
+/// Text as HTML, in an element or an attribute. It comes out of the parsed page as it went in: a bare CR would be read as LF (HTML,
+/// "Normalize newlines").
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -155,6 +157,8 @@ fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
+            '\r' => out.push_str("&#13;"),
+            '\n' => out.push_str("&#10;"),
             c => out.push(c),
         }
     }
@@ -264,6 +268,11 @@ pub fn with_cookies(mut response: Response, cookies: impl IntoIterator<Item = He
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rfc6749_10_14_a_value_is_escaped_and_keeps_its_line_ends() {
+        assert_eq!(escape("a\"><b>&'\r\nñ"), "a&quot;&gt;&lt;b&gt;&amp;&#39;&#13;&#10;ñ");
+    }
 
     #[test]
     fn a_name_cannot_break_out_of_its_sentence() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::visit::{Visit, clear_cookie, set_cookie};
 use crate::seal::Seal;
-use crate::storage::durable::{SessionCookie, SignedIn};
+use crate::storage::durable::{SessionCookie, SignedIn, Visitor};
 use crate::storage::{Result, Storage, Time};
 use crate::urls::Urls;
 use axum::http::HeaderValue;
@@ -34,4 +34,19 @@ pub async fn current(visit: &Visit, urls: &Urls, seal: &Seal, storage: &Storage,
     let Some(cookie) = value(visit, urls).and_then(SessionCookie::parse) else { return Ok(None) };
     let found = storage.sessions.find(&cookie.digest(seal), idle, now).await?;
     Ok(found.filter(|signed_in| signed_in.session.id == cookie.id))
+}
+
+/// The same for an authorization request of a client: with what the person has allowed it before.
+pub async fn visitor(
+    visit: &Visit,
+    urls: &Urls,
+    seal: &Seal,
+    storage: &Storage,
+    client_id: &str,
+    idle: Duration,
+    now: Time,
+) -> Result<Option<Visitor>> {
+    let Some(cookie) = value(visit, urls).and_then(SessionCookie::parse) else { return Ok(None) };
+    let found = storage.sessions.visitor(&cookie.digest(seal), client_id, idle, now).await?;
+    Ok(found.filter(|visitor| visitor.session_id == cookie.id))
 }

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderName, ORIGIN, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, Uri};
 
 use crate::request::RequestContext;
 use crate::urls::Urls;
@@ -35,7 +35,6 @@ impl<S: Sync> FromRequestParts<S> for Visit {
 }
 
 impl Visit {
-    /// The request's context is anonymous where no layer set it.
     #[must_use]
     pub fn of(parts: &Parts) -> Self {
         Self {
@@ -43,7 +42,7 @@ impl Visit {
             // Below the issuer's own path the router has taken that path away.
             uri: parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.clone(), |original| original.0.clone()),
             headers: parts.headers.clone(),
-            context: parts.extensions.get::<RequestContext>().cloned().unwrap_or(RequestContext { id: "-".into(), address: None }),
+            context: context_of(&parts.extensions),
         }
     }
 
@@ -79,6 +78,14 @@ impl Visit {
         first.to_str().ok()
     }
 
+    /// The browser asks ahead of a person who may never come (Fetch §3.8 `Sec-Purpose`; older browsers say `Purpose` or `X-Moz`).
+    #[must_use]
+    pub fn is_ahead(&self) -> bool {
+        let says = |name: &'static str| self.headers.get_all(HeaderName::from_static(name)).iter().filter_map(|value| value.to_str().ok());
+        let words = ["sec-purpose", "purpose", "x-moz"].into_iter().flat_map(says).flat_map(|value| value.split([';', ',']));
+        words.map(str::trim).any(|word| word.eq_ignore_ascii_case("prefetch") || word.eq_ignore_ascii_case("prerender"))
+    }
+
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
         self.header(&ORIGIN)
@@ -109,6 +116,12 @@ impl Visit {
         let (_, value) = values.next()?;
         values.next().is_none().then(|| value.into_owned())
     }
+}
+
+/// The context of a request; an anonymous one where no layer set it.
+#[must_use]
+pub fn context_of(extensions: &Extensions) -> RequestContext {
+    extensions.get().cloned().unwrap_or(RequestContext { id: "-".into(), address: None })
 }
 
 /// Of RFC 6265 §4.1.1 the characters that our own values are made of.
@@ -182,6 +195,16 @@ pub(crate) mod tests {
         let http = Urls::new("http://127.0.0.1:8080");
         assert_eq!(set_cookie(&http, "flow", "v", None), "portero_flow=v; Path=/; HttpOnly; SameSite=Lax");
         assert_eq!(clear_cookie(&http, "flow"), "portero_flow=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
+    }
+
+    #[test]
+    fn who_asks_ahead() {
+        let ahead = |name: &str, value: &str| visit("GET", "/", &[(name, value)]).is_ahead();
+        for value in ["prefetch", "prefetch;prerender", "prefetch; anonymous-client-ip", "Prefetch"] {
+            assert!(ahead("sec-purpose", value), "{value}");
+        }
+        assert!(ahead("purpose", "prefetch") && ahead("x-moz", "prefetch"));
+        assert!(!ahead("sec-purpose", "") && !ahead("sec-purpose", "prefetching") && !ahead("sec-fetch-mode", "prefetch"));
     }
 
     #[test]

@@ -253,7 +253,14 @@ fn metadata(members: Members) -> Result<(ClientMetadata, Option<String>), Failur
     set("token_endpoint_auth_method", members.auth_method.or_else(|| members.public.then(|| "none".to_owned())).map(Value::from));
     set("require_pkce", members.no_pkce.then_some(Value::Bool(false)));
     set("first_party", members.first_party.then_some(Value::Bool(true)));
-    let metadata = serde_json::from_value(Value::Object(json)).map_err(|error| Failure::Refused(format!("the metadata: {error}")))?;
+    let metadata = serde_json::from_value(Value::Object(json.clone())).map_err(|error| {
+        // Alone, the member that is wrong is found by its name.
+        let is_wrong = |(name, value): &(&String, &Value)| {
+            serde_json::from_value::<ClientMetadata>(Value::Object([((*name).clone(), (*value).clone())].into_iter().collect())).is_err()
+        };
+        let name = json.iter().find(is_wrong).map_or("the metadata", |(name, _)| name.as_str());
+        Failure::Refused(format!("{name}: {error}"))
+    })?;
     Ok((metadata, id))
 }
 

@@ -12,7 +12,7 @@ use crate::config::{Config, Loaded, is_loopback};
 use crate::mail::Smtp;
 use crate::outgoing::{Fetched, Outgoing};
 use crate::seal::Seal;
-use crate::storage::{self, Schema, Storage};
+use crate::storage::{self, OpenError, Schema, Storage};
 use crate::telemetry::Program;
 use crate::urls::{self, Urls};
 
@@ -114,9 +114,14 @@ async fn stores(config: &Config, now: Time) -> Vec<Finding> {
     let url = config.database_url.as_masked_url();
     let pending = match storage::pending(config.database_url.expose()).await {
         Ok(pending) => pending,
-        Err(error) => return vec![fail("database", error.to_string(), "see that it runs and that address, user and password are right")],
+        Err(error @ (OpenError::Unreachable { .. } | OpenError::Url { .. })) => {
+            return vec![fail("database", error.to_string(), reach(config))];
+        }
+        Err(error) => return vec![fail("database", error.to_string(), "")],
     };
-    let mut findings = vec![ok("database", format!("{url} answers"))];
+    let is_there = storage::is_there(config.database_url.expose());
+    let mut findings =
+        vec![ok("database", format!("{url} {}", if is_there { "answers" } else { "is not there yet; the server makes it" }))];
     if !pending.is_empty() {
         findings.push(warn(
             "migrations",
@@ -138,6 +143,15 @@ async fn stores(config: &Config, now: Time) -> Vec<Finding> {
     findings.push(short_lived(config, &storage).await);
     findings.extend(inside(config, &storage, &seal, now).await);
     findings
+}
+
+/// What to look at where the database does not do its work.
+fn reach(config: &Config) -> &'static str {
+    if config.database_url.expose().starts_with("sqlite:") {
+        "see that the folder and the files in it may be written by whoever runs the server"
+    } else {
+        "see that it runs and that address, user and password are right"
+    }
 }
 
 /// The seal, without making a key for a development server that has none.
@@ -177,9 +191,9 @@ async fn inside(config: &Config, storage: &Storage, seal: &Seal, now: Time) -> V
         Ok(_) => match storage.keys.fingerprint(&mine).await {
             Ok(known) if known == mine => findings.push(ok("master key", "it is the one of this database")),
             Ok(_) => findings.push(fail("master key", "the database was set up with another one", "restore that one")),
-            Err(fault) => findings.push(fail("database", fault.to_string(), "see its log")),
+            Err(fault) => findings.push(fail("database", fault.to_string(), reach(config))),
         },
-        Err(fault) => findings.push(fail("database", fault.to_string(), "see its log")),
+        Err(fault) => findings.push(fail("database", fault.to_string(), reach(config))),
     }
     match storage.audit.recent(1).await {
         Ok(rows) => match rows.first() {
@@ -190,7 +204,7 @@ async fn inside(config: &Config, storage: &Storage, seal: &Seal, now: Time) -> V
             )),
             _ => findings.push(ok("clock", now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))),
         },
-        Err(fault) => findings.push(fail("database", fault.to_string(), "see its log")),
+        Err(fault) => findings.push(fail("database", fault.to_string(), reach(config))),
     }
     if !config.is_development() {
         match (storage.clients.any_demo().await, storage.users.any_demo().await) {
@@ -200,7 +214,7 @@ async fn inside(config: &Config, storage: &Storage, seal: &Seal, now: Time) -> V
                 "the database holds a demo client or user of a development server",
                 "begin production with a database of its own",
             )),
-            (Err(fault), _) | (_, Err(fault)) => findings.push(fail("database", fault.to_string(), "see its log")),
+            (Err(fault), _) | (_, Err(fault)) => findings.push(fail("database", fault.to_string(), reach(config))),
         }
     }
     findings

@@ -59,6 +59,8 @@ type Done = Result<(), Failure>;
 struct Cli {
     #[command(flatten)]
     global: Global,
+    #[command(flatten)]
+    serve: serve::Serve,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -125,10 +127,17 @@ enum Command {
     Admin(admin::Admin),
 }
 
+/// Without any command the server runs, with the same flags.
+impl Default for Command {
+    fn default() -> Self {
+        Self::Serve(serve::Serve::default())
+    }
+}
+
 /// Reads the command line of this process and does what it says.
 #[must_use]
 pub fn run() -> ExitCode {
-    let Cli { global, command } = match Cli::try_parse() {
+    let Cli { global, serve, command } = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version go to standard output and are no failure; clap knows which is which.
         Err(error) => {
@@ -136,8 +145,9 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let done = match command.unwrap_or_else(|| Command::Serve(serve::Serve::default())) {
-        Command::Serve(serve) => serve::run(&global, serve),
+    let done = match command.unwrap_or_default() {
+        Command::Serve(later) => serve::run(&global, later.or(serve)),
+        _ if !serve.is_empty() => Err(Failure::Usage("--listen, --management-listen and --issuer are for serve".to_owned())),
         Command::Healthcheck(healthcheck) => healthcheck::run(&global, &healthcheck),
         Command::Passwords(command) => passwords::run(&global, &command),
         Command::Config(command) => config::run(&global, &command),
@@ -188,6 +198,7 @@ mod tests {
         let cli = Cli::try_parse_from(words).expect("valid");
         assert!(cli.global.json);
         assert!(Cli::try_parse_from(["portero"]).expect("valid").command.is_none());
+        assert!(!Cli::try_parse_from(["portero", "--listen", "127.0.0.1:1"]).expect("valid").serve.is_empty());
         assert_eq!(Cli::try_parse_from(["portero", "client", "creat"]).err().expect("a mistake").exit_code(), 2);
     }
 }

@@ -49,6 +49,21 @@ pub struct Serve {
     issuer: Option<String>,
 }
 
+impl Serve {
+    /// What is given here, and else what is given there.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            listen: self.listen.or(other.listen),
+            management_listen: self.management_listen.or(other.management_listen),
+            issuer: self.issuer.or(other.issuer),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.listen.is_none() && self.management_listen.is_none() && self.issuer.is_none()
+    }
+}
+
 pub fn run(global: &Global, serve: Serve) -> Done {
     let flags = [
         ("--listen", "listen", serve.listen),

@@ -157,6 +157,11 @@ impl Config {
         let config = Self::read(&mut reader, inputs);
         let (entries, wrong, warnings) = reader.finish();
         problems.extend(wrong);
+        // Somebody who only tries it out should not have to guess why so much is asked for.
+        if !problems.is_empty() && config.mode_reason == ModeReason::Elsewhere {
+            let reason = format!("is not set, and this is taken for production: {}", config.mode_reason);
+            problems.push(Problem { setting: variable("env"), reason, example: Some("PORTERO_ENV=development".to_owned()) });
+        }
         if problems.is_empty() { Ok(Loaded { config, entries, warnings }) } else { Err(Problems(problems)) }
     }
 

@@ -49,6 +49,18 @@ impl Drop for Scratch {
 }
 
 #[test]
+fn who_did_not_ask_for_production_hears_why_it_is() {
+    let said = told(&[("PORTERO_LISTEN", "0.0.0.0:8080")]);
+    assert!(
+        said.contains("PORTERO_ENV: is not set, and this is taken for production: issuer or listen address is not on this machine"),
+        "{said}"
+    );
+    assert!(said.contains("example: PORTERO_ENV=development"), "{said}");
+    assert!(!told(&[("PORTERO_ENV", "production")]).contains("is not set, and this"));
+    assert!(!told(&[("PORTERO_LIMITS", "maybe")]).contains("production"));
+}
+
+#[test]
 fn nothing_set_is_a_development_server_on_this_machine() {
     let Loaded { config, warnings, .. } = load(&[]).expect("defaults hold");
     assert_eq!((config.mode, config.mode_reason), (Mode::Development, ModeReason::Loopback));

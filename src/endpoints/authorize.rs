@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, Method};
-use axum::response::Response;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 
 use super::{Failure, MAX_FORM, form_text};
 use crate::app::App;
@@ -25,7 +25,7 @@ use crate::protocol::interaction::{self, Facts, SessionFacts, Step};
 use crate::protocol::params::Params;
 use crate::protocol::response_mode::{self, Answer};
 use crate::storage::StorageError;
-use crate::storage::durable::{Actor, Refusal, SignedIn};
+use crate::storage::durable::{Actor, Refusal, Visitor};
 use crate::storage::ephemeral::Redeemed;
 use crate::storage::records::{AuthorizationCode, Interaction};
 use crate::tokens::opaque;
@@ -72,6 +72,9 @@ struct Asked {
 pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let asked = Asked { visit: Visit::of(&parts), now: app.clock.now() };
+    if asked.visit.is_ahead() {
+        return not_ahead();
+    }
     let text = match read(&asked.visit, body).await {
         Ok(text) => text,
         Err(refused) => return finish(&app, &asked, None, Err(refused)),
@@ -148,11 +151,19 @@ async fn find_client(app: &App, client_id: &str) -> Result<Arc<Client>, Refused>
 
 /// The handler where pages come back to.
 pub async fn resume(State(app): State<Arc<App>>, Path(id): Path<String>, visit: Visit) -> Response {
+    if visit.is_ahead() {
+        return not_ahead();
+    }
     let asked = Asked { visit, now: app.clock.now() };
     let (request, outcome) = proceed(&app, &asked, &id).await;
     let locales = request.as_ref().map(|request| request.ui_locales.join(" "));
     let look = Look { ui_locales: locales.as_deref(), display: request.as_ref().and_then(|request| request.display.as_deref()) };
     answer(&app, &asked, look, outcome)
+}
+
+/// A browser that asks ahead gets nothing: a code, or a flow that was spent, would be for nobody. It asks again when the person comes.
+fn not_ahead() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "0"), (header::CACHE_CONTROL, "no-store")]).into_response()
 }
 
 async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationRequest>, Result<Response, Refused>) {
@@ -199,23 +210,19 @@ async fn spend(app: &App, id: &str) -> Result<bool, StorageError> {
 async fn advance(app: &App, asked: &Asked, client: &Client, interaction: Interaction, id: Option<&str>) -> Result<Response, Refused> {
     let request = &interaction.request;
     let fault = || told(&request.reply_to);
-    let signed_in =
-        session::current(&asked.visit, &app.urls, &app.seal, &app.storage, app.config.sessions.idle, asked.now).await.map_err(fault())?;
-    let remembered: Option<Vec<String>> = match &signed_in {
-        Some(SignedIn { user, .. }) if !client.first_party => {
-            let consent = app.storage.consents.find(&user.id, &client.client_id).await.map_err(fault())?;
-            consent.map(|consent| consent.scope.split_whitespace().map(str::to_owned).collect())
-        }
-        _ => None,
-    };
+    let idle = app.config.sessions.idle;
+    let visitor = session::visitor(&asked.visit, &app.urls, &app.seal, &app.storage, &client.client_id, idle, asked.now);
+    let visitor = visitor.await.map_err(fault())?;
+    let allowed = visitor.as_ref().and_then(|visitor| visitor.allowed.as_deref()).filter(|_| !client.first_party);
+    let remembered: Option<Vec<String>> = allowed.map(|scope| scope.split_whitespace().map(str::to_owned).collect());
     let facts = Facts {
         request,
         client,
-        session: signed_in.as_ref().map(|SignedIn { session, user }| SessionFacts {
-            id: &session.id,
-            user_id: &user.id,
-            auth_time: session.auth_time,
-            acr: &session.acr,
+        session: visitor.as_ref().map(|visitor| SessionFacts {
+            id: &visitor.session_id,
+            user_id: &visitor.user_id,
+            auth_time: visitor.auth_time,
+            acr: &visitor.acr,
         }),
         remembered: remembered.as_deref(),
         signed_in: interaction.signed_in.as_deref(),
@@ -234,16 +241,16 @@ async fn advance(app: &App, asked: &Asked, client: &Client, interaction: Interac
             return Err(refused);
         }
     };
-    match (step, signed_in) {
-        (Step::Done, Some(signed_in)) => {
+    match (step, visitor) {
+        (Step::Done, Some(visitor)) => {
             if let Some(id) = id
                 && !spend(app, id).await.map_err(fault())?
             {
                 return Err(PageError::new(PageReason::ExpiredFlow).into());
             }
-            let allowed = interaction.consented.as_deref() == Some(signed_in.user.id.as_str());
+            let allowed = interaction.consented.as_deref() == Some(visitor.user_id.as_str());
             let scope = interaction::granted_scope(request, client, remembered.as_deref(), allowed);
-            respond(app, asked, interaction.request.clone(), scope, signed_in).await
+            respond(app, asked, interaction.request, scope, visitor).await
         }
         (step, _) => {
             let (id, interaction, cookie) = match id {
@@ -276,17 +283,17 @@ async fn respond(
     asked: &Asked,
     request: AuthorizationRequest,
     scope: Vec<String>,
-    SignedIn { session, user }: SignedIn,
+    visitor: Visitor,
 ) -> Result<Response, Refused> {
     let value = opaque::value(&app.random);
     let code = AuthorizationCode {
         request,
-        user_id: user.id,
-        session_id: session.id,
+        user_id: visitor.user_id,
+        session_id: visitor.session_id,
         scope,
-        auth_time: session.auth_time,
-        acr: session.acr,
-        amr: session.amr,
+        auth_time: visitor.auth_time,
+        acr: visitor.acr,
+        amr: visitor.amr,
         issued_at: asked.now,
     };
     let reply_to = &code.request.reply_to;

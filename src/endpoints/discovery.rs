@@ -8,12 +8,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::client_auth::METHODS;
 use super::token::GRANTS;
 use crate::app::{self, App, Document};
+use crate::browser::etag;
 use crate::protocol::client::SigningAlg;
 use crate::protocol::metadata::{self, Capabilities};
 use crate::protocol::scope;
@@ -61,18 +60,13 @@ fn make(app: &App, algs: Vec<SigningAlg>) -> Document {
     };
     let document = metadata::openid(&capabilities);
     let bytes: Arc<[u8]> = serde_json::to_vec(&document).unwrap_or_default().into();
-    let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&crate::seal::sha256(&bytes)[..12]));
+    let etag = etag::of(&bytes);
     Document { algs, bytes, etag }
 }
 
 /// A public JSON document with ETag and lifetime; 304 where the caller has it already (RFC 9110 §13.1.2).
 pub fn cached(headers: &HeaderMap, bytes: Bytes, etag: &str, max_age: Duration) -> Response {
-    let known = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*"));
-    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { bytes.into_response() };
+    let mut response = if etag::is_known(headers, etag) { StatusCode::NOT_MODIFIED.into_response() } else { bytes.into_response() };
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Ok(value) = HeaderValue::from_str(&format!("public, max-age={}", max_age.as_secs())) {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client_auth::FromClient;
-use super::{Failure, json_bytes, json_response};
+use super::{Failure, json_bytes};
 use crate::app::App;
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::{introspection, refresh_token};
+use crate::storage::durable::Holder;
 use crate::tokens::bearer::Access;
 
 /// The handler.
@@ -23,15 +24,15 @@ use crate::tokens::bearer::Access;
 pub async fn introspect(State(app): State<Arc<App>>, from: Result<FromClient, Failure>) -> Response {
     match from {
         Ok(from) => match answer(&app, &from).await {
-            Ok(Some(body)) => json_response(StatusCode::OK, &body),
-            Ok(None) => json_bytes(StatusCode::OK, introspection::INACTIVE.into()),
+            Ok(body) => json_bytes(StatusCode::OK, body.unwrap_or_else(|| introspection::INACTIVE.into())),
             Err(failure) => failure.into_response(),
         },
         Err(failure) => failure.into_response(),
     }
 }
 
-async fn answer(app: &App, from: &FromClient) -> Result<Option<Value>, Failure> {
+/// The answer about an active token; none about any other.
+async fn answer(app: &App, from: &FromClient) -> Result<Option<Vec<u8>>, Failure> {
     // RFC 7662 §2.1: "To prevent token scanning attacks, the endpoint MUST also require some form of authorization to access this endpoint"
     if from.client.is_public() {
         return Err(OAuthError::new(ErrorCode::InvalidClient, "A public client cannot introspect tokens").into());
@@ -43,25 +44,26 @@ async fn answer(app: &App, from: &FromClient) -> Result<Option<Value>, Failure> 
     }
 }
 
-async fn access(app: &App, from: &FromClient, token: &str) -> Result<Option<Value>, Failure> {
+async fn access(app: &App, from: &FromClient, token: &str) -> Result<Option<Vec<u8>>, Failure> {
     let Some(claims) = app.tokens.read(token, from.now) else { return Ok(None) };
     if !introspection::may_introspect(&from.client, &claims.client_id, claims.aud.values()) {
         return Ok(None);
     }
-    let Some(Access { claims, user }) = app.tokens.standing(&app.storage, claims).await? else { return Ok(None) };
-    let username = user.as_deref().map(|user| user.username.as_deref().unwrap_or(&user.email));
-    Ok(Some(introspection::response(&claims, username, introspection::BEARER)))
+    let Some(Access { claims, holder }) = app.tokens.standing(&app.storage, claims).await? else { return Ok(None) };
+    let username = holder.as_deref().map(|Holder { user, .. }| user.username.as_deref().unwrap_or(&user.email));
+    let active = introspection::response(claims, username, introspection::BEARER);
+    Ok(Some(serde_json::to_vec(&active).expect("text, numbers and lists are JSON")))
 }
 
 /// A refresh token is for the client that holds it alone.
-async fn refresh(app: &App, from: &FromClient, id: &crate::storage::durable::GrantId, generation: u32) -> Result<Option<Value>, Failure> {
+async fn refresh(app: &App, from: &FromClient, id: &crate::storage::durable::GrantId, generation: u32) -> Result<Option<Vec<u8>>, Failure> {
     let lifetimes = &app.tokens.lifetimes;
     let Some((grant, user)) = app.storage.grants.refreshable(id, lifetimes.session_idle, from.now).await? else { return Ok(None) };
     let current = grant.client_id == from.client.client_id && grant.generation == generation;
     if !current || refresh_token::live(grant.rotated_at, grant.expires_at, lifetimes.refresh_idle, from.now).is_err() {
         return Ok(None);
     }
-    Ok(Some(json!({
+    let active = json!({
         "active": true,
         "scope": grant.scope,
         "client_id": grant.client_id,
@@ -70,5 +72,6 @@ async fn refresh(app: &App, from: &FromClient, id: &crate::storage::durable::Gra
         "iss": app.tokens.issuer,
         "iat": grant.rotated_at.timestamp(),
         "exp": grant.expires_at.min(grant.rotated_at + lifetimes.refresh_idle).timestamp(),
-    })))
+    });
+    Ok(Some(active.to_string().into_bytes()))
 }

@@ -25,6 +25,7 @@ use serde_json::json;
 use tracing::Instrument as _;
 
 use crate::app::App;
+use crate::browser::form::{self, Unreadable};
 use crate::clock::Time;
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::params::Params;
@@ -34,8 +35,8 @@ use crate::storage::durable::{Act, Actor, Refusal};
 use crate::tokens::grant::{GrantError, RETRY_AFTER};
 use crate::tokens::issue::MintError;
 
-/// Largest form body and query: far above any honest request.
-pub const MAX_FORM: usize = 64 * 1024;
+/// Largest form body and query.
+pub const MAX_FORM: usize = form::LARGEST;
 
 /// Everything that can keep an endpoint from answering as asked. Faults are not denials (design.md §8).
 #[derive(Debug)]
@@ -173,31 +174,14 @@ async fn form_body(headers: &HeaderMap, body: Body) -> Result<Params, Failure> {
 /// The same, still encoded.
 async fn form_text(headers: &HeaderMap, body: Body) -> Result<String, Failure> {
     // RFC 6749 §4.1.3 and on: "using the "application/x-www-form-urlencoded" format"
-    if !is_form(headers) {
-        return Err(OAuthError::invalid_request("The body must be application/x-www-form-urlencoded").into());
-    }
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(OAuthError::invalid_request("A compressed body is not accepted").into());
-    }
-    let bytes = axum::body::to_bytes(body, MAX_FORM).await.map_err(|_| Failure::TooLarge)?;
-    Ok(String::from_utf8(bytes.into()).map_err(|_| OAuthError::invalid_request("The body is not valid UTF-8"))?)
+    form::text(headers, body).await.map_err(|unreadable| match unreadable {
+        Unreadable::TooLarge => Failure::TooLarge,
+        why => OAuthError::invalid_request(why.to_string()).into(),
+    })
 }
 
 fn parse_form(text: &str) -> Result<Params, Failure> {
     Ok(Params::parse(text).map_err(|_| OAuthError::invalid_request("The body is not a well-formed form"))?)
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
-}
-
-/// The context of a request; an anonymous one where no layer set it.
-fn context_of(extensions: &axum::http::Extensions) -> RequestContext {
-    extensions.get::<RequestContext>().cloned().unwrap_or(RequestContext { id: "-".into(), address: None })
 }
 
 /// Writes a refusal into the audit trail beside the request: its answer does not wait for it, and a fault of it is no fault of the request.

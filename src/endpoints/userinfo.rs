@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use super::{Failure, form_body, json_response};
 use crate::app::App;
+use crate::browser::form;
 use crate::protocol::claims::{self, ClaimsRequest};
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::scope;
-use crate::storage::durable::GrantId;
+use crate::storage::durable::Holder;
 use crate::tokens::{bearer, issue};
 
 /// The handler.
@@ -37,8 +38,9 @@ async fn answer(app: &App, request: Request) -> Result<Value, Refused> {
         // RFC 6750 §3.1: "insufficient_scope: The request requires higher privileges than provided by the access token."
         return Err(Refused::Bearer(ErrorCode::InsufficientScope, "The access token does not have the scope openid"));
     }
-    let user = access.user.as_deref().ok_or_else(invalid)?;
-    let requested = requested_claims(app, access.claims.gid.as_deref()).await?;
+    let Holder { user, claims: requested } = access.holder.as_deref().ok_or_else(invalid)?;
+    // The `claims` parameter of the request that led here, where there was one.
+    let requested = requested.as_deref().and_then(|json| ClaimsRequest::parse(json).ok()).unwrap_or_default();
     let granted: Vec<String> = access.claims.scope.split(' ').map(str::to_owned).collect();
     let organizations = issue::organizations(&app.storage, &user.id, &granted, Some(&requested.userinfo)).await?;
     let mut claims = claims::for_scopes(&granted, Some(&requested.userinfo), &issue::person(user, &organizations));
@@ -47,19 +49,12 @@ async fn answer(app: &App, request: Request) -> Result<Value, Refused> {
     Ok(Value::Object(claims))
 }
 
-/// The `claims` parameter of the request that led here, where there was one.
-async fn requested_claims(app: &App, grant: Option<&str>) -> Result<ClaimsRequest, Refused> {
-    let Some(id) = grant.and_then(GrantId::parse) else { return Ok(ClaimsRequest::default()) };
-    let grant = app.storage.grants.find(&id).await?;
-    Ok(grant.and_then(|grant| grant.claims).and_then(|json| ClaimsRequest::parse(&json).ok()).unwrap_or_default())
-}
-
 /// The token, by header or by form body (RFC 6750 §2.1, §2.2), never by query (RFC 9700 §4.3.2).
 async fn presented(request: Request) -> Result<String, Refused> {
     let malformed = Refused::Bearer(ErrorCode::InvalidRequest, "The access token is not presented as RFC 6750 says");
     let in_header = bearer::from_header(request.headers()).map(|token| token.map(str::to_owned));
     let (parts, body) = request.into_parts();
-    let in_body = if parts.method == Method::POST && super::is_form(&parts.headers) {
+    let in_body = if parts.method == Method::POST && form::is_form(&parts.headers) {
         let params = form_body(&parts.headers, body).await.map_err(Refused::Other)?;
         // RFC 6749 §3.1, RFC 6750 §3.1: "invalid_request: The request […] repeats the same parameter"
         if params.repeats("access_token") {

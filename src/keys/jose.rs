@@ -2,8 +2,7 @@
 //!
 //! Owns: making, importing and writing down a private key, its public JWK, signing and verifying compact JWS. Signer and verifier
 //! are built once per key: building one per call costs several times the signature itself. Leaves to others: when a key signs
-//! (`rotation`), which key a token names (`KeyRing`), what the claims say (`protocol`). Called by `keys` and, through
-//! [`openidconnect::PrivateSigningKey`], by whoever makes an ID token.
+//! (`rotation`), which key a token names (`KeyRing`), what the claims say (`protocol`). Called by `keys` and by whoever makes a token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,8 +11,7 @@ use josekit::jwk::alg::ed::{EdCurve, EdKeyPair};
 use josekit::jwk::alg::rsa::RsaKeyPair;
 use josekit::jwk::{Jwk, KeyPair};
 use josekit::jws::{ES256, EdDSA, JwsSigner, JwsVerifier, RS256};
-use openidconnect::core::{CoreJsonWebKey, CoreJwsSigningAlgorithm};
-use openidconnect::{PrivateSigningKey, SigningError};
+use openidconnect::core::CoreJsonWebKey;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -252,6 +250,7 @@ pub struct SigningKey {
     verifier: Box<dyn JwsVerifier>,
     public: CoreJsonWebKey,
     headers: [String; CACHED_TYPES.len()],
+    untyped_header: String,
 }
 
 impl std::fmt::Debug for SigningKey {
@@ -298,8 +297,9 @@ impl SigningKey {
         let public =
             serde_json::from_value(Value::Object(public)).map_err(|error| BadKey::because("a public key cannot be read", error))?;
         let (kid, alg) = (private.kid.clone(), private.alg);
-        let headers = CACHED_TYPES.map(|typ| header(alg, typ, &kid));
-        Ok(Self { kid, alg, signer, verifier, public, headers })
+        let headers = CACHED_TYPES.map(|typ| header(alg, Some(typ), &kid));
+        let untyped_header = header(alg, None, &kid);
+        Ok(Self { kid, alg, signer, verifier, public, headers, untyped_header })
     }
 
     /// The key as the world sees it (RFC 7517), with `alg`, `use` and `kid`.
@@ -326,13 +326,24 @@ impl SigningKey {
     /// # Errors
     /// [`BadKey`] if OpenSSL does not sign or the claims have no JSON form.
     pub fn sign_jwt(&self, typ: &str, claims: &impl Serialize) -> Result<String, BadKey> {
-        let payload = serde_json::to_vec(claims).map_err(|error| BadKey::because("claims cannot be written", error))?;
-        let cached = CACHED_TYPES.iter().position(|known| *known == typ).map(|at| self.headers[at].as_str());
-        let mut jwt = String::with_capacity(160 + payload.len() * 4 / 3 + self.signer.signature_len() * 4 / 3);
-        match cached {
-            Some(header) => jwt.push_str(header),
-            None => jwt.push_str(&header(self.alg, typ, &self.kid)),
+        match CACHED_TYPES.iter().position(|known| *known == typ) {
+            Some(at) => self.compact(&self.headers[at], claims),
+            None => self.compact(&header(self.alg, Some(typ), &self.kid), claims),
         }
+    }
+
+    /// The same for an ID token, whose header says nothing of its type (OIDC Core §2).
+    ///
+    /// # Errors
+    /// As [`SigningKey::sign_jwt`].
+    pub fn sign_id_token(&self, claims: &impl Serialize) -> Result<String, BadKey> {
+        self.compact(&self.untyped_header, claims)
+    }
+
+    fn compact(&self, header: &str, claims: &impl Serialize) -> Result<String, BadKey> {
+        let payload = serde_json::to_vec(claims).map_err(|error| BadKey::because("claims cannot be written", error))?;
+        let mut jwt = String::with_capacity(header.len() + 8 + (payload.len() + self.signer.signature_len()) * 4 / 3);
+        jwt.push_str(header);
         jwt.push('.');
         URL_SAFE_NO_PAD.encode_string(payload, &mut jwt);
         let signature = self.sign(jwt.as_bytes())?;
@@ -362,14 +373,15 @@ fn in_range_candidates(signature: &[u8]) -> bool {
     signature.len() == 64 && signature[..32].iter().any(|byte| *byte != 0) && signature[32..].iter().any(|byte| *byte != 0)
 }
 
-fn header(alg: SigningAlg, typ: &str, kid: &str) -> String {
+fn header(alg: SigningAlg, typ: Option<&str>, kid: &str) -> String {
     #[derive(Serialize)]
     struct Header<'a> {
         alg: &'a str,
-        typ: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        typ: Option<&'a str>,
         kid: &'a str,
     }
-    let json = serde_json::to_vec(&Header { alg: alg.as_str(), typ, kid }).expect("three strings have a JSON form");
+    let json = serde_json::to_vec(&Header { alg: alg.as_str(), typ, kid }).expect("strings have a JSON form");
     URL_SAFE_NO_PAD.encode(json)
 }
 
@@ -436,31 +448,6 @@ impl<'a> Compact<'a> {
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.header.kid.as_deref()
-    }
-}
-
-impl PrivateSigningKey for SigningKey {
-    type VerificationKey = CoreJsonWebKey;
-
-    fn sign(&self, alg: &CoreJwsSigningAlgorithm, message: &[u8]) -> Result<Vec<u8>, SigningError> {
-        if *alg != core_algorithm(self.alg) {
-            return Err(SigningError::UnsupportedAlg(self.alg.as_str().to_owned()));
-        }
-        SigningKey::sign(self, message).map_err(|error| SigningError::Other(error.to_string()))
-    }
-
-    fn as_verification_key(&self) -> CoreJsonWebKey {
-        self.public.clone()
-    }
-}
-
-/// The name openidconnect gives an algorithm.
-#[must_use]
-pub fn core_algorithm(alg: SigningAlg) -> CoreJwsSigningAlgorithm {
-    match alg {
-        SigningAlg::RS256 => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-        SigningAlg::ES256 => CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-        SigningAlg::EdDSA => CoreJwsSigningAlgorithm::EdDsa,
     }
 }
 

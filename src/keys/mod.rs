@@ -135,11 +135,6 @@ impl KeyRing {
         Ok(ring)
     }
 
-    #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
     /// The key that signs for `alg` now; none before somebody asked for the algorithm ([`KeyRing::ensure`]).
     #[must_use]
     pub fn signer(&self, alg: SigningAlg, now: Time) -> Option<Arc<SigningKey>> {

@@ -359,16 +359,17 @@ fn nonce(draft: &mut Draft, _: &Client, params: &Params, _: &Policy<'_>) -> Resu
     Ok(())
 }
 
-/// OIDC Core §3.1.2.1: "If this parameter contains none with any other value, an error is returned." A value that does not exist is
-/// an error too: a client that counts on it would otherwise believe that it was heeded.
+/// OIDC Core §3.1.2.1: "If this parameter contains none with any other value, an error is returned." `none none` is a list of two as well. A
+/// value that does not exist is an error too: a client that counts on it would otherwise believe that it was heeded.
 fn prompt(draft: &mut Draft, _: &Client, params: &Params, _: &Policy<'_>) -> Result<(), OAuthError> {
     let names = params.get("prompt").unwrap_or_default().split(' ').filter(|name| !name.is_empty());
+    let count = names.clone().count();
     let prompts: Option<BTreeSet<Prompt>> = names.map(Prompt::parse).collect();
     let Some(prompts) = prompts else {
         return Err(OAuthError::invalid_request("prompt holds a value that is not supported"));
     };
-    if prompts.contains(&Prompt::None) && prompts.len() > 1 {
-        return Err(OAuthError::invalid_request("prompt=none cannot be combined with another prompt"));
+    if prompts.contains(&Prompt::None) && count > 1 {
+        return Err(OAuthError::invalid_request("prompt=none stands alone"));
     }
     draft.prompt = Prompts(prompts);
     Ok(())

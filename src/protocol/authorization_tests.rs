@@ -179,7 +179,7 @@ fn state_may_be_long_or_absent() {
 
 #[test]
 fn az_11_oidc_core_3_1_2_1_prompt() {
-    for bad in ["none%20login", "consent%20none", "bogus", "login%20bogus", "NONE", "create"] {
+    for bad in ["none%20login", "consent%20none", "none%20none", "none%20%20none", "bogus", "login%20bogus", "NONE", "create"] {
         assert_eq!(refused(&format!("prompt={bad}")), ErrorCode::InvalidRequest, "{bad}");
     }
     let prompts = accepted("prompt=login%20consent%20login").prompt;

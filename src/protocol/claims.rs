@@ -216,7 +216,17 @@ impl ClaimsRequest {
         }
         let members = json::object(text.as_bytes())
             .ok_or_else(|| OAuthError::invalid_request("claims must be a JSON object in which no member stands twice"))?;
-        Ok(Self { userinfo: section(members.get("userinfo"))?, id_token: section(members.get("id_token"))? })
+        let request = Self { userinfo: section(members.get("userinfo"))?, id_token: section(members.get("id_token"))? };
+        // OIDC Core §2: `sub` is a case-sensitive string. One of another type would be nobody, and must not count as anybody.
+        if request.subs().flat_map(named).any(|sub| !sub.is_string()) {
+            return Err(OAuthError::invalid_request("sub in claims must be a string"));
+        }
+        Ok(request)
+    }
+
+    /// What either section asks of `sub`.
+    fn subs(&self) -> impl Iterator<Item = &Entry> {
+        [&self.id_token, &self.userinfo].into_iter().filter_map(|section| section.get("sub")?.as_ref())
     }
 
     /// Keeps what the server knows and the client may have: a claim is within its scopes or is not asked for at all.
@@ -238,19 +248,24 @@ impl ClaimsRequest {
         scopes
     }
 
-    /// The one person the client will have (OIDC Core §5.5.1: `sub` with a value).
+    /// Does the client name the person it will have, or several (OIDC Core §5.5.1: `sub` with `value` or `values`), and this is none of them?
     #[must_use]
-    pub fn wanted_sub(&self) -> Option<&str> {
-        [&self.id_token, &self.userinfo].into_iter().find_map(|section| section.get("sub")?.as_ref()?.value.as_ref()?.as_str())
+    pub fn excludes(&self, sub: &str) -> bool {
+        self.subs().any(|entry| named(entry).next().is_some() && !named(entry).any(|wanted| wanted.as_str() == Some(sub)))
     }
 
     /// The authentication contexts of which one must have been reached (OIDC Core §5.5.1.1).
     #[must_use]
     pub fn essential_acr(&self) -> Option<Vec<String>> {
         let entry = self.id_token.get("acr")?.as_ref().filter(|entry| entry.essential)?;
-        let values: Vec<String> = entry.value.iter().chain(&entry.values).filter_map(Value::as_str).map(str::to_owned).collect();
+        let values: Vec<String> = named(entry).filter_map(Value::as_str).map(str::to_owned).collect();
         (!values.is_empty()).then_some(values)
     }
+}
+
+/// The values that an entry asks for.
+fn named(entry: &Entry) -> impl Iterator<Item = &Value> {
+    entry.value.iter().chain(&entry.values)
 }
 
 fn section(member: Option<&Value>) -> Result<BTreeMap<String, Option<Entry>>, OAuthError> {
@@ -440,6 +455,24 @@ mod tests {
             assert_eq!(ClaimsRequest::parse(text).expect_err(text).code, ErrorCode::InvalidRequest, "{text}");
         }
         assert_eq!(ClaimsRequest::parse(r#"{"other":1}"#).expect("unknown members are ignored"), ClaimsRequest::default());
+    }
+
+    #[test]
+    fn oidc_core_5_5_1_the_person_a_client_names() {
+        let excludes = |text: &str, sub: &str| ClaimsRequest::parse(text).expect("valid").excludes(sub);
+        assert!(!excludes(r#"{"id_token": {"sub": null}}"#, "ana"));
+        assert!(!excludes(r#"{"id_token": {"sub": {"essential": true, "values": []}}}"#, "ana"));
+        assert!(!excludes(r#"{"userinfo": {"sub": {"value": "ana"}}}"#, "ana"));
+        assert!(excludes(r#"{"userinfo": {"sub": {"value": "Ana"}}}"#, "ana"));
+        assert!(!excludes(r#"{"id_token": {"sub": {"values": ["ben", "ana"]}}}"#, "ana"));
+        assert!(excludes(r#"{"id_token": {"sub": {"values": ["ben", "eva"]}}}"#, "ana"));
+        assert!(excludes(r#"{"id_token": {"sub": {"value": "ana"}}, "userinfo": {"sub": {"value": "ben"}}}"#, "ana"));
+        for wrong in ["1", "null", "true", "[\"ana\"]", "{}"] {
+            for member in [format!("\"value\": {wrong}"), format!("\"values\": [\"ana\", {wrong}]")] {
+                let refused = ClaimsRequest::parse(&format!(r#"{{"id_token": {{"sub": {{{member}}}}}}}"#)).expect_err("refused");
+                assert_eq!(refused.code, ErrorCode::InvalidRequest, "{member}");
+            }
+        }
     }
 
     #[test]

@@ -33,7 +33,6 @@ pub enum ErrorCode {
     InvalidToken,
     InsufficientScope,
     /// RFC 7009 §2.2.1
-    UnsupportedTokenType,
     /// RFC 8707 §2
     InvalidTarget,
     /// OpenID Connect Core Error Code `unmet_authentication_requirements` 1.0 §3
@@ -41,7 +40,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -61,7 +60,6 @@ impl ErrorCode {
         Self::RegistrationNotSupported,
         Self::InvalidToken,
         Self::InsufficientScope,
-        Self::UnsupportedTokenType,
         Self::InvalidTarget,
         Self::UnmetAuthenticationRequirements,
     ];
@@ -89,7 +87,6 @@ impl ErrorCode {
             Self::RegistrationNotSupported => "registration_not_supported",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
-            Self::UnsupportedTokenType => "unsupported_token_type",
             Self::InvalidTarget => "invalid_target",
             Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
         }
@@ -216,15 +213,6 @@ impl PageError {
         Self { code: reason.code(), reason, detail: None }
     }
 
-    /// The page's HTTP status: 400, whatever the code would be elsewhere; 403 where this browser may not go on.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        match self.reason {
-            PageReason::OtherBrowser | PageReason::ForgedForm => 403,
-            _ => 400,
-        }
-    }
-
     #[must_use]
     pub fn with_detail(self, detail: impl Into<String>) -> Self {
         Self { detail: Some(detail.into()), ..self }
@@ -346,7 +334,6 @@ mod tests {
     fn ru_16_a_disabled_client_looks_like_an_unknown_one() {
         let (unknown, disabled) = (PageError::new(PageReason::UnknownClient), PageError::new(PageReason::DisabledClient));
         assert_eq!((unknown.code, unknown.reason.key()), (disabled.code, disabled.reason.key()));
-        assert_eq!((unknown.status(), disabled.status()), (400, 400), "a page, not a challenge");
     }
 
     #[test]

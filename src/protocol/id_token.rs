@@ -1,10 +1,10 @@
 //! What an ID token says (OIDC Core §2), in openidconnect's types; and reading one of ours again as a hint.
 //!
-//! Leaves to others: signing and `at_hash` (`tokens::issue`, through [`Token`]), verifying a hint's signature (`keys`).
+//! Leaves to others: signing (`tokens::issue`), verifying a hint's signature (`keys`).
 
-use openidconnect::core::{CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm};
+use openidconnect::core::{CoreGenderClaim, CoreJwsSigningAlgorithm};
 use openidconnect::{
-    AdditionalClaims, Audience as OidcAudience, AuthenticationContextClass, AuthenticationMethodReference, IdToken, IdTokenClaims,
+    AccessTokenHash, AdditionalClaims, Audience as OidcAudience, AuthenticationContextClass, AuthenticationMethodReference, IdTokenClaims,
     IssuerUrl, Nonce, StandardClaims, SubjectIdentifier,
 };
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,6 @@ use crate::clock::Time;
 
 /// The claims of an ID token of ours.
 pub type Claims = IdTokenClaims<Extra, CoreGenderClaim>;
-/// Made by `Token::new(claims, key, algorithm, Some(access token), None)`, which adds `at_hash`.
-pub type Token = IdToken<Extra, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
 
 /// What stands beside the claims that openidconnect knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,13 +35,15 @@ impl AdditionalClaims for Extra {}
 /// Everything an ID token is made of.
 #[derive(Clone, Debug)]
 pub struct IdTokenFacts<'a> {
-    pub issuer: &'a str,
+    pub issuer: &'a IssuerUrl,
     pub client_id: &'a str,
     pub sub: &'a str,
     pub nonce: Option<Nonce>,
     pub auth_time: Time,
     pub acr: &'a str,
     pub amr: &'a [&'a str],
+    /// OIDC Core §3.1.3.6; made by `AccessTokenHash::from_token`.
+    pub at_hash: Option<AccessTokenHash>,
     /// None once a grant has outlived its session.
     pub sid: Option<&'a str>,
     pub issued_at: Time,
@@ -78,12 +78,8 @@ const RESERVED: [&str; 20] = [
 
 /// Why no ID token could be written: a fault of ours.
 #[derive(Debug, thiserror::Error)]
-pub enum ClaimsError {
-    #[error("the issuer is not a URL: {0}")]
-    Issuer(#[from] url::ParseError),
-    #[error("a claim has the wrong type: {0}")]
-    Claim(#[from] serde_json::Error),
-}
+#[error("a claim has the wrong type: {0}")]
+pub struct ClaimsError(#[from] serde_json::Error);
 
 /// The claims of an ID token.
 ///
@@ -98,16 +94,20 @@ pub fn claims(facts: IdTokenFacts<'_>) -> Result<Claims, ClaimsError> {
             more.insert(name, value);
         }
     }
-    standard.insert("sub".to_owned(), facts.sub.into());
-    let standard: StandardClaims<CoreGenderClaim> = serde_json::from_value(Value::Object(standard))?;
+    let standard = if standard.is_empty() {
+        StandardClaims::new(SubjectIdentifier::new(facts.sub.to_owned()))
+    } else {
+        standard.insert("sub".to_owned(), facts.sub.into());
+        serde_json::from_value::<StandardClaims<CoreGenderClaim>>(Value::Object(standard))?
+    };
     let amr = facts.amr.iter().map(|&method| AuthenticationMethodReference::new(method.to_owned())).collect();
     Ok(Claims::new(
-        IssuerUrl::new(facts.issuer.to_owned())?,
+        facts.issuer.clone(),
         // OIDC Core §2: "It MUST contain the OAuth 2.0 client_id of the Relying Party as an audience value."
         vec![OidcAudience::new(facts.client_id.to_owned())],
         facts.expires_at,
         facts.issued_at,
-        standard.set_subject(SubjectIdentifier::new(facts.sub.to_owned())),
+        standard,
         Extra { sid: facts.sid.map(str::to_owned), more },
     )
     .set_auth_time(Some(facts.auth_time))
@@ -115,7 +115,8 @@ pub fn claims(facts: IdTokenFacts<'_>) -> Result<Claims, ClaimsError> {
     // the Claim Value being the nonce value sent in the Authentication Request."
     .set_nonce(facts.nonce)
     .set_auth_context_ref(Some(AuthenticationContextClass::new(facts.acr.to_owned())))
-    .set_auth_method_refs(Some(amr)))
+    .set_auth_method_refs(Some(amr))
+    .set_access_token_hash(facts.at_hash))
 }
 
 /// The name under which openidconnect knows an algorithm.
@@ -171,6 +172,8 @@ impl HintClaims {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::protocol::error::ErrorCode;
     use serde_json::json;
@@ -179,16 +182,19 @@ mod tests {
         Time::from_timestamp(seconds, 0).expect("in range")
     }
 
+    static ISSUER: LazyLock<IssuerUrl> = LazyLock::new(|| IssuerUrl::new("https://server.example.com".to_owned()).expect("a URL"));
+
     /// The example of OIDC Core §2.
     fn facts<'a>() -> IdTokenFacts<'a> {
         IdTokenFacts {
-            issuer: "https://server.example.com",
+            issuer: &ISSUER,
             client_id: "s6BhdRkqt3",
             sub: "24400320",
             nonce: Some(Nonce::new("n-0S6_WzA2Mj".to_owned())),
             auth_time: at(1_311_280_969),
             acr: "urn:mace:incommon:iap:silver",
             amr: &["pwd"],
+            at_hash: None,
             sid: Some("08a5019c-17e1-4977-8f42-65a12843ea02"),
             issued_at: at(1_311_280_970),
             expires_at: at(1_311_281_970),
@@ -222,7 +228,8 @@ mod tests {
     #[test]
     fn az_08_the_issuer_is_the_configured_string_byte_for_byte() {
         for issuer in ["http://127.0.0.1:8080", "https://id.example/", "https://ID.example:443/auth"] {
-            assert_eq!(written(IdTokenFacts { issuer, ..facts() })["iss"], issuer);
+            let url = IssuerUrl::new(issuer.to_owned()).expect("a URL");
+            assert_eq!(written(IdTokenFacts { issuer: &url, ..facts() })["iss"], issuer);
         }
     }
 

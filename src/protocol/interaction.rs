@@ -96,10 +96,9 @@ fn step_of(facts: &Facts<'_>, session: &SessionFacts<'_>) -> Result<Step, OAuthE
 /// login_required." And §3.1.2.2, for a `sub` in the claims parameter too: "The Authorization Server MUST NOT reply with an ID Token or
 /// Access Token for a different user, even if they have an active session with the Authorization Server."
 fn wrong_person(facts: &Facts<'_>, session: &SessionFacts<'_>) -> Option<OAuthError> {
-    let asked = facts.request.claims.as_ref().and_then(ClaimsRequest::wanted_sub);
-    let wanted = [facts.request.hint_sub.as_deref(), asked];
-    let other = wanted.into_iter().flatten().any(|sub| sub != session.user_id);
-    other.then(|| OAuthError::login_required("Another person is signed in than the one that was asked for"))
+    let hinted = facts.request.hint_sub.as_deref().is_some_and(|sub| sub != session.user_id);
+    let named = facts.request.claims.as_ref().is_some_and(|claims| claims.excludes(session.user_id));
+    (hinted || named).then(|| OAuthError::login_required("Another person is signed in than the one that was asked for"))
 }
 
 /// OIDC Core §3.1.2.1, max_age: "If the elapsed time is greater than this value, the OP MUST attempt to actively re-authenticate the

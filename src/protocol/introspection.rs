@@ -1,7 +1,6 @@
 //! What a resource server may learn of a token (RFC 7662). Called by `endpoints::introspect`.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::access_token::AccessClaims;
 use super::client::Client;
@@ -24,22 +23,21 @@ pub fn may_introspect(client: &Client, token_client: &str, aud: &[String]) -> bo
     !client.is_public() && (client.client_id == token_client || aud.iter().any(meant_for_it))
 }
 
+/// The answer about an active token.
 #[derive(Serialize)]
-struct Active<'a> {
+pub struct Active<'a> {
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<&'a str>,
     token_type: &'a str,
     #[serde(flatten)]
-    claims: &'a AccessClaims,
+    claims: AccessClaims,
 }
 
 /// The answer about an active token. Portero's own `gid` stays at home.
 #[must_use]
-pub fn response(claims: &AccessClaims, username: Option<&str>, token_type: &str) -> Value {
-    let claims = AccessClaims { gid: None, ..claims.clone() };
-    let active = Active { active: true, username, token_type, claims: &claims };
-    serde_json::to_value(active).expect("text, numbers and lists are JSON")
+pub fn response<'a>(claims: AccessClaims, username: Option<&'a str>, token_type: &'a str) -> Active<'a> {
+    Active { active: true, username, token_type, claims: AccessClaims { gid: None, ..claims } }
 }
 
 #[cfg(test)]
@@ -47,7 +45,7 @@ mod tests {
     use super::*;
     use crate::protocol::access_token::Audience;
     use crate::protocol::client::{AuthMethod, fixture};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// The example of RFC 7662 §2.2.
     fn claims() -> AccessClaims {
@@ -84,13 +82,13 @@ mod tests {
             "jti": "j1",
             "token_type": "Bearer"
         });
-        assert_eq!(response(&claims(), Some("jdoe"), BEARER), expected);
+        assert_eq!(serde_json::to_value(response(claims(), Some("jdoe"), BEARER)).expect("JSON"), expected);
     }
 
     #[test]
     fn a_token_of_the_client_itself_has_no_username_and_no_null() {
         let machine = AccessClaims { sub: "l238j323ds-23ij4".to_owned(), scope: String::new(), ..claims() };
-        let answer = response(&machine, None, BEARER).to_string();
+        let answer = serde_json::to_string(&response(machine, None, BEARER)).expect("JSON");
         assert!(!answer.contains("username") && !answer.contains("null") && !answer.contains("gid"), "{answer}");
     }
 

@@ -16,10 +16,10 @@ pub struct LogoutRequest {
     pub client_id: Option<String>,
     pub post_logout_redirect_uri: Option<String>,
     pub state: Option<String>,
-    pub logout_hint: Option<String>,
     pub ui_locales: Vec<String>,
 }
 
+/// `logout_hint` counts among them although nothing is done with it: whoever is signed in in this browser is the one who signs out.
 const NAMES: [&str; 6] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales"];
 const MAX_STATE: usize = 8 * 1024;
 
@@ -38,7 +38,6 @@ impl LogoutRequest {
             client_id: text("client_id"),
             post_logout_redirect_uri: text("post_logout_redirect_uri"),
             state: text("state"),
-            logout_hint: text("logout_hint"),
             ui_locales: params.get("ui_locales").unwrap_or_default().split(' ').filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
         };
         if request.state.as_ref().is_some_and(|state| state.len() > MAX_STATE) {

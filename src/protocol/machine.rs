@@ -7,6 +7,7 @@
 //! Called by `scope`, `authorization`, `authorization_code`, `refresh_token` and `client_credentials`.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use oxide_auth::code_grant::error::{AccessTokenError, AccessTokenErrorType, AuthorizationErrorType};
 use oxide_auth::code_grant::{accesstoken, authorization, client_credentials as credentials, refresh as refreshing};
@@ -41,10 +42,9 @@ pub(super) fn authorize(
     use authorization::{Authorization, Input, Output};
     let mut machine = Authorization::new(facts);
     let bound = match machine.advance(Input::None) {
-        Output::Bind { client_id, redirect_uri: Some(_) } if client_id == facts.client_id => BoundClient {
-            client_id: Cow::Owned(client_id),
-            redirect_uri: Cow::Owned(RegisteredUrl::Semantic(parse_url(facts.redirect_uri)?)),
-        },
+        Output::Bind { client_id, redirect_uri: Some(_) } if client_id == facts.client_id => {
+            BoundClient { client_id: Cow::Owned(client_id), redirect_uri: Cow::Owned(RegisteredUrl::Semantic(nowhere())) }
+        }
         output => return Err(authorization_error(output)),
     };
     match machine.advance(Input::Bound { request: facts, bound_client: bound }) {
@@ -180,9 +180,10 @@ fn grant(client_id: &str, redirect_uri: Url, scope: Scope) -> Grant {
     }
 }
 
-/// The redirect URI of a grant that has none.
+/// The redirect URI of a grant that has none, and of a request whose redirect URI was compared before.
 fn nowhere() -> Url {
-    Url::parse("about:blank").expect("a constant that parses")
+    static NOWHERE: LazyLock<Url> = LazyLock::new(|| Url::parse("about:blank").expect("a constant that parses"));
+    NOWHERE.clone()
 }
 
 /// Redirect URIs were registered as parseable and compared as strings: one that does not parse is no registered one.

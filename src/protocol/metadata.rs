@@ -194,7 +194,8 @@ mod tests {
             "claims_supported": [
                 "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid", "name", "given_name",
                 "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website", "gender", "birthdate", "zoneinfo",
-                "locale", "updated_at", "email", "email_verified", "address", "phone_number", "phone_number_verified", "roles", "external_ids", "org"
+                "locale", "updated_at", "email", "email_verified", "address", "phone_number", "phone_number_verified", "roles",
+                "external_ids", "org"
             ],
             "ui_locales_supported": ["en", "es"],
             "claims_parameter_supported": true,

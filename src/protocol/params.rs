@@ -96,6 +96,10 @@ impl fmt::Debug for Params {
 }
 
 fn decode(text: &str) -> Result<String, Malformed> {
+    // Most names and values are written as they are.
+    if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
+        return Ok(text.to_owned());
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::memory::Memory;
 use super::{Digest, Result, StorageError, Time};
@@ -38,6 +38,8 @@ pub trait Ephemeral: Send + Sync {
     /// Replaces the value of a key that is there, keeps its expiry, and answers the value before: of parallel callers exactly one
     /// sees the first value.
     async fn swap(&self, key: &str, value: Vec<u8>) -> Result<Option<Vec<u8>>>;
+    /// Replaces the value of a key that is there, if it is still `before`; keeps its expiry. Of parallel callers who read the same, one is told true.
+    async fn replace(&self, key: &str, before: &[u8], value: Vec<u8>) -> Result<bool>;
     /// One step of the limit `rule` under `key`, judged from `now` (microseconds matter).
     async fn take(&self, key: &str, rule: &Rule, now: Time) -> Result<Taken>;
     /// Notes that `owner` has `id` until then. Of more than [`LISTED`] those that end first are forgotten.
@@ -67,10 +69,25 @@ pub enum Redeemed<T> {
     Missing,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Envelope<T> {
-    spent: bool,
+/// A record as it was when it was read: what [`Records::replace`] compares with.
+#[derive(Debug)]
+pub struct Version(Vec<u8>);
+
+/// What a record looks like under its seal: whether it was spent, then the value as JSON.
+const FRESH: u8 = 0;
+const SPENT: u8 = 1;
+
+/// A record that was read.
+struct Opened<T> {
+    /// The bytes under the seal.
+    plain: Vec<u8>,
     value: T,
+}
+
+impl<T> Opened<T> {
+    fn is_spent(&self) -> bool {
+        self.plain.first() != Some(&FRESH)
+    }
 }
 
 /// The typed view: records under the keyed digest of their id, sealed with their key's name as associated data.
@@ -106,8 +123,7 @@ impl Records {
     /// The same for a record with a life of its own, at most that of its kind.
     pub async fn put_for<T: Record>(&self, id: &str, value: &T, lives: Duration, nonce: [u8; 24]) -> Result<()> {
         let key = self.key::<T>(id);
-        let sealed = self.seal_envelope(&key, false, value, nonce)?;
-        self.store.put(&key, sealed, lives.min(T::LIFETIME)).await
+        self.store.put(&key, self.close(&key, &fresh(value)?, nonce), lives.min(T::LIFETIME)).await
     }
 
     /// Notes that the record `id`, which is no secret, is `owner`'s.
@@ -127,16 +143,14 @@ impl Records {
     /// The same, if nothing is there yet.
     pub async fn put_new<T: Record>(&self, id: &str, value: &T, nonce: [u8; 24]) -> Result<bool> {
         let key = self.key::<T>(id);
-        let sealed = self.seal_envelope(&key, false, value, nonce)?;
-        self.store.put_new(&key, sealed, T::LIFETIME).await
+        self.store.put_new(&key, self.close(&key, &fresh(value)?, nonce), T::LIFETIME).await
     }
 
     /// Replaces a value that is there, keeps its expiry, and answers the one before: of parallel callers exactly one sees that one.
     pub async fn exchange<T: Record>(&self, id: &str, value: &T, nonce: [u8; 24]) -> Result<Option<T>> {
         let key = self.key::<T>(id);
-        let sealed = self.seal_envelope(&key, false, value, nonce)?;
-        let before = self.store.swap(&key, sealed).await?;
-        Ok(before.and_then(|sealed| self.open_envelope::<T>(&key, &sealed)).map(|envelope| envelope.value))
+        let before = self.store.swap(&key, self.close(&key, &fresh(value)?, nonce)).await?;
+        Ok(before.and_then(|sealed| self.open::<T>(&key, &sealed)).map(|opened| opened.value))
     }
 
     /// A general limit: where the store does not answer, this process counts by itself. Never for what must fail closed, such as sign-in.
@@ -151,9 +165,22 @@ impl Records {
     }
 
     pub async fn get<T: Record>(&self, id: &str) -> Result<Option<T>> {
+        Ok(self.read(id).await?.map(|(value, _)| value))
+    }
+
+    /// The same for whoever means to change it.
+    pub async fn read<T: Record>(&self, id: &str) -> Result<Option<(T, Version)>> {
         let key = self.key::<T>(id);
-        let found = self.store.get(&key).await?;
-        Ok(found.and_then(|sealed| self.open_envelope::<T>(&key, &sealed)).filter(|e| !e.spent).map(|e| e.value))
+        let Some(sealed) = self.store.get(&key).await? else { return Ok(None) };
+        let opened = self.open::<T>(&key, &sealed).filter(|opened| !opened.is_spent());
+        Ok(opened.map(|Opened { value, .. }| (value, Version(sealed))))
+    }
+
+    /// Replaces the record, if it is still as it was read; false where somebody changed or spent it meanwhile, or it is over. It ends when it would have.
+    pub async fn replace<T: Record>(&self, id: &str, before: &Version, value: &T, nonce: [u8; 24]) -> Result<bool> {
+        let key = self.key::<T>(id);
+        let sealed = self.close(&key, &fresh(value)?, nonce);
+        self.store.replace(&key, &before.0, sealed).await
     }
 
     /// Reads, lets the caller check, spends. Where `check` refuses, nothing is spent; of parallel callers exactly one is `First`.
@@ -168,32 +195,43 @@ impl Records {
         E: Send,
     {
         let key = self.key::<T>(id);
-        let Some(envelope) = self.store.get(&key).await?.and_then(|sealed| self.open_envelope::<T>(&key, &sealed)) else {
-            return Ok(Ok(Redeemed::Missing));
-        };
-        if let Err(refusal) = check(&envelope.value) {
+        let Some(sealed) = self.store.get(&key).await? else { return Ok(Ok(Redeemed::Missing)) };
+        let Some(mut opened) = self.open::<T>(&key, &sealed) else { return Ok(Ok(Redeemed::Missing)) };
+        if let Err(refusal) = check(&opened.value) {
             return Ok(Err(refusal));
         }
-        if envelope.spent {
-            return Ok(Ok(Redeemed::Again(envelope.value)));
+        if opened.is_spent() {
+            return Ok(Ok(Redeemed::Again(opened.value)));
         }
-        let tombstone = self.seal_envelope(&key, true, &envelope.value, nonce)?;
-        let before = self.store.swap(&key, tombstone).await?;
-        Ok(Ok(match before.and_then(|sealed| self.open_envelope::<T>(&key, &sealed)) {
-            Some(Envelope { spent: false, value }) => Redeemed::First(value),
-            Some(Envelope { spent: true, value }) => Redeemed::Again(value),
+        opened.plain[0] = SPENT;
+        let before = self.store.swap(&key, self.close(&key, &opened.plain, nonce)).await?;
+        Ok(Ok(match before {
+            // What was read and checked, and nobody came between.
+            Some(before) if before == sealed => Redeemed::First(opened.value),
+            Some(before) => match self.open::<T>(&key, &before) {
+                Some(other) if other.is_spent() => Redeemed::Again(other.value),
+                Some(other) => Redeemed::First(other.value),
+                None => Redeemed::Missing,
+            },
             None => Redeemed::Missing,
         }))
     }
 
-    fn seal_envelope<T: Record>(&self, key: &str, spent: bool, value: &T, nonce: [u8; 24]) -> Result<Vec<u8>> {
-        let plain = serde_json::to_vec(&Envelope { spent, value }).map_err(StorageError::corrupt)?;
-        Ok(self.seal.seal(Purpose::Ephemeral, key.as_bytes(), &plain, nonce))
+    fn close(&self, key: &str, plain: &[u8], nonce: [u8; 24]) -> Vec<u8> {
+        self.seal.seal(Purpose::Ephemeral, key.as_bytes(), plain, nonce)
     }
 
     /// A value that does not open was not written by us: it counts as absent.
-    fn open_envelope<T: Record>(&self, key: &str, sealed: &[u8]) -> Option<Envelope<T>> {
+    fn open<T: Record>(&self, key: &str, sealed: &[u8]) -> Option<Opened<T>> {
         let plain = self.seal.open(Purpose::Ephemeral, key.as_bytes(), sealed).ok()?;
-        serde_json::from_slice(&plain).ok()
+        let value = serde_json::from_slice(plain.get(1..)?).ok()?;
+        Some(Opened { plain, value })
     }
+}
+
+/// A record that was not spent, as its seal closes over it.
+fn fresh<T: Record>(value: &T) -> Result<Vec<u8>> {
+    let mut plain = vec![FRESH];
+    serde_json::to_writer(&mut plain, value).map_err(StorageError::corrupt)?;
+    Ok(plain)
 }

@@ -206,6 +206,18 @@ impl Ephemeral for Memory {
         Ok(Some(before))
     }
 
+    async fn replace(&self, key: &str, before: &[u8], value: Vec<u8>) -> Result<bool> {
+        let mut shard = self.shard(key);
+        let after = size(key, &value);
+        let now = Instant::now();
+        let Some(stored) = shard.values.get_mut(key).filter(|stored| stored.expires > now && stored.bytes == before) else {
+            return Ok(false);
+        };
+        stored.bytes = value;
+        shard.bytes = (shard.bytes + after).saturating_sub(size(key, before));
+        Ok(true)
+    }
+
     async fn take(&self, key: &str, rule: &Rule, now: Time) -> Result<Taken> {
         Ok(self.shard(key).take(key, rule, now.timestamp_micros()))
     }

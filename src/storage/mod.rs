@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use crate::clock::Time;
 pub use crate::seal::Digest;
 
-pub use open::{OpenError, Schema, StorageOptions, migrate, pending};
+pub use open::{OpenError, Schema, StorageOptions, is_there, migrate, pending};
 
 use cached::CachedClients;
 use durable::{

@@ -166,6 +166,12 @@ pub async fn migrate(database_url: &str) -> std::result::Result<Vec<String>, Ope
     run
 }
 
+/// Is there a database already? One behind a network is not asked.
+#[must_use]
+pub fn is_there(database_url: &str) -> bool {
+    Target::parse(database_url).is_ok_and(|target| !target.is_absent())
+}
+
 /// Names the missing migrations; changes nothing, and makes no file.
 ///
 /// # Errors

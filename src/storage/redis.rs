@@ -45,10 +45,18 @@ if redis.call('PTTL', KEYS[1]) < left then redis.call('PEXPIRE', KEYS[1], string
 return 1
 ";
 
+/// Arguments: what must be there, what takes its place.
+const REPLACE: &str = r"
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+return 1
+";
+
 pub struct Redis {
     connection: ConnectionManager,
     take: Script,
     enlist: Script,
+    replace: Script,
 }
 
 impl Redis {
@@ -73,7 +81,7 @@ impl Redis {
             .set_pipeline_buffer_size(1024);
         let unreachable = |reason: String| OpenError::Unreachable { variable: REDIS_URL, what: what.clone(), reason };
         let connection = ConnectionManager::new_with_config(client, config).await.map_err(|error| unreachable(error.to_string()))?;
-        let store = Self { connection, take: Script::new(TAKE), enlist: Script::new(ENLIST) };
+        let store = Self { connection, take: Script::new(TAKE), enlist: Script::new(ENLIST), replace: Script::new(REPLACE) };
         store.ping().await.map_err(|error| unreachable(error.to_string()))?;
         Ok(store)
     }
@@ -117,6 +125,13 @@ impl Ephemeral for Redis {
 
     async fn swap(&self, key: &str, value: Vec<u8>) -> Result<Option<Vec<u8>>> {
         self.run(redis::cmd("SET").arg(name(key)).arg(value).arg("XX").arg("GET").arg("KEEPTTL")).await
+    }
+
+    async fn replace(&self, key: &str, before: &[u8], value: Vec<u8>) -> Result<bool> {
+        let mut connection = self.connection.clone();
+        let mut call = self.replace.key(name(key));
+        call.arg(before).arg(value);
+        bounded(call.invoke_async(&mut connection)).await
     }
 
     async fn take(&self, key: &str, rule: &Rule, now: Time) -> Result<Taken> {

@@ -437,7 +437,7 @@ impl<'a> Browser<'a> {
 }
 
 /// Action and fields of the form on a page that holds the button (or of the only one), with the button's own pair.
-fn form_of(html: &str, button: Option<&str>) -> (String, Vec<(String, String)>) {
+pub fn form_of(html: &str, button: Option<&str>) -> (String, Vec<(String, String)>) {
     let form = html
         .split("<form")
         .skip(1)

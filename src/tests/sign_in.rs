@@ -20,6 +20,36 @@ async fn prompt_none_answers_by_redirect_at_once() {
 }
 
 #[tokio::test]
+async fn a_browser_that_asks_ahead_gets_no_code() {
+    use axum::body::Body;
+    use axum::http::Request;
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    browser.code(&Flow::new(&client), "ana").await;
+    let waiting = browser.authorize(&Flow::new(&client).with("prompt", "login")).await;
+    let cookies = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+    for purpose in ["prefetch", "prefetch;prerender"] {
+        let ahead = Request::get(Flow::new(&client).path()).header("cookie", &cookies).header("sec-purpose", purpose);
+        let answer = server.send(ahead.body(Body::empty()).expect("a request")).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (503, ""));
+        assert!(!answer.headers.contains_key("location") && !answer.headers.contains_key("set-cookie"));
+        assert_eq!(answer.headers["cache-control"], "no-store");
+    }
+    // Where pages come back to it spends nothing either.
+    let (action, fields) = crate::harness::form_of(&waiting.body, Some("sign-in-submit"));
+    let mut fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    fields.retain(|(name, _)| !matches!(*name, "username" | "password"));
+    fields.extend([("username", "ana"), ("password", PASSWORD)]);
+    let back = browser.request(axum::http::Method::POST, &action, Some(&fields)).await.location();
+    let cookies = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+    let ahead = Request::get(back.trim_start_matches("https://id.example")).header("cookie", &cookies).header("sec-purpose", "prefetch");
+    assert_eq!(server.send(ahead.body(Body::empty()).expect("a request")).await.status, 503);
+    assert!(browser.get(&back).await.redirected().contains_key("code"));
+}
+
+#[tokio::test]
 async fn prompt_login_asks_once_and_only_once() {
     let server = Server::start().await;
     let client = server.client(json!({})).await;
@@ -45,6 +75,56 @@ async fn prompt_login_asks_once_and_only_once() {
     let mut thief = Browser::new(&server);
     thief.cookies = before;
     assert_eq!(thief.get(&Flow::new(&client).with("prompt", "none").path()).await.redirected()["error"], "login_required");
+}
+
+#[tokio::test]
+async fn two_tabs_sign_in_one_after_the_other() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    server.user("ben").await;
+    let mut browser = Browser::new(&server);
+    // Three tabs stand at the sign-in page before anybody is signed in.
+    let tabs = [
+        browser.authorize(&Flow::new(&client).with("state", "one")).await,
+        browser.authorize(&Flow::new(&client).with("state", "two")).await,
+        browser.authorize(&Flow::new(&client).with("state", "three")).await,
+    ];
+    let consent = browser.sign_in(&tabs[0], "ana").await;
+    let answer = browser.allow(&consent).await.redirected();
+    assert_eq!((answer["state"].as_str(), answer.contains_key("code")), ("one", true));
+    // The second sends its form all the same; the third is loaded again and needs no password.
+    let answer = browser.sign_in(&tabs[1], "ana").await.redirected();
+    assert_eq!((answer["state"].as_str(), answer.contains_key("code")), ("two", true));
+    let page = tabs[2].headers["x-test-path"].to_str().expect("a path").to_owned();
+    let again = browser.get(&page).await;
+    let answer = browser.follow(again).await.redirected();
+    assert_eq!((answer["state"].as_str(), answer.contains_key("code")), ("three", true));
+    // Where the flow wants another person, or a sign-in of its own, it still asks.
+    let asking = browser.authorize(&Flow::new(&client).with("prompt", "login")).await;
+    let page = asking.headers["x-test-path"].to_str().expect("a path").to_owned();
+    assert!(browser.get(&page).await.body.contains("id=\"sign-in-submit\""));
+    let other = browser.get(&format!("{page}&other=1")).await;
+    let consent = browser.sign_in(&other, "ben").await;
+    assert!(consent.body.contains("ben@example.org"), "{}", consent.body);
+    // A form of another browser stays refused, whoever is signed in there.
+    let mut thief = Browser::new(&server);
+    thief.code(&Flow::new(&client), "ben").await;
+    assert_eq!(thief.sign_in(&tabs[1], "ben").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_page_of_a_flow_that_was_answered_brings_nothing_back() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let sign_in = browser.authorize(&Flow::new(&client)).await;
+    let consent = browser.sign_in(&sign_in, "ana").await;
+    assert!(browser.allow(&consent).await.redirected().contains_key("code"));
+    for page in [browser.allow(&consent).await, browser.sign_in(&sign_in, "ana").await] {
+        assert!(page.status.is_client_error() && page.headers.get("location").is_none(), "{} {}", page.status, page.body);
+    }
 }
 
 #[tokio::test]

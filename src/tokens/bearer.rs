@@ -5,14 +5,14 @@ use axum::http::{HeaderMap, header};
 use super::{Tokens, opaque, refresh};
 use crate::clock::Time;
 use crate::protocol::access_token::{self, AccessClaims};
-use crate::storage::durable::{GrantId, Standing, TokenRef, User};
+use crate::storage::durable::{GrantId, Holder, Standing, TokenRef};
 use crate::storage::{Storage, StorageError};
 
 /// An access token that is genuine, in time, and not revoked.
 pub struct Access {
     pub claims: AccessClaims,
     /// Its person; none for a token of the client itself.
-    pub user: Option<Box<User>>,
+    pub holder: Option<Box<Holder>>,
 }
 
 /// `Authorization: Bearer …` (RFC 6750 §2.1), the scheme in any case (RFC 9110 §11.1).
@@ -81,7 +81,7 @@ impl Tokens {
         }
         let token = TokenRef { jti: &claims.jti, grant: grant.as_ref(), sid: claims.sid.as_deref() };
         Ok(match storage.grants.standing(token).await? {
-            Standing::Live(user) => Some(Access { claims, user }),
+            Standing::Live(holder) => Some(Access { claims, holder }),
             Standing::Dead => None,
         })
     }

@@ -8,7 +8,7 @@ use crate::protocol::access_token::AccessClaims;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
 use crate::protocol::{refresh_token, resource, scope};
-use crate::storage::durable::{Act, Grant, GrantId, Opened, Rotation, User};
+use crate::storage::durable::{self, Act, Grant, GrantId, Opened, OpenedByCode, Proof, Rotation, User};
 use crate::storage::records::AuthorizationCode;
 use crate::storage::{Digest, Storage, StorageError};
 
@@ -96,16 +96,30 @@ pub fn from_password(id: GrantId, granted: SignedInByPassword<'_>, lifetimes: &L
     }
 }
 
-/// Opens a grant; a replay of its code revokes what the code had opened before.
+/// The words for every password that is not right.
+pub const WRONG_PASSWORD: &str = "The user name or password is not right";
+
+/// Opens the grant of somebody who signed in without a browser, by a password if there is a `proof` of one.
 ///
 /// # Errors
-/// `invalid_grant` for a replay; faults of the store.
-pub async fn open(storage: &Storage, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<(), GrantError> {
-    match storage.grants.open(grant, code, by).await? {
-        Opened::Fresh => Ok(()),
-        // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and
-        // SHOULD revoke (when possible) all tokens previously issued based on that authorization code."
-        Opened::Replay => Err(OAuthError::invalid_grant("The authorization code was used before").into()),
+/// `invalid_grant` where the password was changed, or the account disabled, since it was proved; faults of the store.
+pub async fn open(storage: &Storage, grant: &Grant, proof: Option<&Proof>, by: &Act) -> Result<(), GrantError> {
+    let stands = match proof {
+        Some(proof) => storage.grants.open_proved(grant, proof, by).await?,
+        None => storage.grants.open(grant, None, by).await? == Opened::Fresh,
+    };
+    if stands { Ok(()) } else { Err(OAuthError::invalid_grant(WRONG_PASSWORD).into()) }
+}
+
+/// Opens the grant of a code, whose session must be live; the person comes with it. A replay revokes what the code had opened before.
+///
+/// # Errors
+/// `invalid_grant` for a replay and for a code whose session is over; faults of the store.
+pub async fn open_by_code(storage: &Storage, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<User, GrantError> {
+    match storage.grants.open_by_code(grant, code, idle, by).await? {
+        OpenedByCode::Fresh(user) => Ok(*user),
+        OpenedByCode::Replay => Err(OAuthError::invalid_grant("The authorization code was used before").into()),
+        OpenedByCode::Over => Err(OAuthError::invalid_grant("The authorization code is not valid any more").into()),
     }
 }
 
@@ -155,6 +169,21 @@ impl Tokens {
     pub async fn renew(&self, storage: &Storage, client: &Client, asked: &Renewal<'_>, now: Time, by: &Act) -> Result<Renewed, GrantError> {
         let dead = || OAuthError::invalid_grant("The refresh token is not valid");
         let (id, generation) = refresh::decode(&self.seal, asked.token).ok_or_else(dead)?;
+        // Without a narrower scope or resource there is nothing to refuse but what the store decides: one step, if it is the current token.
+        if client.refresh_token_rotation && asked.scope.is_none() && asked.resource.is_empty() {
+            let renewal = durable::Renewal {
+                client_id: &client.client_id,
+                generation,
+                session_idle: self.lifetimes.session_idle,
+                refresh_idle: self.lifetimes.refresh_idle,
+            };
+            if let Some((grant, user)) = storage.grants.renew(&id, renewal, now).await? {
+                let (generation, granted) = (grant.generation, still_registered(client, &grant));
+                let resource = grant.resource.split_whitespace().map(str::to_owned).collect();
+                let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, None)?;
+                return Ok(Renewed { grant, user, generation, scope, resource });
+            }
+        }
         let Some((grant, user)) = storage.grants.refreshable(&id, self.lifetimes.session_idle, now).await? else {
             return Err(dead().into());
         };
@@ -168,9 +197,7 @@ impl Tokens {
         if generation != grant.generation && !repeated {
             return self.spend(storage, client, &id, generation, now, by).await.and_then(|_| Err(dead().into()));
         }
-        // What an administrator has taken from the client since is not granted any more.
-        let registered: Vec<&str> = client.scope.split_whitespace().collect();
-        let granted: Vec<String> = grant.scope.split_whitespace().filter(|name| registered.contains(name)).map(str::to_owned).collect();
+        let granted = still_registered(client, &grant);
         let resources: Vec<String> = grant.resource.split_whitespace().map(str::to_owned).collect();
         let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked.scope)?;
         refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;
@@ -236,6 +263,12 @@ impl Tokens {
             Rotation::Gone => Err(OAuthError::invalid_grant("The refresh token is not valid").into()),
         }
     }
+}
+
+/// The scopes of a grant; what an administrator has taken from its client since is not granted any more.
+fn still_registered(client: &Client, grant: &Grant) -> Vec<String> {
+    let registered: Vec<&str> = client.scope.split_whitespace().collect();
+    grant.scope.split_whitespace().filter(|name| registered.contains(name)).map(str::to_owned).collect()
 }
 
 /// Does the grant's client get a refresh token with it?

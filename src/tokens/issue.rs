@@ -1,6 +1,6 @@
 //! The single mint: whatever grant was redeemed, its tokens are made here.
 
-use openidconnect::{AccessToken, Nonce};
+use openidconnect::{AccessToken, AccessTokenHash, Nonce};
 use serde_json::{Map, Value};
 
 use super::{Tokens, opaque, refresh};
@@ -190,8 +190,13 @@ impl Tokens {
         let scopes: &[String] = if granted.client.claims_in_id_token { granted.scope } else { &[] };
         let extra: Map<String, Value> = claims::for_scopes(scopes, Some(&requested.id_token), &person);
         let amr: Vec<&str> = grant.amr.split_whitespace().collect();
+        let failed = |error: String| MintError::Signature(error);
+        let alg = granted.client.id_token_signed_response_alg;
+        let signer = self.signer(alg, now)?;
+        let access_token = AccessToken::new(access_token.to_owned());
+        let at_hash = AccessTokenHash::from_token(&access_token, &id_token::jws_algorithm(alg), signer.public());
         let claims = id_token::claims(IdTokenFacts {
-            issuer: &self.issuer,
+            issuer: &self.issuer_url,
             client_id: &granted.client.client_id,
             sub: &user.id,
             // OIDC Core §3.1.2.1: "The value is passed through unmodified from the Authentication Request to the ID Token."
@@ -199,23 +204,14 @@ impl Tokens {
             auth_time: grant.auth_time,
             acr: &grant.acr,
             amr: &amr,
+            at_hash: Some(at_hash.map_err(|error| failed(error.to_string()))?),
             sid: granted.sid,
             issued_at: now,
             expires_at: now + self.lifetimes.id_token,
             extra,
         })
-        .map_err(|error| MintError::Signature(error.to_string()))?;
-        let alg = granted.client.id_token_signed_response_alg;
-        let signer = self.signer(alg, now)?;
-        let token = id_token::Token::new(
-            claims,
-            signer.as_ref(),
-            id_token::jws_algorithm(alg),
-            Some(&AccessToken::new(access_token.to_owned())),
-            None,
-        )
-        .map_err(|error| MintError::Signature(error.to_string()))?;
-        Ok(token.to_string())
+        .map_err(|error| failed(error.to_string()))?;
+        signer.sign_id_token(&claims).map_err(|error| failed(error.to_string()))
     }
 
     fn signer(&self, alg: SigningAlg, now: Time) -> Result<Arc<SigningKey>, MintError> {

@@ -13,6 +13,8 @@ pub mod refresh;
 
 use std::time::Duration;
 
+use openidconnect::IssuerUrl;
+
 use crate::keys::KeyRing;
 use crate::seal::Seal;
 
@@ -36,6 +38,8 @@ pub struct Lifetimes {
 #[derive(Clone)]
 pub struct Tokens {
     pub issuer: String,
+    /// The same as openidconnect has it, read once.
+    pub issuer_url: IssuerUrl,
     pub keys: KeyRing,
     pub seal: Seal,
     pub lifetimes: Lifetimes,

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::app::App;
 use crate::browser::error::{PageError, PageReason};
+use crate::browser::etag;
 use crate::browser::visit::Visit;
-use crate::seal::sha256;
 
 const SCRIPT: &str = include_str!("../../templates/assets/portero.js");
 const ICON: &str = include_str!("../../templates/assets/icon.svg");
@@ -40,8 +38,7 @@ pub async fn logo(State(app): State<Arc<App>>, visit: Visit) -> Response {
 }
 
 fn asset(visit: &Visit, bytes: &[u8], content_type: &'static str, keep: &'static str) -> Response {
-    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256(bytes)[..12]));
-    let is_known = visit.header(&IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == tag));
+    let tag = etag::of(bytes);
     let mut headers = HeaderMap::new();
     headers.insert(ETAG, HeaderValue::from_str(&tag).expect("base64url in quotes"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(keep));
@@ -51,7 +48,7 @@ fn asset(visit: &Visit, bytes: &[u8], content_type: &'static str, keep: &'static
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; base-uri 'none'; object-src 'none'; sandbox; frame-ancestors 'none'"),
     );
-    if is_known {
+    if etag::is_known(&visit.headers, &tag) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -43,7 +43,7 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
     let app = asked.app;
     csrf::same_origin(&asked.visit, &app.urls)?;
     let sent = Form::read(request).await?;
-    let (mut open, signed_in) = required(asked).await?;
+    let (open, signed_in) = required(asked).await?;
     // The token holds the session: an answer given as somebody else is refused here.
     csrf::check(&asked.visit, &app.urls, &app.seal, FORM, &open.id, sent.get(csrf::FIELD))
         .map_err(|error| error.with_again(open.here.clone()))?;
@@ -55,12 +55,12 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
             let (user, client) = (&signed_in.user.id, &open.client.client_id);
             let by = asked.act(Actor::Person(user.clone()), Some(client));
             app.storage.consents.allow(user, client, &scope, asked.now, &by).await?;
-            open.interaction.consented = Some(user.clone());
+            let user = user.clone();
+            Ok(open.go_on(asked, |interaction| interaction.consented = Some(user.clone())).await?)
         }
-        Some("deny") => open.interaction.denied = true,
-        _ => return Err(PageError::new(PageReason::Request).with_detail("the form says neither allow nor deny").with_again(open.here)),
+        Some("deny") => Ok(open.go_on(asked, |interaction| interaction.denied = true).await?),
+        _ => Err(PageError::new(PageReason::Request).with_detail("the form says neither allow nor deny").with_again(open.here)),
     }
-    Ok(open.go_on(asked).await?)
 }
 
 /// The flow, without which there is nothing to allow, and the person.

@@ -11,15 +11,19 @@ use crate::browser::layout::{see_other, shown_name};
 use crate::protocol::authorization::Prompt;
 use crate::protocol::client::Client;
 use crate::storage::StorageError;
+use crate::storage::ephemeral::Version;
 use crate::storage::records::Interaction;
 
 /// Longest name of an app that is shown.
 const LONGEST_NAME: usize = 60;
+/// How often a flow may change under our hands, each time by another tab, before the person is asked again.
+const TRIES: usize = 8;
 
 /// A flow that was proven to belong to this browser.
 pub(super) struct Open {
     pub id: String,
     pub interaction: Interaction,
+    version: Version,
     pub client: Arc<Client>,
     /// The address of the page, for its form and for starting it again.
     pub here: String,
@@ -60,9 +64,18 @@ impl Open {
         format!("{}?interaction={}&mac={given}", asked.app.urls.path(path), self.id)
     }
 
-    /// Writes what the person did, and leads back to the dispatcher.
-    pub(super) async fn go_on(&self, asked: &Asked<'_>) -> Result<Response, StorageError> {
-        asked.app.storage.ephemeral.put(&self.id, &self.interaction, asked.app.random.bytes()).await?;
+    /// Writes what the person did, and leads back to the dispatcher. What another tab wrote meanwhile stays beside it; a flow that was
+    /// answered meanwhile stays answered.
+    pub(super) async fn go_on(mut self, asked: &Asked<'_>, did: impl Fn(&mut Interaction)) -> Result<Response, StorageError> {
+        let records = &asked.app.storage.ephemeral;
+        for _ in 0..TRIES {
+            did(&mut self.interaction);
+            if records.replace(&self.id, &self.version, &self.interaction, asked.app.random.bytes()).await? {
+                break;
+            }
+            let Some((interaction, version)) = records.read(&self.id).await? else { break };
+            (self.interaction, self.version) = (interaction, version);
+        }
         Ok(self.back(asked))
     }
 
@@ -88,7 +101,7 @@ pub(super) async fn open(asked: &mut Asked<'_>, step: FlowStep) -> Result<Option
         return Err(PageError::new(PageReason::OtherBrowser).with_detail("the address of this page was made for another browser"));
     };
     let expired = || PageError::new(PageReason::Expired).with_detail("the interaction is finished, too old or unknown");
-    let interaction: Interaction = app.storage.ephemeral.get(&id).await?.ok_or_else(expired)?;
+    let (interaction, version) = app.storage.ephemeral.read::<Interaction>(&id).await?.ok_or_else(expired)?;
     if interaction.browser != browser {
         return Err(PageError::new(PageReason::OtherBrowser).with_detail("the interaction was started by another browser"));
     }
@@ -104,7 +117,7 @@ pub(super) async fn open(asked: &mut Asked<'_>, step: FlowStep) -> Result<Option
         FlowStep::Resume => app.urls.resume(&id, &given),
     };
     asked.here = Some(here.clone());
-    let open = Open { id, interaction, client: Arc::clone(&record.client), here };
+    let open = Open { id, interaction, version, client: Arc::clone(&record.client), here };
     asked.popup = open.is_popup();
     Ok(Some(open))
 }

@@ -38,7 +38,7 @@ use crate::clock::Time;
 use crate::i18n::Lang;
 use crate::request::device;
 use crate::storage::StorageError;
-use crate::storage::durable::{Act, Actor, SignedIn, User};
+use crate::storage::durable::{Act, Actor, Proof, SignedIn, User};
 use crate::urls;
 use flow::Open;
 
@@ -164,23 +164,25 @@ impl<'a> Asked<'a> {
         Lifetimes { idle: self.app.config.sessions.idle, absolute: self.app.config.sessions.max }
     }
 
-    /// Starts a session for `user`, who proved to be who they are. The cookie's value changes with every sign-in.
+    /// Starts a session for `user`, who proved to be who they are; none where the `proof` does not hold any more. The cookie's value changes with
+    /// every sign-in.
     async fn start_session(
         &self,
         user: &User,
         amr: &[&str],
         acr: &str,
         before: Option<&SignedIn>,
+        proof: Option<&Proof>,
         by: &Act,
-    ) -> Result<(String, HeaderValue), StorageError> {
+    ) -> Result<Option<(String, HeaderValue)>, StorageError> {
         let app = self.app;
         let agent = self.visit.user_agent();
         let replaces = before.map(|before| before.session.id.as_str());
-        let new = NewSession { user_id: &user.id, acr, amr, user_agent: agent.as_deref(), replaces };
+        let new = NewSession { user_id: &user.id, acr, amr, user_agent: agent.as_deref(), replaces, proof };
         let lifetimes = self.lifetimes();
         let fresh = Fresh { cookie: app.random.bytes(), id: app.random.bytes() };
-        let Started { id, cookie } = sessions::start(&*app.storage.sessions, &app.seal, &new, lifetimes, fresh, self.now, by).await?;
-        Ok((id, session::set(&app.urls, &cookie, lifetimes.absolute)))
+        let started = sessions::start(&*app.storage.sessions, &app.seal, &new, lifetimes, fresh, self.now, by).await?;
+        Ok(started.map(|Started { id, cookie }| (id, session::set(&app.urls, &cookie, lifetimes.absolute))))
     }
 }
 

@@ -129,8 +129,9 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
             tracing::info!(event = "setup_done", user = %user.id, "the first owner exists; the set-up link no longer works");
             let before = asked.signed_in().await?;
             let by = asked.act(Actor::Person(user.id.clone()), None);
-            let (_, cookie) = asked.start_session(&user, &["pwd"], "1", before.as_ref(), &by).await?;
-            Ok(with_cookies(see_other(&app.urls, &format!("{}?welcome", app.urls.path(urls::HOME))), [cookie]))
+            let started = asked.start_session(&user, &["pwd"], "1", before.as_ref(), None, &by).await?;
+            let cookie = started.map(|(_, cookie)| cookie);
+            Ok(with_cookies(see_other(&app.urls, &format!("{}?welcome", app.urls.path(urls::HOME))), cookie))
         }
         // Somebody was faster.
         Ok(None) => {

@@ -23,7 +23,8 @@ use crate::browser::layout::{Page, html, initial, see_other, shown_name, with_co
 use crate::browser::visit::{Visit, set_cookie};
 use crate::browser::{csrf, flow as browser_flow};
 use crate::config::SignUp;
-use crate::storage::durable::{Actor, SignedIn, User};
+use crate::protocol::interaction::{Facts, SessionFacts, Step, next_step};
+use crate::storage::durable::{Actor, Proof, SignedIn, User};
 use crate::urls;
 
 /// The names of the two forms, for their tokens.
@@ -44,6 +45,7 @@ async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
     match (&open, &signed_in) {
         (None, Some(_)) => return Ok(see_other(&asked.app.urls, &asked.app.urls.path(back_to(asked).unwrap_or(urls::HOME)))),
         (Some(open), Some(signed_in)) if !other && offers_choice(open, signed_in) => return Ok(choose(asked, open, signed_in)),
+        (Some(open), Some(signed_in)) if !other && !asks_for_a_sign_in(asked, open, signed_in) => return Ok(open.back(asked)),
         _ => {}
     }
     let again = signed_in.as_ref().filter(|_| !other).map(|signed_in| &signed_in.user);
@@ -61,6 +63,24 @@ fn offers_choice(open: &Open, signed_in: &SignedIn) -> bool {
     here || (open.wants_choice() && open.interaction.signed_in.is_none())
 }
 
+/// Does the flow ask whoever is signed in to sign in again? If not, they signed in in another tab after they were sent here, and the flow goes
+/// on. The dispatcher asks the same rule, so that the two never send a person to and fro.
+fn asks_for_a_sign_in(asked: &Asked<'_>, open: &Open, SignedIn { session, user }: &SignedIn) -> bool {
+    let interaction = &open.interaction;
+    let facts = Facts {
+        request: &interaction.request,
+        client: &open.client,
+        session: Some(SessionFacts { id: &session.id, user_id: &user.id, auth_time: session.auth_time, acr: &session.acr }),
+        remembered: None,
+        signed_in: interaction.signed_in.as_deref(),
+        chosen: interaction.chosen.as_deref(),
+        consented: interaction.consented.as_deref(),
+        started_at: interaction.started_at,
+        now: asked.now,
+    };
+    matches!(next_step(&facts), Ok(Step::SignIn | Step::SelectAccount) | Err(_))
+}
+
 pub async fn submit(State(app): State<Arc<App>>, request: Request) -> Response {
     sent(&app, request, act).await
 }
@@ -75,8 +95,12 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
     asked.here.get_or_insert_with(|| again.clone());
     let id = open.as_ref().map_or("", |open| &open.id);
     let choice = sent.get("account");
-    let name = if choice.is_some() { CHOOSE } else { SIGN_IN };
-    csrf::check(&asked.visit, &app.urls, &app.seal, name, id, sent.get(csrf::FIELD)).map_err(|error| error.with_again(again))?;
+    let token = sent.get(csrf::FIELD);
+    let ours = match choice {
+        Some(_) => csrf::check(&asked.visit, &app.urls, &app.seal, CHOOSE, id, token),
+        None => csrf::check_of_browser(&asked.visit, &app.urls, &app.seal, SIGN_IN, id, token),
+    };
+    ours.map_err(|error| error.with_again(again))?;
     match (choice, open) {
         (Some(choice), Some(open)) => chosen(open, asked, signed_in.as_ref(), choice).await,
         (Some(_), None) => Err(PageError::new(PageReason::Request).with_detail("there is no flow to choose an account for")),
@@ -85,12 +109,12 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
 }
 
 /// The person goes on with the account that is signed in.
-async fn chosen(mut open: Open, asked: &Asked<'_>, signed_in: Option<&SignedIn>, choice: &str) -> Result<Response, PageError> {
+async fn chosen(open: Open, asked: &Asked<'_>, signed_in: Option<&SignedIn>, choice: &str) -> Result<Response, PageError> {
     // The session may have ended since the page was shown: then the dispatcher asks for a sign-in.
-    if signed_in.is_some_and(|signed_in| signed_in.session.id == choice) {
-        open.interaction.chosen = Some(choice.to_owned());
+    if signed_in.is_none_or(|signed_in| signed_in.session.id != choice) {
+        return Ok(open.back(asked));
     }
-    Ok(open.go_on(asked).await?)
+    Ok(open.go_on(asked, |interaction| interaction.chosen = Some(choice.to_owned())).await?)
 }
 
 async fn signing_in(asked: &Asked<'_>, open: Option<Open>, before: Option<&SignedIn>, sent: &Form) -> Result<Response, PageError> {
@@ -110,7 +134,7 @@ async fn signing_in(asked: &Asked<'_>, open: Option<Open>, before: Option<&Signe
         Credentials { identifier: typed, password, device: asked.visit.cookie(&app.urls, DEVICE), address: asked.visit.context.address };
     let by = asked.act(Actor::Anonymous, client);
     let refused = match authenticate::authenticate(&app.door(), &credentials, app.random.bytes(), asked.now, &by).await {
-        Ok(Outcome::SignedIn { user, amr, acr }) => return welcome(asked, open, before, &user, amr, acr).await,
+        Ok(Outcome::SignedIn { user, amr, acr, proof }) => return welcome(asked, open, before, typed, &user, (amr, acr, &proof)).await,
         Ok(Outcome::Refused(refused)) => refused,
         Err(Fault::Busy(busy)) => {
             return Err(PageError::new(PageReason::Unavailable(busy.retry_after)).with_detail("no room to hash a password"));
@@ -130,18 +154,18 @@ async fn welcome(
     asked: &Asked<'_>,
     open: Option<Open>,
     before: Option<&SignedIn>,
+    typed: &str,
     user: &User,
-    amr: &[&str],
-    acr: &str,
+    (amr, acr, proof): (&[&str], &str, &Proof),
 ) -> Result<Response, PageError> {
     let app = asked.app;
     let by = asked.act(Actor::Person(user.id.clone()), open.as_ref().map(|open| open.client.client_id.as_str()));
-    let (session, cookie) = asked.start_session(user, amr, acr, before, &by).await?;
+    // The password was changed in this very moment: then it is wrong.
+    let Some((session, cookie)) = asked.start_session(user, amr, acr, before, Some(proof), &by).await? else {
+        return Ok(form(asked, open.as_ref(), None, typed, Some(Problem::Wrong)));
+    };
     let response = match open {
-        Some(mut open) => {
-            open.interaction.signed_in = Some(session);
-            open.go_on(asked).await?
-        }
+        Some(open) => open.go_on(asked, |interaction| interaction.signed_in = Some(session.clone())).await?,
         None => see_other(&app.urls, &app.urls.path(back_to(asked).unwrap_or(urls::HOME))),
     };
     let known = asked.visit.cookie(&app.urls, DEVICE).filter(|value| Device::known(&app.seal, &user.id, value).is_some());
@@ -226,7 +250,7 @@ fn form(asked: &Asked<'_>, open: Option<&Open>, again: Option<&User>, typed: &st
         action: open.map_or_else(|| plain(asked), |open| open.here.clone()),
         sign_up: matches!(app.config.sign_up, SignUp::Open).then(|| asked.with(open, urls::SIGN_UP, "")),
         recover: app.config.mail.is_possible().then(|| asked.with(open, urls::RECOVER, "")),
-        csrf: csrf::token(&asked.visit, &app.urls, &app.seal, &browser, SIGN_IN, open.map_or("", |open| &open.id)),
+        csrf: csrf::token_of_browser(&app.seal, &browser, SIGN_IN, open.map_or("", |open| &open.id)),
         app: open.map(Open::app),
         client: open.map(|open| &*open.client),
         again: again.map(person),

@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 
-use super::{Failure, act, context_of, form_body, refused};
+use super::{Failure, act, form_body, refused};
 use crate::app::App;
+use crate::browser::visit::context_of;
 use crate::clock::Time;
 use crate::protocol::client::{AuthMethod, Client};
 use crate::protocol::error::{ErrorCode, OAuthError};

@@ -12,7 +12,6 @@ use crate::protocol::authorization_code::{self, CodeBinding};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::OAuthError;
 use crate::protocol::resource;
-use crate::storage::durable::SignedIn;
 use crate::storage::ephemeral::Redeemed as Spent;
 use crate::storage::records;
 use crate::tokens::grant;
@@ -71,12 +70,9 @@ impl Grant for AuthorizationCode {
         };
         authorization_code::live(code.issued_at, app.tokens.lifetimes.code, from.now)?;
         let resource = resource::narrow(&code.request.resource, &resources)?;
-        // A sign-out, a new password or a disabled account since the code was made ends it, too. Should one come between here and the next step, the
-        // store opens the grant as revoked.
-        let signed_in = app.storage.sessions.by_id(&code.session_id, app.tokens.lifetimes.session_idle, from.now).await?;
-        let SignedIn { user, .. } = signed_in.ok_or_else(|| OAuthError::invalid_grant("The authorization code is not valid any more"))?;
         let opened = grant::from_code(grant::new_id(&app.random), &code, &app.tokens.lifetimes, from.now);
-        grant::open(&app.storage, &opened, Some(&digest), &by).await?;
+        // A sign-out, a new password or a disabled account since the code was made ends it, too.
+        let user = grant::open_by_code(&app.storage, &opened, &digest, app.tokens.lifetimes.session_idle, &by).await?;
         Ok(Redeemed {
             scope: code.scope,
             resource,

@@ -11,7 +11,7 @@ use crate::endpoints::client_auth::FromClient;
 use crate::protocol::client::GrantType;
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::scope;
-use crate::tokens::grant::{self, SignedInByPassword};
+use crate::tokens::grant::{self, SignedInByPassword, WRONG_PASSWORD};
 
 pub struct Password;
 
@@ -31,16 +31,16 @@ impl Grant for Password {
         let scope = scope::granted(&from.client, from.params.get("scope"))?;
         let resource = resources(app, &from.client, &from.params)?;
         let credentials = Credentials { identifier: username, password, device: None, address: from.context.address };
-        let (user, amr, acr) = match authenticate::authenticate(&app.door(), &credentials, app.random.bytes(), from.now, &from.act()).await
-        {
-            Ok(Outcome::SignedIn { user, amr, acr }) => (*user, amr, acr),
-            Ok(Outcome::Refused(refusal)) => return Err(refused(&refusal, from.now)),
-            Err(Fault::Busy(busy)) => return Err(Failure::Busy(busy.retry_after)),
-            Err(Fault::Storage(fault)) => return Err(fault.into()),
-        };
+        let (user, amr, acr, proof) =
+            match authenticate::authenticate(&app.door(), &credentials, app.random.bytes(), from.now, &from.act()).await {
+                Ok(Outcome::SignedIn { user, amr, acr, proof }) => (*user, amr, acr, proof),
+                Ok(Outcome::Refused(refusal)) => return Err(refused(&refusal, from.now)),
+                Err(Fault::Busy(busy)) => return Err(Failure::Busy(busy.retry_after)),
+                Err(Fault::Storage(fault)) => return Err(fault.into()),
+            };
         let granted = SignedInByPassword { client: &from.client, user: &user, scope: &scope, resource: &resource, amr: amr.join(" "), acr };
         let opened = grant::from_password(grant::new_id(&app.random), granted, &app.tokens.lifetimes, from.now);
-        grant::open(&app.storage, &opened, None, &from.act()).await?;
+        grant::open(&app.storage, &opened, Some(&proof), &from.act()).await?;
         Ok(Redeemed {
             scope,
             resource,
@@ -54,7 +54,7 @@ impl Grant for Password {
 fn refused(refusal: &Refusal, now: crate::clock::Time) -> Failure {
     match refusal {
         // RFC 6749 §5.2: "invalid_grant: The provided authorization grant (e.g., authorization code, resource owner credentials) … is invalid"
-        Refusal::WrongCredentials => OAuthError::invalid_grant("The user name or password is not right").into(),
+        Refusal::WrongCredentials => OAuthError::invalid_grant(WRONG_PASSWORD).into(),
         Refusal::ResetRequired => OAuthError::invalid_grant("The password must be reset before it is used again").into(),
         Refusal::Locked { until } => Failure::TooMany((*until - now).to_std().unwrap_or_default()),
         Refusal::Throttled { retry_after } => Failure::TooMany(*retry_after),

@@ -148,7 +148,7 @@ impl Call<'_> {
         let Some(access) = access.filter(|access| access.claims.aud.contains(self.app.urls.issuer())) else {
             return Err(ErrorName::BadToken.into());
         };
-        let (claims, Some(user)) = (access.claims, access.user) else { return Err(ErrorName::BadToken.into()) };
+        let (claims, Some(holder)) = (access.claims, access.holder) else { return Err(ErrorName::BadToken.into()) };
         // Any client of a person gets tokens for the issuer: only the dialect's own, and those that the person let at their account, act here.
         let needed = match operation {
             Operation::List | Operation::Get => USERS_READ,
@@ -156,7 +156,7 @@ impl Call<'_> {
             _ => ACCOUNT,
         };
         let own = claims.client_id == self.dialect.client.id;
-        self.caller = Some(Caller { user: *user, claims });
+        self.caller = Some(Caller { user: holder.user, claims });
         if !own && operation == Operation::Renew {
             return Err(ErrorName::BadToken.into());
         }

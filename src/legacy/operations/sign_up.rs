@@ -97,5 +97,5 @@ pub async fn verify_email(call: &Call<'_>) -> Done {
     if user.disabled_at.is_some() || user.reset_required {
         return Err(call.refused(ErrorName::BadVerification, "disabled"));
     }
-    tokens::opened(call, &client, &user, BY_MAIL, ACR).await
+    tokens::opened(call, &client, &user, (BY_MAIL, ACR), None).await
 }

@@ -9,7 +9,7 @@ use crate::accounts::authenticate::{self, Credentials, Fault, Outcome, Refusal};
 use crate::legacy::answer::Refused;
 use crate::legacy::dialect::{ErrorName, FieldName};
 use crate::protocol::client::Client;
-use crate::storage::durable::{Grant, User};
+use crate::storage::durable::{Grant, Proof, User};
 use crate::tokens::grant::{self, GrantError, Renewal, SignedInByPassword};
 use crate::tokens::issue::{Authorization, MintError, OwnAccess};
 
@@ -22,21 +22,21 @@ pub async fn login(call: &Call<'_>) -> Done {
         address: call.context.address,
     };
     let client = call.client().await?;
-    let (user, amr, acr) = authenticated(call, &credentials).await?;
+    let (user, amr, acr, proof) = authenticated(call, &credentials).await?;
     // Known by the right password, so it tells nobody anything.
     if call.dialect.accounts.verified && !user.email_verified {
         return Err(call.refused(ErrorName::NotVerified, "not_verified"));
     }
-    opened(call, &client, &user, &amr.join(" "), acr).await
+    opened(call, &client, &user, (&amr.join(" "), acr), Some(&proof)).await
 }
 
 /// Every password goes through the one door.
 pub async fn authenticated(
     call: &Call<'_>,
     credentials: &Credentials<'_>,
-) -> Result<(User, &'static [&'static str], &'static str), Refused> {
+) -> Result<(User, &'static [&'static str], &'static str, Proof), Refused> {
     match authenticate::authenticate(&call.app.door(), credentials, call.app.random.bytes(), call.now, &call.by()).await {
-        Ok(Outcome::SignedIn { user, amr, acr }) => Ok((*user, amr, acr)),
+        Ok(Outcome::SignedIn { user, amr, acr, proof }) => Ok((*user, amr, acr, proof)),
         Ok(Outcome::Refused(refusal)) => Err(match refusal {
             Refusal::WrongCredentials => ErrorName::WrongCredentials.into(),
             Refusal::ResetRequired => ErrorName::ResetRequired.into(),
@@ -48,8 +48,8 @@ pub async fn authenticated(
     }
 }
 
-/// Opens a grant for somebody who proved who they are, and makes its first tokens.
-pub async fn opened(call: &Call<'_>, client: &Client, user: &User, amr: &str, acr: &str) -> Done {
+/// Opens a grant for somebody who proved who they are, by a password if there is a `proof` of it, and makes its first tokens.
+pub async fn opened(call: &Call<'_>, client: &Client, user: &User, (amr, acr): (&str, &str), proof: Option<&Proof>) -> Done {
     let registered: Vec<&str> = client.scope.split_whitespace().collect();
     let wanted = call.dialect.client.scope.split_whitespace();
     let scope: Vec<String> = wanted.filter(|name| registered.contains(name)).map(str::to_owned).collect();
@@ -58,7 +58,7 @@ pub async fn opened(call: &Call<'_>, client: &Client, user: &User, amr: &str, ac
     if let Some(length) = call.dialect.tokens.grant {
         opened.expires_at = call.now + length;
     }
-    grant::open(&call.app.storage, &opened, None, &call.by()).await.map_err(|error| refused(call, error, ErrorName::WrongCredentials))?;
+    grant::open(&call.app.storage, &opened, proof, &call.by()).await.map_err(|error| refused(call, error, ErrorName::WrongCredentials))?;
     let refresh = grant::gives_refresh_token(client).then_some(0);
     minted(call, client, user, &opened, &scope, refresh).await
 }

@@ -15,6 +15,7 @@ on_every_database!(
     origins_follow_the_redirect_uris_of_enabled_clients,
     a_change_of_a_client_reaches_the_other_replica,
     keys_follow_each_other,
+    a_key_that_signs_at_once_retires_all_that_wait,
     the_fingerprint_is_remembered,
     ten_attempts_lock_and_locks_double,
     an_attempt_is_forgotten_or_withdrawn,
@@ -159,6 +160,23 @@ async fn keys_follow_each_other(place: &Place) {
     assert_eq!(storage.keys.clean(at(5400), &operator()).await.expect("done"), 1);
     assert_eq!(trail(&storage, 1).await, ["key.remove operator key:r1 done - 1"]);
     assert_eq!(storage.revisions.current().await.expect("read").keys, 5);
+}
+
+async fn a_key_that_signs_at_once_retires_all_that_wait(place: &Place) {
+    let storage = place.open().await;
+    let keep = Duration::from_secs(3600);
+    let add = async |key: StoredKey| assert!(storage.keys.add(&key, keep, Only::Always, &operator()).await.expect("answered"));
+    add(key("old", "RS256", 0, 0)).await;
+    add(key("first", "RS256", 10, 1810)).await;
+    add(key("second", "RS256", 600, 2400)).await;
+    add(key("urgent", "RS256", 900, 900)).await;
+    // Without that "first" would sign from 1810 to 2400, in the place of the key that was made in a hurry.
+    let lives: Vec<_> = storage.keys.list().await.expect("read").iter().map(|key| (key.kid.clone(), key.retired_at)).collect();
+    let gone = Some(at(900));
+    assert_eq!(lives, [("old", gone), ("first", gone), ("second", gone), ("urgent", None)].map(|(kid, at)| (kid.to_owned(), at)));
+    // What has retired before stays as it is.
+    add(key("next", "RS256", 1000, 2800)).await;
+    assert_eq!(storage.keys.list().await.expect("read")[0].retired_at, gone);
 }
 
 async fn the_fingerprint_is_remembered(place: &Place) {

@@ -36,14 +36,18 @@ on_every_store!(
     what_is_put_is_there_until_it_expires,
     only_the_first_is_new,
     a_swap_answers_what_was_there_and_keeps_the_expiry,
+    a_replacement_is_of_what_was_read_and_keeps_the_expiry,
     a_limit_admits_its_burst_and_then_one_at_a_time,
     limits_at_their_edges,
     parallel_takes_pass_no_limit,
     parallel_swaps_have_one_first,
+    of_parallel_replacements_one_is_done,
     of_parallel_new_ones_one_is,
     an_owner_has_what_has_not_ended,
     a_record_is_redeemed_once,
     of_parallel_redemptions_one_is_first,
+    a_record_changes_only_as_it_was_read,
+    a_change_beside_a_redemption_brings_nothing_back,
     a_record_is_nothing_to_another_key_name_or_kind,
 );
 
@@ -126,6 +130,23 @@ async fn a_swap_answers_what_was_there_and_keeps_the_expiry(corner: &Corner) {
     assert_eq!(corner.store.swap(&key, b"4".to_vec()).await.expect("answered"), None);
 }
 
+async fn a_replacement_is_of_what_was_read_and_keeps_the_expiry(corner: &Corner) {
+    let key = corner.key("flow");
+    assert!(!corner.store.replace(&key, b"", b"x".to_vec()).await.expect("answered"));
+    assert_eq!(corner.get("flow").await, None, "a replacement makes nothing");
+    let binary = vec![0, 255, b'\r', b'\n', 0];
+    corner.store.put(&key, binary.clone(), SHORT).await.expect("put");
+    assert!(!corner.store.replace(&key, &binary[..4], b"x".to_vec()).await.expect("answered"));
+    assert_eq!(corner.get("flow").await, Some(binary.clone()));
+    assert!(corner.store.replace(&key, &binary, b"2".to_vec()).await.expect("answered"));
+    assert!(!corner.store.replace(&key, &binary, b"3".to_vec()).await.expect("answered"));
+    assert!(corner.store.replace(&key, b"2", vec![]).await.expect("answered"));
+    assert_eq!(corner.get("flow").await, Some(vec![]));
+    sleep(SHORT * 2).await;
+    assert_eq!(corner.get("flow").await, None, "a replacement keeps the expiry");
+    assert!(!corner.store.replace(&key, b"", b"4".to_vec()).await.expect("answered"));
+}
+
 async fn a_limit_admits_its_burst_and_then_one_at_a_time(corner: &Corner) {
     let rule = Rule { burst: 3, every: Duration::from_secs(2) };
     let key = corner.key("address");
@@ -193,6 +214,20 @@ async fn parallel_swaps_have_one_first(corner: &Corner) {
         let first = answers.iter().filter(|before| before.as_deref() == Some(b"fresh")).count();
         let again = answers.iter().filter(|before| before.as_deref() == Some(b"spent")).count();
         assert_eq!((first, again), (1, WORKERS - 1), "round {round}");
+    }
+}
+
+async fn of_parallel_replacements_one_is_done(corner: &Corner) {
+    for round in 0..ROUNDS {
+        let key = corner.key(&format!("replace-{round}"));
+        corner.store.put(&key, b"read".to_vec(), LONG).await.expect("put");
+        let answers = corner
+            .together(|store| {
+                let key = key.clone();
+                async move { store.replace(&key, b"read", b"written".to_vec()).await.expect("answered") }
+            })
+            .await;
+        assert_eq!(answers.iter().filter(|done| **done).count(), 1, "round {round}");
     }
 }
 
@@ -275,6 +310,48 @@ async fn a_record_is_redeemed_once(corner: &Corner) {
     assert_eq!(records.get::<Ticket>(&id).await.expect("answered"), None, "what is spent is gone for those who read");
     let refused = records.redeem_if(&id, [5; 24], |_: &Ticket| Err::<(), &str>("not hers")).await;
     assert_eq!(refused.expect("answered"), Err("not hers"), "the check comes before the tombstone");
+}
+
+async fn a_record_changes_only_as_it_was_read(corner: &Corner) {
+    let (records, id) = (corner.records(), corner.key("id"));
+    let owned = |owner: &str| Ticket { owner: owner.to_owned() };
+    assert!(records.read::<Ticket>(&id).await.expect("answered").is_none());
+    records.put(&id, &ticket(), [1; 24]).await.expect("put");
+    let (read, version) = records.read::<Ticket>(&id).await.expect("answered").expect("there");
+    assert_eq!(read, ticket());
+    assert!(records.replace(&id, &version, &owned("eva"), [2; 24]).await.expect("answered"));
+    assert!(!records.replace(&id, &version, &owned("leo"), [3; 24]).await.expect("answered"), "somebody changed it");
+    assert_eq!(records.get::<Ticket>(&id).await.expect("answered"), Some(owned("eva")));
+    let (_, version) = records.read::<Ticket>(&id).await.expect("answered").expect("there");
+    let spent = records.redeem_if(&id, [4; 24], |_: &Ticket| Ok::<(), ()>(())).await.expect("answered");
+    assert_eq!(spent, Ok(Redeemed::First(owned("eva"))));
+    assert!(!records.replace(&id, &version, &owned("leo"), [5; 24]).await.expect("answered"), "somebody spent it");
+    assert!(records.read::<Ticket>(&id).await.expect("answered").is_none());
+}
+
+async fn a_change_beside_a_redemption_brings_nothing_back(corner: &Corner) {
+    for round in 0..ROUNDS {
+        let id = corner.key(&format!("flow-{round}"));
+        corner.records().put(&id, &ticket(), [1; 24]).await.expect("put");
+        let next = Arc::new(AtomicU32::new(0));
+        let answers = corner
+            .together(|store| {
+                let (records, id, worker) = (Records::new(store, seal()), id.clone(), next.fetch_add(1, Ordering::Relaxed));
+                async move {
+                    if worker == 0 {
+                        let spent = records.redeem_if(&id, [2; 24], |_: &Ticket| Ok::<(), ()>(())).await.expect("answered");
+                        return matches!(spent, Ok(Redeemed::First(_)));
+                    }
+                    if let Some((read, version)) = records.read::<Ticket>(&id).await.expect("answered") {
+                        records.replace(&id, &version, &read, [3; 24]).await.expect("answered");
+                    }
+                    false
+                }
+            })
+            .await;
+        assert_eq!(answers.iter().filter(|first| **first).count(), 1, "round {round}");
+        assert!(corner.records().read::<Ticket>(&id).await.expect("answered").is_none(), "round {round}: spent is spent");
+    }
 }
 
 async fn of_parallel_redemptions_one_is_first(corner: &Corner) {

@@ -269,6 +269,7 @@ async fn redis_goes_away_and_comes_back() {
         }
         assert!(unavailable(&store.put_new("test-x", vec![], Duration::from_secs(1)).await));
         assert!(unavailable(&store.swap(&key, vec![]).await));
+        assert!(unavailable(&store.replace(&key, b"kept", vec![]).await));
         assert!(unavailable(&store.take("test-y", &rule, at(0)).await));
         assert!(unavailable(&store.ping().await));
         middleman.become_(FORWARDING);
@@ -337,6 +338,12 @@ async fn open(url: &str) -> std::result::Result<Storage, OpenError> {
 
 #[tokio::test]
 async fn an_operator_is_told_what_is_wrong_and_no_secret() {
+    // A file that cannot be written is named; a folder in its place stands for one that belongs to somebody else.
+    let folder = std::env::temp_dir().join(format!("portero-unwritable-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("portero.db-wal")).expect("a temporary directory");
+    let said = open(&format!("sqlite:{}/portero.db", folder.display())).await.map(drop).expect_err("refused").to_string();
+    assert!(said.contains("PORTERO_DATABASE_URL names") && said.contains("portero.db-wal: "), "{said}");
+    std::fs::remove_dir_all(&folder).expect("our own");
     for (url, pieces) in [
         (
             "mysql://root:hunter2@db/portero",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::durable::{Opened, Rotation, Saved, Standing, TokenRef};
+use super::super::durable::{Grant, Holder, Opened, OpenedByCode, Renewal, Rotation, Saved, Standing, TokenRef};
 use super::super::{Storage, StorageError};
 use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, person, session, trail, user};
 
@@ -14,9 +14,11 @@ on_every_database!(
     a_code_opens_one_grant,
     a_code_that_is_only_known_here_is_a_replay,
     a_code_on_its_way_does_not_outlive_its_session,
+    a_code_opens_while_its_session_is_live,
     a_refresh_goes_on_repeats_or_is_reuse,
     a_refresh_of_a_client_without_rotation,
     what_may_be_refreshed,
+    what_is_renewed_in_one_step,
     grants_are_revoked_one_by_one_and_together,
     how_a_token_stands,
     old_grants_are_removed,
@@ -93,6 +95,54 @@ async fn a_code_on_its_way_does_not_outlive_its_session(place: &Place) {
     assert_eq!(storage.grants.find(&grant_id(2)).await.expect("read").expect("known").revoked_at, Some(at(30)));
     storage.grants.open(&grant(3, None), None, &person("ana")).await.expect("opened");
     assert_eq!(storage.grants.find(&grant_id(3)).await.expect("read").expect("known").revoked_at, None);
+}
+
+async fn a_code_opens_while_its_session_is_live(place: &Place) {
+    let storage = furnished(place).await;
+    let open = async |n: u32, change: fn(&mut Grant)| {
+        let mut grant = grant(n, Some("s1"));
+        change(&mut grant);
+        storage.grants.open_by_code(&grant, &digest(100 + n), IDLE, &person("ana")).await.expect("answered")
+    };
+    let fresh = OpenedByCode::Fresh(Box::new(user("ana").user));
+    assert_eq!(open(1, |_| ()).await, fresh);
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read"), Some(grant(1, Some("s1"))));
+    assert_eq!(trail(&storage, 1).await, [format!("grant.open person:ana grant:{} done - 1", grant_id(1).hex())]);
+
+    // Idle, somebody else's, unknown, none: nothing is opened, nothing is written down.
+    let idle = |grant: &mut Grant| grant.created_at = at(24 * 3600);
+    storage.users.create(&user("eva"), &operator()).await.expect("new");
+    let before = trail(&storage, 9).await;
+    assert_eq!(open(2, idle).await, OpenedByCode::Over);
+    assert_eq!(open(2, |grant| grant.user_id = "eva".to_owned()).await, OpenedByCode::Over);
+    assert_eq!(open(2, |grant| grant.session_id = Some("s9".to_owned())).await, OpenedByCode::Over);
+    assert_eq!(open(2, |grant| grant.session_id = None).await, OpenedByCode::Over);
+    assert_eq!((storage.grants.find(&grant_id(2)).await.expect("read"), trail(&storage, 9).await), (None, before));
+    // The last second before it is idle; and the absolute end, however lately it was seen.
+    assert_eq!(open(2, |grant| grant.created_at = at(24 * 3600 - 1)).await, fresh);
+    let mut short = session("s2", "ana", at(0));
+    short.expires_at = at(60);
+    storage.sessions.start(&short, &digest(2), None, &person("ana")).await.expect("started");
+    let in_short = |grant: &mut Grant| (grant.session_id, grant.created_at) = (Some("s2".to_owned()), at(60));
+    assert_eq!(open(3, in_short).await, OpenedByCode::Over);
+
+    // Again: what the code opened is revoked, and nothing else is.
+    let mut late = grant(4, Some("s1"));
+    late.created_at = at(50);
+    for _ in 0..2 {
+        let again = storage.grants.open_by_code(&late, &digest(101), IDLE, &person("ana")).await;
+        assert_eq!(again.expect("answered"), OpenedByCode::Replay);
+    }
+    assert_eq!(storage.grants.find(&grant_id(4)).await.expect("read"), None);
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, Some(at(50)));
+    assert_eq!(storage.grants.find(&grant_id(2)).await.expect("read").expect("known").revoked_at, None);
+    assert!(trail(&storage, 1).await[0].ends_with(" refused replay 2"));
+
+    // A disabled person; a session that has ended.
+    storage.users.set_disabled("ana", true, at(60), &operator()).await.expect("done");
+    assert_eq!(open(5, |_| ()).await, OpenedByCode::Over);
+    storage.users.set_disabled("ana", false, at(61), &operator()).await.expect("done");
+    assert_eq!(open(5, |_| ()).await, OpenedByCode::Over);
 }
 
 /// Opens grant `n` and refreshes it up to `generation`, the last time at `now`.
@@ -194,6 +244,55 @@ async fn what_may_be_refreshed(place: &Place) {
     assert_eq!(storage.grants.refreshable(&grant_id(2), IDLE, at(15)).await.expect("read"), Some((offline, shown)));
 }
 
+async fn what_is_renewed_in_one_step(place: &Place) {
+    let storage = furnished(place).await;
+    let by = person("ana");
+    let renewal = Renewal { client_id: "app", generation: 0, session_idle: IDLE, refresh_idle: 10 * IDLE };
+    let renew = async |n: u32, renewal: Renewal<'static>, now: i64| {
+        let renewed = storage.grants.renew(&grant_id(n), renewal, at(now)).await.expect("answered");
+        renewed.map(|(grant, user)| (grant.generation, grant.rotated_at, user.id))
+    };
+    let next = |generation: u32, now: i64| Some((generation, at(now), "ana".to_owned()));
+    let mut offline = grant(2, Some("s9"));
+    offline.offline = true;
+    let mut short = grant(4, None);
+    short.expires_at = at(100);
+    for grant in [&grant(1, Some("s1")), &offline, &grant(3, None), &short, &grant(5, Some("s9"))] {
+        storage.grants.open(grant, None, &by).await.expect("opened");
+    }
+    let (whole, _) = storage.grants.renew(&grant_id(1), renewal, at(10)).await.expect("answered").expect("renewed");
+    assert_eq!(whole, Grant { generation: 1, rotated_at: at(10), ..grant(1, Some("s1")) });
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read"), Some(whole));
+
+    // Not the current generation, another client, no such grant, no such session: nothing is done.
+    assert_eq!(renew(1, renewal, 20).await, None);
+    assert_eq!(renew(1, Renewal { generation: 2, ..renewal }, 20).await, None);
+    assert_eq!(renew(1, Renewal { generation: 1, client_id: "other", ..renewal }, 20).await, None);
+    assert_eq!(renew(5, renewal, 20).await, None);
+    assert_eq!(renew(9, renewal, 20).await, None);
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").rotated_at, at(10));
+
+    // Times: its own idleness, its end, that of its session; an offline grant has no session to wait for.
+    let day = 24 * 3600;
+    assert_eq!(renew(3, Renewal { refresh_idle: Duration::from_secs(30), ..renewal }, 30).await, None);
+    assert_eq!(renew(3, Renewal { refresh_idle: Duration::from_secs(30), ..renewal }, 29).await, next(1, 29));
+    assert_eq!(renew(4, renewal, 100).await, None);
+    assert_eq!(renew(4, renewal, 99).await, next(1, 99));
+    assert_eq!(renew(1, Renewal { generation: 1, ..renewal }, day).await, None);
+    assert_eq!(renew(1, Renewal { generation: 1, ..renewal }, day - 1).await, next(2, day - 1));
+    assert_eq!(renew(2, renewal, 2 * day).await, next(1, 2 * day));
+
+    // The person disabled; the grant revoked; the session over.
+    let third = Renewal { generation: 1, ..renewal };
+    storage.grants.revoke(&grant_id(2), at(40), &by).await.expect("done");
+    assert_eq!(renew(2, third, 50).await, None);
+    storage.sessions.end("s1", at(40), &by).await.expect("done");
+    assert_eq!(renew(1, Renewal { generation: 2, ..renewal }, 50).await, None);
+    assert_eq!(renew(3, third, 50).await, next(2, 50));
+    storage.users.set_disabled("ana", true, at(60), &operator()).await.expect("done");
+    assert_eq!(renew(3, Renewal { generation: 2, ..renewal }, 70).await, None);
+}
+
 async fn grants_are_revoked_one_by_one_and_together(place: &Place) {
     let storage = furnished(place).await;
     storage.clients.create(&client("other"), &operator()).await.expect("new");
@@ -221,7 +320,7 @@ async fn grants_are_revoked_one_by_one_and_together(place: &Place) {
 
 async fn how_a_token_stands(place: &Place) {
     let storage = furnished(place).await;
-    let ana = Standing::Live(Some(Box::new(user("ana").user)));
+    let ana = Standing::Live(Some(Box::new(Holder { user: user("ana").user, claims: grant(1, None).claims })));
     let stands = async |jti: &str, n: u32, sid: Option<&str>| {
         let id = grant_id(n);
         storage.grants.standing(TokenRef { jti, grant: Some(&id), sid }).await.expect("answered")

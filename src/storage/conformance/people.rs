@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::StorageError;
-use super::super::durable::UserKey;
+use super::super::durable::{Proof, UserKey};
 use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, session, trail, user};
 
 const IDLE: Duration = Duration::from_secs(24 * 3600);
@@ -21,6 +21,7 @@ on_every_database!(
     a_new_sign_in_renews_or_replaces_a_session,
     ending_a_session_ends_what_hangs_from_it,
     ending_all_sessions_but_one,
+    what_begins_on_a_password_needs_it_still,
     old_sessions_are_removed,
     consents_grow_and_are_withdrawn,
 );
@@ -254,6 +255,44 @@ async fn ending_all_sessions_but_one(place: &Place) {
     assert_eq!(storage.sessions.end_all("ana", None, at(20), &person("ana")).await.expect("done"), 1);
     assert!(storage.grants.find(&grant_id(2)).await.expect("read").expect("known").revoked_at.is_some());
     assert_eq!(storage.sessions.end_all("ana", None, at(30), &person("ana")).await.expect("done"), 0);
+    // What was given for a password alone, without a session, ends too; offline access does not.
+    let mut offline = grant(5, None);
+    offline.offline = true;
+    for grant in [&grant(4, None), &offline] {
+        storage.grants.open(grant, None, &person("ana")).await.expect("opened");
+    }
+    assert_eq!(storage.sessions.end_all("ana", Some("s2"), at(40), &person("ana")).await.expect("done"), 0);
+    assert_eq!(storage.grants.find(&grant_id(4)).await.expect("read").expect("known").revoked_at, Some(at(40)));
+    assert_eq!(storage.grants.find(&grant_id(5)).await.expect("read").expect("known").revoked_at, None);
+    assert_eq!(trail(&storage, 1).await, ["session.end_all person:ana user:ana done - 1"]);
+}
+
+async fn what_begins_on_a_password_needs_it_still(place: &Place) {
+    let storage = furnished(place).await;
+    let (old, new) = (Proof::of("$argon2id$old"), Proof::of("$argon2id$new"));
+    let start = async |id: &str, n: u32, replaces: Option<&str>, proof: &Proof| {
+        storage.sessions.start_proved(&session(id, "ana", at(5)), &digest(n), replaces, proof, &person("ana")).await.expect("answered")
+    };
+    let open = async |n: u32, proof: &Proof| storage.grants.open_proved(&grant(n, None), proof, &person("ana")).await.expect("answered");
+    assert_eq!(start("s2", 2, None, &old).await.as_deref(), Some("s2"));
+    assert_eq!(trail(&storage, 1).await, ["session.start person:ana session:s2 done - 1"]);
+    assert_eq!(start("s3", 3, Some("s2"), &old).await.as_deref(), Some("s2"), "the session goes on");
+    assert!(open(1, &old).await);
+    assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read"), Some(grant(1, None)));
+    assert_eq!(trail(&storage, 1).await, [format!("grant.open person:ana grant:{} done - 1", grant_id(1).hex())]);
+
+    storage.users.set_password("ana", "$argon2id$new", None, at(10), &operator()).await.expect("done");
+    assert_eq!(start("s4", 4, Some("s2"), &old).await, None);
+    assert!(!open(2, &old).await);
+    assert_eq!(trail(&storage, 1).await, ["sign_in person:ana user:ana refused changed 2"]);
+    assert_eq!(storage.sessions.find(&digest(4), IDLE, at(11)).await.expect("read"), None);
+    assert_eq!(storage.grants.find(&grant_id(2)).await.expect("read"), None);
+    assert_eq!(start("s5", 5, None, &new).await.as_deref(), Some("s5"));
+    assert!(open(3, &new).await);
+
+    storage.users.set_disabled("ana", true, at(20), &operator()).await.expect("done");
+    assert_eq!(start("s6", 6, None, &new).await, None);
+    assert!(!open(4, &new).await);
 }
 
 async fn old_sessions_are_removed(place: &Place) {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 
 use super::super::durable::keys::Only;
-use super::super::durable::{Admission, Opened, Rotation, StoredKey};
+use super::super::durable::{Admission, Grant, Opened, OpenedByCode, Proof, Renewal, Rotation, StoredKey};
 use super::super::{Storage, StorageError};
-use super::{Place, at, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, trail, user};
+use super::{Place, at, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, session, trail, user};
 
 const WORKERS: usize = 16;
 const ROUNDS: u32 = 200;
@@ -16,7 +16,9 @@ const WINDOW: Duration = Duration::from_secs(30);
 
 on_every_database!(
     one_of_equal_codes_opens,
+    one_of_equal_codes_opens_in_its_session,
     one_of_equal_refreshes_goes_on,
+    one_of_equal_renewals_goes_on,
     without_a_window_only_one_refresh_survives,
     ten_of_parallel_guesses_are_admitted,
     one_of_equal_addresses_is_taken,
@@ -24,6 +26,7 @@ on_every_database!(
     no_allowed_scope_is_lost,
     one_first_key_is_made,
     one_successor_of_a_key_is_made,
+    a_new_password_ends_what_begins_beside_it,
     one_of_equal_refusals_is_a_row,
     revoking_beside_refreshing_leaves_nothing_refreshable,
 );
@@ -97,6 +100,22 @@ async fn one_of_equal_codes_opens(place: &Place) {
     }
 }
 
+async fn one_of_equal_codes_opens_in_its_session(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let code = digest(1000 + round);
+        let first_id = round * 100;
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let grant = grant(first_id + u32::try_from(worker).expect("few workers"), Some("s1"));
+                storage.grants.open_by_code(&grant, &code, WINDOW, &person("ana")).await.expect("answered")
+            })
+            .await;
+        let fresh = answers.iter().filter(|answer| matches!(answer, OpenedByCode::Fresh(_))).count();
+        assert_eq!((fresh, count(&answers, &OpenedByCode::Replay)), (1, WORKERS - 1), "round {round}");
+    }
+}
+
 async fn one_of_equal_refreshes_goes_on(place: &Place) {
     let replicas = Replicas::of(place).await;
     replicas.one().grants.open(&grant(1, Some("s1")), None, &person("ana")).await.expect("opened");
@@ -111,6 +130,20 @@ async fn one_of_equal_refreshes_goes_on(place: &Place) {
         assert_eq!((next, repeats), (1, WORKERS - 1), "round {round}: {answers:?}");
     }
     assert_eq!(replicas.one().grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, None);
+}
+
+async fn one_of_equal_renewals_goes_on(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    replicas.one().grants.open(&grant(1, Some("s1")), None, &person("ana")).await.expect("opened");
+    for round in 0..ROUNDS {
+        let answers = replicas
+            .race(|_, storage| async move {
+                let renewal = Renewal { client_id: "app", generation: round, session_idle: WINDOW, refresh_idle: WINDOW };
+                storage.grants.renew(&grant_id(1), renewal, at(0)).await.expect("answered").map(|(grant, _)| grant.generation)
+            })
+            .await;
+        assert_eq!((count(&answers, &Some(round + 1)), count(&answers, &None)), (1, WORKERS - 1), "round {round}: {answers:?}");
+    }
 }
 
 async fn without_a_window_only_one_refresh_survives(place: &Place) {
@@ -242,6 +275,51 @@ async fn one_successor_of_a_key_is_made(place: &Place) {
         let current = replicas.one().keys.list().await.expect("read").into_iter().filter(|key| key.retired_at.is_none()).count();
         assert_eq!(current, 1, "round {round}");
     }
+}
+
+/// Whoever proved the old password a moment before a new one was set has nothing of it a moment later.
+async fn a_new_password_ends_what_begins_beside_it(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let (one, first) = (replicas.one(), round * 100);
+        let old = format!("$old{round}");
+        one.users.set_password("ana", &old, None, at(0), &person("ana")).await.expect("done");
+        let (held, now) = (format!("held{round}"), at(1));
+        one.sessions.start(&session(&held, "ana", at(0)), &digest(first), None, &person("ana")).await.expect("started");
+        replicas
+            .race(|worker, storage| {
+                let (proof, held) = (Proof::of(&old), held.clone());
+                let n = first + 1 + u32::try_from(worker).expect("few workers");
+                async move {
+                    match worker % 4 {
+                        _ if worker == 0 => {
+                            storage.users.set_password("ana", "$new", None, now, &person("ana")).await.expect("done");
+                        }
+                        1 => {
+                            let session = session(&format!("s{n}"), "ana", at(0));
+                            storage.sessions.start_proved(&session, &digest(n), None, &proof, &person("ana")).await.expect("answered");
+                        }
+                        2 => {
+                            storage.grants.open_proved(&offline(n, None), &proof, &person("ana")).await.expect("answered");
+                        }
+                        // Offline access of a code, the only thing that would outlive its session.
+                        _ => {
+                            let grant = offline(n, Some(&held));
+                            storage.grants.open_by_code(&grant, &digest(n), WINDOW, &person("ana")).await.expect("answered");
+                        }
+                    }
+                }
+            })
+            .await;
+        for n in first..=first + u32::try_from(WORKERS).expect("few workers") {
+            assert_eq!(one.sessions.find(&digest(n), WINDOW, at(2)).await.expect("read"), None, "round {round}, session {n}");
+            assert_eq!(one.grants.refreshable(&grant_id(n), WINDOW, at(2)).await.expect("read"), None, "round {round}, grant {n}");
+        }
+    }
+}
+
+fn offline(n: u32, session_id: Option<&str>) -> Grant {
+    Grant { offline: true, ..grant(n, session_id) }
 }
 
 async fn one_of_equal_refusals_is_a_row(place: &Place) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::super::{Digest, Result, Time};
-use super::{Act, User};
+use super::{Act, Proof, User};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GrantId(pub [u8; 16]);
@@ -66,6 +66,17 @@ pub enum Opened {
     Replay,
 }
 
+/// What became of [`Grants::open_by_code`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenedByCode {
+    /// Opened, with its person.
+    Fresh(Box<User>),
+    /// As [`Opened::Replay`].
+    Replay,
+    /// The session of the code is over, or its person disabled: nothing was opened.
+    Over,
+}
+
 /// What became of [`Grants::rotate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
@@ -79,6 +90,18 @@ pub enum Rotation {
     Gone,
 }
 
+/// What must hold of a grant for [`Grants::renew`], beside what [`Grants::refreshable`] asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal<'a> {
+    pub client_id: &'a str,
+    /// Of the refresh token that was presented.
+    pub generation: u32,
+    /// Its session may not have been unused for longer.
+    pub session_idle: Duration,
+    /// It may not have lain unused for longer itself.
+    pub refresh_idle: Duration,
+}
+
 /// What an access token says of itself that a store can contradict.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenRef<'a> {
@@ -89,11 +112,19 @@ pub struct TokenRef<'a> {
     pub sid: Option<&'a str>,
 }
 
+/// The person a token was issued for, and what was asked about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub user: User,
+    /// The `claims` parameter of its grant as JSON, where there was one (OIDC Core §5.5).
+    pub claims: Option<String>,
+}
+
 /// How a token stands now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Live, with its person where there is one.
-    Live(Option<Box<User>>),
+    /// Live, with its holder where there is one.
+    Live(Option<Box<Holder>>),
     /// Revoked, logged out, its person disabled or gone.
     Dead,
 }
@@ -104,6 +135,11 @@ pub trait Grants: Send + Sync {
     /// grant it opened is revoked in this same transaction. A grant whose session has ended by then, or whose person is disabled, is
     /// revoked from the start.
     async fn open(&self, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<Opened>;
+    /// Opens the grant of a password sign-in; false, and nothing done, where the password was changed, or the account disabled, since it was
+    /// proved.
+    async fn open_proved(&self, grant: &Grant, proof: &Proof, by: &Act) -> Result<bool>;
+    /// As [`Grants::open`] for a code that was issued in a session: opens only if the session is live, as [`super::Sessions::by_id`] says.
+    async fn open_by_code(&self, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<OpenedByCode>;
     /// A code that the short-lived store no longer knows, or knows as spent: if it opened a grant, that one is revoked and true is the answer.
     /// Only if it belongs to this client: another one that came by a code has nothing of its owner revoked.
     async fn replayed(&self, code: &Digest, client_id: &str, now: Time, by: &Act) -> Result<bool>;
@@ -111,6 +147,9 @@ pub trait Grants: Send + Sync {
     /// The grant with its person, if it may still be refreshed: not revoked, its person there and not disabled, and its session, unless it
     /// is offline, neither ended nor past `idle` or its own end. Times of the grant itself are the caller's to judge.
     async fn refreshable(&self, id: &GrantId, idle: Duration, now: Time) -> Result<Option<(Grant, User)>>;
+    /// The refresh that most are, in one step: `refreshable` and the next generation of `rotate`, for a grant of this client at this generation
+    /// that is neither past its end nor unused for too long. None, and nothing done, where any of it does not hold: those two say why.
+    async fn renew(&self, id: &GrantId, renewal: Renewal<'_>, now: Time) -> Result<Option<(Grant, User)>>;
     /// One conditional UPDATE: next generation, the same again inside the window, or reuse, which revokes.
     async fn rotate(&self, id: &GrantId, generation: u32, window: Duration, now: Time, by: &Act) -> Result<Rotation>;
     /// For clients without rotation: notes the use, if the grant is live and at this generation; otherwise `Reuse` or `Gone` as above.

@@ -47,6 +47,28 @@ pub struct NewUser {
     pub password_hash: Option<String>,
 }
 
+/// That a password was right: the stored hash it was compared with. What is begun on it begins only while that is still the account's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proof(String);
+
+impl Proof {
+    #[must_use]
+    pub fn of(hash: &str) -> Self {
+        Self(hash.to_owned())
+    }
+
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Proof")
+    }
+}
+
 /// How a person is looked up.
 #[derive(Clone, Copy, Debug)]
 pub enum UserKey<'a> {

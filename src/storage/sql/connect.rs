@@ -143,13 +143,29 @@ fn mend_sqlite(connection: &mut SqliteConnection) -> Pin<Box<dyn Future<Output =
     })
 }
 
-/// Makes the folder and the file, readable by nobody else; SQLite gives its log files the mode of the file.
+/// Makes the folder and the file, readable by nobody else; SQLite gives its log files the mode of the file. Whatever is there already must be
+/// writable: SQLite itself would say so at the first write, and not of which file.
 fn make_file(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+    let log = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    // An empty log is none.
+    for file in [path.to_owned(), log("-wal")] {
+        writable(&file, true)?;
+    }
+    writable(&log("-shm"), false)
+}
+
+fn writable(path: &Path, make: bool) -> std::io::Result<()> {
+    match std::fs::OpenOptions::new().write(true).create(make).truncate(false).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound || make => {
+            Err(std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        }
         _ => Ok(()),
     }
 }

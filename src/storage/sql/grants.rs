@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::super::durable::{Act, Grant, GrantId, Grants, Opened, Rotation, Standing, TokenRef, User};
+use super::super::durable::{
+    Act, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Proof, Renewal, Rotation, Standing, TokenRef, User,
+};
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
 use super::users::{self, user_columns};
@@ -28,11 +30,26 @@ macro_rules! grant_columns {
 /// new password ends does not come back by a code that was on its way.
 macro_rules! insert_grant {
     () => {
+        concat!(
+            grant_is!(),
+            "COALESCE($18, (SELECT s.ended_at FROM sessions s WHERE s.id = $5), (SELECT u.disabled_at FROM users u WHERE u.id = $4)) \
+             WHERE true ON CONFLICT (code_digest) DO NOTHING"
+        )
+    };
+}
+/// The values of a grant but for the last one, `revoked_at`.
+macro_rules! grant_is {
+    () => {
         "INSERT INTO grants (id, code_digest, client_id, user_id, session_id, offline, scope, resource, claims, nonce, auth_time, acr, amr, \
          generation, rotated_at, created_at, expires_at, revoked_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-         COALESCE($18, (SELECT s.ended_at FROM sessions s WHERE s.id = $5), (SELECT u.disabled_at FROM users u WHERE u.id = $4))) \
-         ON CONFLICT (code_digest) DO NOTHING"
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
+    };
+}
+/// The person of a code whose session is live: its grant's `created_at` is now, $26 the beginning of idleness.
+macro_rules! person_of_code {
+    () => {
+        " FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $5 AND s.user_id = $4 \
+         AND s.ended_at IS NULL AND s.expires_at > $16 AND s.last_seen_at > $26 AND u.disabled_at IS NULL"
     };
 }
 macro_rules! insert_opening {
@@ -48,6 +65,69 @@ const OPEN_POSTGRES: &str = concat!("WITH opened AS (", insert_grant!(), " RETUR
 const OPEN_SQLITE: &str =
     concat!("BEGIN IMMEDIATE; ", insert_grant!(), "; ", insert_opening!(), " WHERE changes() > 0 RETURNING id; COMMIT");
 
+/// The same for a code: its grant is opened if its session is live, and the person comes back with whether it was opened. A step that ends the
+/// session at the same time is waited for, or waits and finds the grant (SQLite has one writer at a time anyway).
+const OPEN_BY_CODE_POSTGRES: &str = concat!(
+    "WITH person AS (SELECT ",
+    user_columns!(),
+    person_of_code!(),
+    " FOR SHARE OF s), opened AS (",
+    grant_is!(),
+    "$18 FROM person ON CONFLICT (code_digest) DO NOTHING RETURNING id), noted AS (",
+    insert_opening!(),
+    " FROM opened) SELECT EXISTS (SELECT 1 FROM opened) AS opened, person.* FROM person"
+);
+const OPEN_BY_CODE_SQLITE: &str = concat!(
+    "BEGIN IMMEDIATE; ",
+    grant_is!(),
+    "$18",
+    person_of_code!(),
+    " ON CONFLICT (code_digest) DO NOTHING; ",
+    insert_opening!(),
+    " WHERE changes() > 0; SELECT changes() > 0 AS opened, ",
+    user_columns!(),
+    person_of_code!(),
+    "; COMMIT"
+);
+
+/// The values of [`insert_grant!`].
+macro_rules! bind_row {
+    ($query:expr, $grant:expr, $id:expr, $code:expr) => {
+        $query
+            .bind($id)
+            .bind($code)
+            .bind(&$grant.client_id)
+            .bind(&$grant.user_id)
+            .bind(&$grant.session_id)
+            .bind($grant.offline)
+            .bind(&$grant.scope)
+            .bind(&$grant.resource)
+            .bind(&$grant.claims)
+            .bind(&$grant.nonce)
+            .bind(seconds($grant.auth_time))
+            .bind(&$grant.acr)
+            .bind(&$grant.amr)
+            .bind(i64::from($grant.generation))
+            .bind(seconds($grant.rotated_at))
+            .bind(seconds($grant.created_at))
+            .bind(seconds($grant.expires_at))
+            .bind($grant.revoked_at.map(seconds))
+    };
+}
+/// Those of a grant with its audit row.
+macro_rules! bind_grant {
+    ($query:expr, $grant:expr, $id:expr, $code:expr, $entry:expr) => {
+        bind_row!($query, $grant, $id, $code)
+            .bind($entry.act)
+            .bind(&$entry.actor)
+            .bind(&$entry.subject)
+            .bind($entry.client_id)
+            .bind(&$entry.address)
+            .bind($entry.request_id)
+            .bind($entry.result)
+    };
+}
+
 const FIND: &str = concat!("SELECT ", grant_columns!(), " FROM grants g WHERE g.id = $1");
 
 /// A grant that had a session which is gone is not one that never had any: the row of the session must be there and live ($2 is now,
@@ -62,10 +142,31 @@ const REFRESHABLE: &str = concat!(
      AND (g.offline OR g.session_id IS NULL OR (s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3))"
 );
 
+/// The same decided and written at once: $2 the generation, $3 now, $4 the client, $5 and $6 the beginnings of idleness of grant and session.
+macro_rules! renew {
+    () => {
+        "UPDATE grants AS g SET generation = g.generation + 1, rotated_at = $3 FROM users u \
+         WHERE g.id = $1 AND g.generation = $2 AND g.client_id = $4 AND g.revoked_at IS NULL AND g.expires_at > $3 AND g.rotated_at > $5 \
+         AND u.id = g.user_id AND u.disabled_at IS NULL \
+         AND (g.offline OR g.session_id IS NULL OR EXISTS (SELECT 1 FROM sessions s \
+         WHERE s.id = g.session_id AND s.ended_at IS NULL AND s.expires_at > $3 AND s.last_seen_at > $6))"
+    };
+}
+const RENEW_POSTGRES: &str = concat!(renew!(), " RETURNING ", grant_columns!(), ", ", user_columns!());
+const RENEW_SQLITE: &str = concat!(
+    "BEGIN IMMEDIATE; ",
+    renew!(),
+    "; SELECT ",
+    grant_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM grants g JOIN users u ON u.id = g.user_id WHERE g.id = $1 AND changes() > 0; COMMIT"
+);
+
 /// The token of a person: neither it nor its grant is revoked, the session it was issued in ($3, where it names one) has not ended, and
 /// person and client are there and not disabled.
 const STANDING_OF_GRANT: &str = concat!(
-    "SELECT ",
+    "SELECT g.claims, ",
     user_columns!(),
     " FROM grants g JOIN users u ON u.id = g.user_id JOIN clients c ON c.client_id = g.client_id \
      WHERE g.id = $2 AND g.revoked_at IS NULL AND u.disabled_at IS NULL AND c.disabled_at IS NULL \
@@ -111,6 +212,20 @@ struct WithUser {
     user: users::Row,
 }
 
+#[derive(sqlx::FromRow)]
+struct OpenedFor {
+    opened: bool,
+    #[sqlx(flatten)]
+    user: users::Row,
+}
+
+#[derive(sqlx::FromRow)]
+struct Held {
+    claims: Option<String>,
+    #[sqlx(flatten)]
+    user: users::Row,
+}
+
 impl TryFrom<Row> for Grant {
     type Error = StorageError;
 
@@ -146,44 +261,46 @@ impl Grants for Sql {
             Self::Sqlite { .. } => OPEN_SQLITE,
         };
         let entry = Entry::done("grant.open", subject(&id), now, by);
-        let opened = on!(self.write, |db| sqlx::query_as::<_, (i64,)>(statement)
-            .bind(&id)
-            .bind(&code)
-            .bind(&grant.client_id)
-            .bind(&grant.user_id)
-            .bind(&grant.session_id)
-            .bind(grant.offline)
-            .bind(&grant.scope)
-            .bind(&grant.resource)
-            .bind(&grant.claims)
-            .bind(&grant.nonce)
-            .bind(seconds(grant.auth_time))
-            .bind(&grant.acr)
-            .bind(&grant.amr)
-            .bind(i64::from(grant.generation))
-            .bind(seconds(grant.rotated_at))
-            .bind(entry.at)
-            .bind(seconds(grant.expires_at))
-            .bind(grant.revoked_at.map(seconds))
-            .bind(entry.act)
-            .bind(&entry.actor)
-            .bind(&entry.subject)
-            .bind(entry.client_id)
-            .bind(&entry.address)
-            .bind(entry.request_id)
-            .bind(entry.result)
-            .fetch_all(db)
-            .await)?;
+        let opened =
+            on!(self.write, |db| bind_grant!(sqlx::query_as::<_, (i64,)>(statement), grant, &id, &code, entry).fetch_all(db).await)?;
         if !opened.is_empty() {
             return Ok(Opened::Fresh);
         }
-        // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and SHOULD
-        // revoke (when possible) all tokens previously issued based on that authorization code."
+        self.used_before(code.as_deref(), now, by).await?;
+        Ok(Opened::Replay)
+    }
+
+    async fn open_proved(&self, grant: &Grant, proof: &Proof, by: &Act) -> Result<bool> {
+        let (id, now, code) = (grant.id.hex(), grant.created_at, None::<String>);
         step!(self, |tx| {
-            sqlx::query(REVOKE_OPENED).bind(&code).bind(seconds(now)).execute(&mut *tx).await?;
-            audit!(tx, Entry::refused("grant.open", opened_by(code.as_deref()), "replay", now, by));
-            Ok(Opened::Replay)
+            if !users::still_proved!(tx, &grant.user_id, proof, now, by) {
+                return Ok(false);
+            }
+            bind_row!(sqlx::query(insert_grant!()), grant, &id, &code).execute(&mut *tx).await?;
+            audit!(tx, Entry::done("grant.open", subject(&id), now, by));
+            Ok(true)
         })
+    }
+
+    async fn open_by_code(&self, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<OpenedByCode> {
+        let (id, code, now) = (grant.id.hex(), code.hex(), grant.created_at);
+        let statement = match self {
+            Self::Postgres(_) => OPEN_BY_CODE_POSTGRES,
+            Self::Sqlite { .. } => OPEN_BY_CODE_SQLITE,
+        };
+        let entry = Entry::done("grant.open", subject(&id), now, by);
+        let mut rows = on!(self.write, |db| bind_grant!(sqlx::query_as::<_, OpenedFor>(statement), grant, &id, &code, entry)
+            .bind(entry.at - length(idle))
+            .fetch_all(db)
+            .await)?;
+        match rows.pop() {
+            Some(OpenedFor { opened: true, user }) => Ok(OpenedByCode::Fresh(Box::new(user.try_into()?))),
+            Some(_) => {
+                self.used_before(Some(&code), now, by).await?;
+                Ok(OpenedByCode::Replay)
+            }
+            None => Ok(OpenedByCode::Over),
+        }
     }
 
     async fn replayed(&self, code: &Digest, client_id: &str, now: Time, by: &Act) -> Result<bool> {
@@ -198,11 +315,8 @@ impl Grants for Sql {
         if !known {
             return Ok(false);
         }
-        step!(self, |tx| {
-            sqlx::query(REVOKE_OPENED).bind(&code).bind(seconds(now)).execute(&mut *tx).await?;
-            audit!(tx, Entry::refused("grant.open", opened_by(Some(&code)), "replay", now, by));
-            Ok(true)
-        })
+        self.used_before(Some(&code), now, by).await?;
+        Ok(true)
     }
 
     async fn find(&self, id: &GrantId) -> Result<Option<Grant>> {
@@ -219,6 +333,24 @@ impl Grants for Sql {
             .fetch_optional(db)
             .await)?;
         row.map(|row| Ok((row.grant.try_into()?, row.user.try_into()?))).transpose()
+    }
+
+    async fn renew(&self, id: &GrantId, renewal: Renewal<'_>, now: Time) -> Result<Option<(Grant, User)>> {
+        let statement = match self {
+            Self::Postgres(_) => RENEW_POSTGRES,
+            Self::Sqlite { .. } => RENEW_SQLITE,
+        };
+        let now = seconds(now);
+        let mut rows = on!(self.write, |db| sqlx::query_as::<_, WithUser>(statement)
+            .bind(id.hex())
+            .bind(i64::from(renewal.generation))
+            .bind(now)
+            .bind(renewal.client_id)
+            .bind(now - length(renewal.refresh_idle))
+            .bind(now - length(renewal.session_idle))
+            .fetch_all(db)
+            .await)?;
+        rows.pop().map(|row| Ok((row.grant.try_into()?, row.user.try_into()?))).transpose()
     }
 
     async fn rotate(&self, id: &GrantId, presented: u32, window: Duration, now: Time, by: &Act) -> Result<Rotation> {
@@ -298,14 +430,14 @@ impl Grants for Sql {
                 on!(self.read, |db| sqlx::query(STANDING_OF_CLIENT).bind(token.jti).fetch_optional(db).await.map(|row| row.is_some()))?;
             return Ok(if revoked { Standing::Dead } else { Standing::Live(None) });
         };
-        let row = on!(self.read, |db| sqlx::query_as::<_, users::Row>(STANDING_OF_GRANT)
+        let row = on!(self.read, |db| sqlx::query_as::<_, Held>(STANDING_OF_GRANT)
             .bind(token.jti)
             .bind(grant.hex())
             .bind(token.sid)
             .fetch_optional(db)
             .await)?;
         Ok(match row {
-            Some(user) => Standing::Live(Some(Box::new(user.try_into()?))),
+            Some(held) => Standing::Live(Some(Box::new(Holder { user: held.user.try_into()?, claims: held.claims }))),
             None => Standing::Dead,
         })
     }
@@ -337,6 +469,16 @@ impl Grants for Sql {
 }
 
 impl Sql {
+    /// RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and SHOULD
+    /// revoke (when possible) all tokens previously issued based on that authorization code."
+    async fn used_before(&self, code: Option<&str>, now: Time, by: &Act) -> Result<()> {
+        step!(self, |tx| {
+            sqlx::query(REVOKE_OPENED).bind(code).bind(seconds(now)).execute(&mut *tx).await?;
+            audit!(tx, Entry::refused("grant.open", opened_by(code), "replay", now, by));
+            Ok(())
+        })
+    }
+
     /// What a refresh token is whose generation is not the current one, or whose grant is revoked.
     async fn not_current(&self, id: &str, presented: u32, window: Duration, now: Time, by: &Act) -> Result<Rotation> {
         step!(self, |tx| {

@@ -72,12 +72,15 @@ impl SigningKeys for Sql {
             if !wanted {
                 return Ok(false);
             }
-            sqlx::query("UPDATE signing_keys SET retired_at = $2, removed_at = $3 WHERE alg = $1 AND retired_at IS NULL")
-                .bind(&key.alg)
-                .bind(signs_from)
-                .bind(signs_from + length(keep))
-                .execute(&mut *tx)
-                .await?;
+            // One that waits to take over, or is to go later than this one comes, goes now as well: nothing signs beside the newest.
+            sqlx::query(
+                "UPDATE signing_keys SET retired_at = $2, removed_at = $3 WHERE alg = $1 AND (retired_at IS NULL OR retired_at > $2)",
+            )
+            .bind(&key.alg)
+            .bind(signs_from)
+            .bind(signs_from + length(keep))
+            .execute(&mut *tx)
+            .await?;
             sqlx::query(
                 "INSERT INTO signing_keys (kid, alg, sealed, created_at, signs_from, retired_at, removed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             )

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::super::durable::{Act, Session, Sessions, SignedIn};
+use super::super::durable::{Act, Proof, Session, Sessions, SignedIn, Visitor};
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
 use super::users::{self, user_columns};
@@ -35,10 +35,32 @@ macro_rules! live {
 }
 
 const BY_DIGEST: &str = concat!("SELECT ", session_columns!(), ", ", user_columns!(), live!(), "s.digest = $1");
+const VISITOR: &str = concat!(
+    "SELECT s.id, s.user_id, s.auth_time, s.acr, s.amr, s.last_seen_at, \
+     (SELECT c.scope FROM consents c WHERE c.user_id = s.user_id AND c.client_id = $4)",
+    live!(),
+    "s.digest = $1"
+);
 const BY_ID: &str = concat!("SELECT ", session_columns!(), ", ", user_columns!(), live!(), "s.id = $1");
 
 const OF: &str =
     concat!("SELECT ", session_columns!(), ", ", user_columns!(), live!(), "s.user_id = $1 ORDER BY s.last_seen_at DESC, s.id LIMIT 200");
+/// A new session and its audit row in one message to the database, as every sign-in begins with it.
+macro_rules! insert_session {
+    () => {
+        "INSERT INTO sessions (id, digest, user_id, auth_time, acr, amr, created_at, last_seen_at, expires_at, ended_at, address, user_agent) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, $10, $11)"
+    };
+}
+macro_rules! insert_starting {
+    () => {
+        "INSERT INTO audit (at, act, actor, subject, client_id, address, request_id, result, count) \
+         SELECT $8, $12, $13, $14, $15, $16, $17, $18, 1"
+    };
+}
+const START_POSTGRES: &str =
+    concat!("WITH started AS (", insert_session!(), " RETURNING id) ", insert_starting!(), " FROM started RETURNING id");
+const START_SQLITE: &str = concat!("BEGIN IMMEDIATE; ", insert_session!(), "; ", insert_starting!(), " RETURNING id; COMMIT");
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -98,55 +120,88 @@ macro_rules! end_session {
     }};
 }
 
+/// Inside a step: starts `session`, or goes on with the one it replaces where that is of the same person and live; answers the id in force.
+macro_rules! start_session {
+    ($tx:ident, $session:expr, $digest:expr, $replaces:expr, $now:expr, $by:expr) => {{
+        let session: &Session = $session;
+        let kept = match $replaces {
+            Some(before) => sqlx::query(
+                "UPDATE sessions SET digest = $3, auth_time = $4, acr = $5, amr = $6, last_seen_at = $7, expires_at = $8, address = $9, \
+                 user_agent = $10 WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $7",
+            )
+            .bind(before)
+            .bind(&session.user_id)
+            .bind($digest.hex())
+            .bind(seconds(session.auth_time))
+            .bind(&session.acr)
+            .bind(&session.amr)
+            .bind(seconds($now))
+            .bind(seconds(session.expires_at))
+            .bind(&session.address)
+            .bind(&session.user_agent)
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+                > 0,
+            None => false,
+        };
+        match $replaces {
+            Some(before) if kept => {
+                audit!($tx, Entry::done("session.renew", subject(before), $now, $by));
+                before.to_owned()
+            }
+            before => {
+                if let Some(before) = before
+                    && end_session!($tx, before, $now)
+                {
+                    audit!($tx, Entry::done("session.end", subject(before), $now, $by));
+                }
+                sqlx::query(insert_session!())
+                    .bind(&session.id)
+                    .bind($digest.hex())
+                    .bind(&session.user_id)
+                    .bind(seconds(session.auth_time))
+                    .bind(&session.acr)
+                    .bind(&session.amr)
+                    .bind(seconds(session.created_at))
+                    .bind(seconds($now))
+                    .bind(seconds(session.expires_at))
+                    .bind(&session.address)
+                    .bind(&session.user_agent)
+                    .execute(&mut *$tx)
+                    .await?;
+                audit!($tx, Entry::done("session.start", subject(&session.id), $now, $by));
+                session.id.clone()
+            }
+        }
+    }};
+}
+
 #[async_trait]
 impl Sessions for Sql {
     async fn start(&self, session: &Session, digest: &Digest, replaces: Option<&str>, by: &Act) -> Result<String> {
         let now = session.last_seen_at;
+        if replaces.is_none() {
+            self.start_first(session, digest, by).await?;
+            return Ok(session.id.clone());
+        }
+        step!(self, |tx| Ok(start_session!(tx, session, digest, replaces, now, by)))
+    }
+
+    async fn start_proved(
+        &self,
+        session: &Session,
+        digest: &Digest,
+        replaces: Option<&str>,
+        proof: &Proof,
+        by: &Act,
+    ) -> Result<Option<String>> {
+        let now = session.last_seen_at;
         step!(self, |tx| {
-            if let Some(before) = replaces {
-                let kept = sqlx::query(
-                    "UPDATE sessions SET digest = $3, auth_time = $4, acr = $5, amr = $6, last_seen_at = $7, expires_at = $8, address = $9, \
-                     user_agent = $10 WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $7",
-                )
-                .bind(before)
-                .bind(&session.user_id)
-                .bind(digest.hex())
-                .bind(seconds(session.auth_time))
-                .bind(&session.acr)
-                .bind(&session.amr)
-                .bind(seconds(now))
-                .bind(seconds(session.expires_at))
-                .bind(&session.address)
-                .bind(&session.user_agent)
-                .execute(&mut *tx)
-                .await?;
-                if kept.rows_affected() > 0 {
-                    audit!(tx, Entry::done("session.renew", subject(before), now, by));
-                    return Ok(before.to_owned());
-                }
-                if end_session!(tx, before, now) {
-                    audit!(tx, Entry::done("session.end", subject(before), now, by));
-                }
+            if !users::still_proved!(tx, &session.user_id, proof, now, by) {
+                return Ok(None);
             }
-            sqlx::query(
-                "INSERT INTO sessions (id, digest, user_id, auth_time, acr, amr, created_at, last_seen_at, expires_at, ended_at, address, user_agent) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, $10, $11)",
-            )
-            .bind(&session.id)
-            .bind(digest.hex())
-            .bind(&session.user_id)
-            .bind(seconds(session.auth_time))
-            .bind(&session.acr)
-            .bind(&session.amr)
-            .bind(seconds(session.created_at))
-            .bind(seconds(now))
-            .bind(seconds(session.expires_at))
-            .bind(&session.address)
-            .bind(&session.user_agent)
-            .execute(&mut *tx)
-            .await?;
-            audit!(tx, Entry::done("session.start", subject(&session.id), now, by));
-            Ok(session.id.clone())
+            Ok(Some(start_session!(tx, session, digest, replaces, now, by)))
         })
     }
 
@@ -159,16 +214,23 @@ impl Sessions for Sql {
             .fetch_optional(db)
             .await)?;
         let Some(row) = row else { return Ok(None) };
-        if row.s_last_seen_at <= now - SEEN {
-            on!(self.write, |db| sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at <= $3")
-                .bind(&row.s_id)
-                .bind(now)
-                .bind(now - SEEN)
-                .execute(db)
-                .await
-                .map(drop))?;
-        }
+        self.seen(&row.s_id, row.s_last_seen_at, now).await?;
         row.try_into().map(Some)
+    }
+
+    async fn visitor(&self, digest: &Digest, client_id: &str, idle: Duration, now: Time) -> Result<Option<Visitor>> {
+        type Row = (String, String, i64, String, String, i64, Option<String>);
+        let (hex, now) = (digest.hex(), seconds(now));
+        let row = on!(self.read, |db| sqlx::query_as::<_, Row>(VISITOR)
+            .bind(&hex)
+            .bind(now)
+            .bind(now - length(idle))
+            .bind(client_id)
+            .fetch_optional(db)
+            .await)?;
+        let Some((session_id, user_id, auth_time, acr, amr, last_seen_at, allowed)) = row else { return Ok(None) };
+        self.seen(&session_id, last_seen_at, now).await?;
+        Ok(Some(Visitor { session_id, user_id, auth_time: moment(auth_time)?, acr, amr, allowed }))
     }
 
     async fn by_id(&self, id: &str, idle: Duration, now: Time) -> Result<Option<SignedIn>> {
@@ -202,13 +264,17 @@ impl Sessions for Sql {
                 .bind(except.unwrap_or_default())
                 .execute(&mut *tx)
                 .await?;
-            sqlx::query("UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND session_id <> $3 AND NOT offline AND revoked_at IS NULL")
-                .bind(user_id)
-                .bind(seconds(now))
-                .bind(except.unwrap_or_default())
-                .execute(&mut *tx)
-                .await?;
-            if done.rows_affected() > 0 {
+            // A grant of a password sign-in hangs from no session, and ends with all of them.
+            let revoked = sqlx::query(
+                "UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND (session_id IS NULL OR session_id <> $3) AND NOT offline \
+                 AND revoked_at IS NULL",
+            )
+            .bind(user_id)
+            .bind(seconds(now))
+            .bind(except.unwrap_or_default())
+            .execute(&mut *tx)
+            .await?;
+            if done.rows_affected() > 0 || revoked.rows_affected() > 0 {
                 audit!(tx, Entry::done("session.end_all", format!("user:{user_id}"), now, by));
             }
             Ok(done.rows_affected())
@@ -232,6 +298,53 @@ impl Sessions for Sql {
                 return Ok(removed);
             }
         }
+    }
+}
+
+impl Sql {
+    /// Starts a session in a browser that had none.
+    async fn start_first(&self, session: &Session, digest: &Digest, by: &Act) -> Result<()> {
+        let statement = match self {
+            Self::Postgres(_) => START_POSTGRES,
+            Self::Sqlite { .. } => START_SQLITE,
+        };
+        let entry = Entry::done("session.start", subject(&session.id), session.last_seen_at, by);
+        on!(self.write, |db| sqlx::query(statement)
+            .bind(&session.id)
+            .bind(digest.hex())
+            .bind(&session.user_id)
+            .bind(seconds(session.auth_time))
+            .bind(&session.acr)
+            .bind(&session.amr)
+            .bind(seconds(session.created_at))
+            .bind(entry.at)
+            .bind(seconds(session.expires_at))
+            .bind(&session.address)
+            .bind(&session.user_agent)
+            .bind(entry.act)
+            .bind(&entry.actor)
+            .bind(&entry.subject)
+            .bind(entry.client_id)
+            .bind(&entry.address)
+            .bind(entry.request_id)
+            .bind(entry.result)
+            .fetch_all(db)
+            .await
+            .map(drop))
+    }
+
+    /// Notes that a session was seen, at most once in [`SEEN`].
+    async fn seen(&self, id: &str, last: i64, now: i64) -> Result<()> {
+        if last > now - SEEN {
+            return Ok(());
+        }
+        on!(self.write, |db| sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND last_seen_at <= $3")
+            .bind(id)
+            .bind(now)
+            .bind(now - SEEN)
+            .execute(db)
+            .await
+            .map(drop))
     }
 }
 

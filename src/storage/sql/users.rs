@@ -189,6 +189,25 @@ macro_rules! keep_an_owner {
 }
 pub(super) use keep_an_owner;
 
+/// Inside a step: does the proof still hold? If so, whoever changes the password or disables the account waits for the end of this step,
+/// and ends what it began; if not, the refusal is written down.
+macro_rules! still_proved {
+    ($tx:ident, $id:expr, $proof:expr, $now:expr, $by:expr) => {{
+        let held =
+            sqlx::query("UPDATE users SET password_hash = password_hash WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL")
+                .bind($id)
+                .bind($proof.hash())
+                .execute(&mut *$tx)
+                .await?;
+        let holds = held.rows_affected() > 0;
+        if !holds {
+            audit!($tx, crate::storage::sql::audit::Entry::refused("sign_in", format!("user:{}", $id), "changed", $now, $by));
+        }
+        holds
+    }};
+}
+pub(super) use still_proved;
+
 #[async_trait]
 impl Users for Sql {
     async fn find(&self, key: UserKey<'_>) -> Result<Option<User>> {
