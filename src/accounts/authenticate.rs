@@ -247,7 +247,15 @@ fn why_wrong(account: Option<&(User, Option<String>)>, unusable: bool) -> &'stat
 
 /// The password is known now, in clear, and only now: a hash weaker than today's is replaced. Answers the hash that is stored from here on;
 /// none where it was changed meanwhile. A failure costs nothing but the upgrade.
-async fn upgrade(parts: &Parts<'_>, user_id: &str, password: &str, proved: (&str, Checked), salt: [u8; 16], now: Time, by: &Act) -> Option<Proof> {
+async fn upgrade(
+    parts: &Parts<'_>,
+    user_id: &str,
+    password: &str,
+    proved: (&str, Checked),
+    salt: [u8; 16],
+    now: Time,
+    by: &Act,
+) -> Option<Proof> {
     let (stored, checked) = proved;
     if !parts.hasher.needs_upgrade(stored) {
         return Some(Proof::of(stored));

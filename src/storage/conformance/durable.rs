@@ -315,7 +315,7 @@ async fn the_trail_is_searched(place: &Place) {
 }
 
 /// Every migration there is.
-const MIGRATIONS: [&str; 4] = ["0001_foundation", "0002_outbox", "0003_accounts", "0004_organizations"];
+pub(super) const MIGRATIONS: [&str; 5] = ["0001_foundation", "0002_outbox", "0003_accounts", "0004_organizations", "0005_import"];
 
 async fn the_schema_is_made_once_and_checked(place: &Place) {
     let names = MIGRATIONS;
