@@ -72,13 +72,25 @@ fn is_type(headers: &HeaderMap, types: &[&str]) -> bool {
     all.next().is_none() && essence.is_some_and(|essence| types.iter().any(|known| known.eq_ignore_ascii_case(essence)))
 }
 
-fn read<T: DeserializeOwned + ToSchema>(members: Map<String, Value>) -> Result<T, Problem> {
+fn read<T: DeserializeOwned + ToSchema>(mut members: Map<String, Value>) -> Result<T, Problem> {
+    members.values_mut().for_each(as_integer);
     let body = Value::Object(members);
     schema::check_body(&T::name(), &body)?;
     serde_json::from_value(body).map_err(|error| {
         tracing::debug!(%error, schema = %T::name(), "a body fits its schema and not its type");
         Code::InvalidRequest.into()
     })
+}
+
+/// JSON Schema Validation §6.1.1 counts "any number with a zero fractional part" as an integer: 90.0 is 90.
+fn as_integer(value: &mut Value) {
+    /// Up to here a double tells every integer from its neighbours.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if let Some(number) = value.as_f64().filter(|number| value.is_f64() && number.fract() == 0.0 && number.abs() < EXACT) {
+        #[expect(clippy::cast_possible_truncation, reason = "whole and in range, as was just asked")]
+        let whole = number as i64;
+        *value = Value::from(whole);
+    }
 }
 
 /// The query in the form `T`. A parameter that `T` does not know, or that stands twice, is refused.

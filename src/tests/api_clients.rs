@@ -44,7 +44,7 @@ async fn a_client_is_made_shown_changed_and_deleted() {
     assert_ne!(rotated["client_secret"], client["client_secret"]);
     assert_eq!(rotated["secrets"], 2);
     server.introspect(&app, "x").await;
-    server.call("POST", &format!("{path}/rotate-secret"), &owner, Some(json!({}))).await.expect(200);
+    server.call("POST", &format!("{path}/rotate-secret"), &owner, Some(json!({ "overlap": 0.0 }))).await.expect(200);
     server.form("/oauth2/introspect", &app, &[("token", "x")]).await.expect_error(401, "invalid_client");
 
     assert_eq!(server.call("POST", &format!("{path}/disable"), &owner, None).await.expect(200).json()["disabled"], true);
