@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::super::durable::{Act, Connection, Consent, Consents};
 use super::super::{Result, Time};
 use super::audit::Entry;
+use super::users::is_ghost;
 use super::{Sql, moment, seconds};
 
 #[async_trait]
@@ -55,10 +56,10 @@ impl Consents for Sql {
         Ok(connections.into_values().map(|(_, connection)| connection).collect())
     }
 
-    async fn allow(&self, user_id: &str, client_id: &str, scope: &str, now: Time, by: &Act) -> Result<()> {
+    async fn allow(&self, user_id: &str, client_id: &str, scope: &str, now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
             // The upsert holds the row until the end of the transaction, so what it returns is what is extended.
-            let (before,) = sqlx::query_as::<_, (String,)>(
+            let held = sqlx::query_as::<_, (String,)>(
                 "INSERT INTO consents (user_id, client_id, scope, granted_at) VALUES ($1, $2, '', $3) \
                  ON CONFLICT (user_id, client_id) DO UPDATE SET granted_at = $3 RETURNING scope",
             )
@@ -66,7 +67,12 @@ impl Consents for Sql {
             .bind(client_id)
             .bind(seconds(now))
             .fetch_one(&mut *tx)
-            .await?;
+            .await;
+            let (before,) = match held {
+                // Nothing was written, and nothing will be.
+                Err(error) if is_ghost(&error) => return Ok(false),
+                held => held?,
+            };
             sqlx::query("UPDATE consents SET scope = $3 WHERE user_id = $1 AND client_id = $2")
                 .bind(user_id)
                 .bind(client_id)
@@ -74,7 +80,7 @@ impl Consents for Sql {
                 .execute(&mut *tx)
                 .await?;
             audit!(tx, Entry::done("consent.allow", subject(user_id, client_id), now, by));
-            Ok(())
+            Ok(true)
         })
     }
 

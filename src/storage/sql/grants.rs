@@ -33,7 +33,7 @@ macro_rules! insert_grant {
         concat!(
             grant_is!(),
             "COALESCE($18, (SELECT s.ended_at FROM sessions s WHERE s.id = $5), (SELECT u.disabled_at FROM users u WHERE u.id = $4)) \
-             WHERE true ON CONFLICT (code_digest) DO NOTHING"
+             WHERE EXISTS (SELECT 1 FROM users WHERE id = $4) ON CONFLICT (code_digest) DO NOTHING"
         )
     };
 }
@@ -261,10 +261,19 @@ impl Grants for Sql {
             Self::Sqlite { .. } => OPEN_SQLITE,
         };
         let entry = Entry::done("grant.open", subject(&id), now, by);
-        let opened =
-            on!(self.write, |db| bind_grant!(sqlx::query_as::<_, (i64,)>(statement), grant, &id, &code, entry).fetch_all(db).await)?;
+        let opened = on!(self.write, |db| unless_gone(
+            bind_grant!(sqlx::query_as::<_, (i64,)>(statement), grant, &id, &code, entry).fetch_all(db).await
+        ))?;
         if !opened.is_empty() {
             return Ok(Opened::Fresh);
+        }
+        let there = on!(self.read, |db| sqlx::query("SELECT id FROM users WHERE id = $1")
+            .bind(&grant.user_id)
+            .fetch_optional(db)
+            .await
+            .map(|row| row.is_some()))?;
+        if !there {
+            return Ok(Opened::Nobody);
         }
         self.used_before(code.as_deref(), now, by).await?;
         Ok(Opened::Replay)
@@ -289,10 +298,10 @@ impl Grants for Sql {
             Self::Sqlite { .. } => OPEN_BY_CODE_SQLITE,
         };
         let entry = Entry::done("grant.open", subject(&id), now, by);
-        let mut rows = on!(self.write, |db| bind_grant!(sqlx::query_as::<_, OpenedFor>(statement), grant, &id, &code, entry)
-            .bind(entry.at - length(idle))
-            .fetch_all(db)
-            .await)?;
+        let mut rows = on!(self.write, |db| {
+            let query = bind_grant!(sqlx::query_as::<_, OpenedFor>(statement), grant, &id, &code, entry).bind(entry.at - length(idle));
+            unless_gone(query.fetch_all(db).await)
+        })?;
         match rows.pop() {
             Some(OpenedFor { opened: true, user }) => Ok(OpenedByCode::Fresh(Box::new(user.try_into()?))),
             Some(_) => {
@@ -498,6 +507,15 @@ impl Sql {
             audit!(tx, Entry::refused("token.refresh", subject(id), "reuse", now, by));
             Ok(Rotation::Reuse)
         })
+    }
+}
+
+/// A person who is deleted beside the statement (Postgres finds out when it looks at the reference, after the statement has read them) opens
+/// nothing. In SQLite nobody writes beside the statement, which would not be over.
+fn unless_gone<T>(rows: std::result::Result<Vec<T>, sqlx::Error>) -> std::result::Result<Vec<T>, sqlx::Error> {
+    match rows {
+        Err(error) if users::is_ghost(&error) => Ok(Vec::new()),
+        rows => rows,
     }
 }
 

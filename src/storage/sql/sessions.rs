@@ -49,7 +49,7 @@ const OF: &str =
 macro_rules! insert_session {
     () => {
         "INSERT INTO sessions (id, digest, user_id, auth_time, acr, amr, created_at, last_seen_at, expires_at, ended_at, address, user_agent) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, $10, $11)"
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, $10, $11 WHERE EXISTS (SELECT 1 FROM users WHERE id = $3)"
     };
 }
 macro_rules! insert_starting {
@@ -60,7 +60,8 @@ macro_rules! insert_starting {
 }
 const START_POSTGRES: &str =
     concat!("WITH started AS (", insert_session!(), " RETURNING id) ", insert_starting!(), " FROM started RETURNING id");
-const START_SQLITE: &str = concat!("BEGIN IMMEDIATE; ", insert_session!(), "; ", insert_starting!(), " RETURNING id; COMMIT");
+const START_SQLITE: &str =
+    concat!("BEGIN IMMEDIATE; ", insert_session!(), "; ", insert_starting!(), " WHERE changes() > 0 RETURNING id; COMMIT");
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -179,13 +180,19 @@ macro_rules! start_session {
 
 #[async_trait]
 impl Sessions for Sql {
-    async fn start(&self, session: &Session, digest: &Digest, replaces: Option<&str>, by: &Act) -> Result<String> {
+    async fn start(&self, session: &Session, digest: &Digest, replaces: Option<&str>, by: &Act) -> Result<Option<String>> {
         let now = session.last_seen_at;
         if replaces.is_none() {
-            self.start_first(session, digest, by).await?;
-            return Ok(session.id.clone());
+            return Ok(self.start_first(session, digest, by).await?.then(|| session.id.clone()));
         }
-        step!(self, |tx| Ok(start_session!(tx, session, digest, replaces, now, by)))
+        step!(self, |tx| {
+            // Stays until the end of the transaction: whoever deletes the person waits, and finds the session.
+            let held = sqlx::query("UPDATE users SET id = id WHERE id = $1").bind(&session.user_id).execute(&mut *tx).await?;
+            if held.rows_affected() == 0 {
+                return Ok(None);
+            }
+            Ok(Some(start_session!(tx, session, digest, replaces, now, by)))
+        })
     }
 
     async fn start_proved(
@@ -302,8 +309,8 @@ impl Sessions for Sql {
 }
 
 impl Sql {
-    /// Starts a session in a browser that had none.
-    async fn start_first(&self, session: &Session, digest: &Digest, by: &Act) -> Result<()> {
+    /// Starts a session in a browser that had none. False where the person is gone.
+    async fn start_first(&self, session: &Session, digest: &Digest, by: &Act) -> Result<bool> {
         let statement = match self {
             Self::Postgres(_) => START_POSTGRES,
             Self::Sqlite { .. } => START_SQLITE,
@@ -330,7 +337,9 @@ impl Sql {
             .bind(entry.result)
             .fetch_all(db)
             .await
-            .map(drop))
+            .map(|rows| !rows.is_empty())
+            // Postgres finds out when it looks at the reference; in SQLite nobody writes beside the statement.
+            .or_else(|error| if users::is_ghost(&error) { Ok(false) } else { Err(error) }))
     }
 
     /// Notes that a session was seen, at most once in [`SEEN`].
