@@ -322,11 +322,15 @@ impl Accounts for Sql {
     async fn delete(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
             keep_an_owner!(tx, id);
-            // What hangs from the person goes with the row (ON DELETE CASCADE).
-            let done = sqlx::query("DELETE FROM users WHERE id = $1").bind(id).execute(&mut *tx).await?;
-            if done.rows_affected() == 0 {
+            // In this order, and the row itself last: whoever redeems a code holds the session and then asks for the person's row. Deleting that row
+            // first would wait for the session while they wait for the row. An update lets them finish, and keeps everybody else out.
+            let held = sqlx::query("UPDATE users SET revision = revision WHERE id = $1").bind(id).execute(&mut *tx).await?;
+            if held.rows_affected() == 0 {
                 return Ok(false);
             }
+            sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(id).execute(&mut *tx).await?;
+            // What else hangs from the person goes with the row (ON DELETE CASCADE).
+            sqlx::query("DELETE FROM users WHERE id = $1").bind(id).execute(&mut *tx).await?;
             enqueue!(tx, mails);
             audit!(tx, Entry::done("user.delete", subject(id), now, by));
             Ok(true)
