@@ -8,7 +8,7 @@
 //   PORTERO_SETUP_LINK    the set-up link of a server without an owner, another one than PORTERO_URL: in the end it is used; unset: not looked at
 //   PORTERO_DEMO          `off` where the server is not a development server
 //   PORTERO_LOOKS         which looks, all by default: a comma list of lang-theme-width such as en-light-1280,es-dark-320
-//   CHROMIUM              the browser, /usr/bin/chromium by default
+//   CHROMIUM              the browser
 //   OUT                   where screenshots go, ./screenshots by default
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -129,7 +129,7 @@ function authorize(parameters = {}) {
 }
 
 const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+  executablePath: process.env.CHROMIUM,
   args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE [::1]"],
 });

@@ -55,5 +55,6 @@ demo-mail-lead = Un servidor de desarrollo no envía correo: escribe cada mensaj
 demo-mail-none = Aún no hay mensajes. Crea una cuenta o pide una contraseña nueva.
 demo-mail-to = Para
 demo-mail-date = Fecha
+demo-mail-message = Mensaje
 demo-mail-frame = Parte HTML: { $subject }
 demo-mail-text = Lo mismo en texto sin formato
