@@ -86,7 +86,10 @@ impl Brand {
 /// Without comments, indentation and the spaces between declarations, which are for whoever reads the file.
 fn as_sent(stylesheet: &str) -> String {
     let mut sent = String::with_capacity(stylesheet.len());
-    for line in stylesheet.lines().map(str::trim).filter(|line| !line.is_empty() && !(line.starts_with("/*") && line.ends_with("*/"))) {
+    for line in stylesheet.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if line.starts_with("/*") && line.ends_with("*/") {
+            continue;
+        }
         sent.push_str(&line.replace("; }", "}").replace("; ", ";").replace(" { ", "{"));
         sent.push('\n');
     }
