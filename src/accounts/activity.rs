@@ -125,18 +125,25 @@ fn hand(act: &str, actor: &str, user_id: &str) -> Hand {
         Some(("person", id)) if id == user_id => Hand::Own,
         // Whoever signs in where this person was ends their session there.
         Some(("person", _)) if act == "session.end" => Hand::Somebody,
-        Some(("client", _)) if matches!(act, "sign_in" | "grant.open" | "grant.revoke" | "token.refresh") => Hand::App,
+        Some(("client", _)) if of_an_app(act) => Hand::App,
         Some(_) => Hand::Administrator,
         None => match actor {
             "anonymous" if matches!(act, "user.verify_email" | "user.change_email" | "user.restore_email" | "user.reset_password") => {
                 Hand::Link
             }
             "anonymous" if act == "user.sign_up" => Hand::Own,
+            // By an old service's front end, which shows no secret of its own.
+            "anonymous" if act == "grant.open" => Hand::App,
             "anonymous" => Hand::Somebody,
             "operator" => Hand::Administrator,
             _ => Hand::Server,
         },
     }
+}
+
+/// What an app does or notices when it signs somebody in, by its own credentials; everything else that a client does is administration.
+fn of_an_app(act: &str) -> bool {
+    matches!(act, "sign_in" | "grant.open" | "grant.revoke" | "token.refresh" | "user.locked" | "user.password_breached")
 }
 
 #[cfg(test)]
@@ -189,6 +196,8 @@ mod tests {
         assert_eq!(told("user.reset_password", "anonymous", "user:ana").by, Hand::Link);
         let app = told("grant.open", "client:app", "grant:00");
         assert_eq!((app.by, app.client_id.as_deref()), (Hand::App, Some("app")));
+        assert_eq!(told("user.locked", "client:app", "user:ana").by, Hand::App);
+        assert_eq!(told("grant.open", "anonymous", "grant:00").by, Hand::App);
         assert_eq!(told("consent.withdraw", "person:ana", "consent:ana:other").client_id.as_deref(), Some("other"));
     }
 }

@@ -21,7 +21,7 @@ mail-verify-lead = We would like to know whether this is the address of your acc
 mail-verify-otherwise = If you did not ask for this, do nothing.
 
 mail-registered-subject = You already have an account at { $brand }
-mail-registered-lead = Somebody tried to create an account at { $brand } with this address. There is one already, so nothing was created or changed.
+mail-registered-lead = Somebody tried to create an account at { $brand } with this address. It has one already, so nothing was created or changed.
 mail-registered-more = If it was you, sign in with the account you have.
 mail-registered-button = Sign in
 mail-registered-otherwise = If it was not you, there is nothing to do. If you no longer know your password, reset it.

@@ -8,7 +8,7 @@ sign-in-identifier = E-mail or username
 sign-in-wrong = Wrong e-mail or password.
 sign-in-wrong-title = That didn't work
 sign-in-reset-title = Choose a new password
-sign-in-reset = This password cannot be used any more. Follow the link that we sent to your e-mail address, or ask for a new one.
+sign-in-reset = This password can no longer be used. Follow the link we sent to your e-mail address, or ask for a new one.
 sign-in-locked-title = Too many attempts
 sign-in-locked = { $minutes ->
     [one] Try again in a minute, or reset your password.
