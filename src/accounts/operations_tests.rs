@@ -422,7 +422,12 @@ async fn an_address_changes_by_the_new_one_and_comes_back_by_the_old_one() {
     };
     let moved = address::confirm_change(&desk, Proof::Code { handle: &handle, code: &code }, &town.asking(now())).await.expect("moved");
     assert!(moved.email == "ana@new.example" && moved.email_verified);
-    assert!(matches!(&town.mails(now()).await[..], [(to, Mail::EmailChanged { .. })] if to == "ana@example.org"));
+    // PR-06: both addresses are told.
+    let told = town.mails(now()).await;
+    assert!(
+        matches!(&told[..], [(old, Mail::EmailChanged { .. }), (new, Mail::EmailInUse)] if old == "ana@example.org" && new == "ana@new.example"),
+        "{told:?}"
+    );
     town.session(&ana, 1, now()).await;
     // Whoever took the account over has changed the password, too: the old address still has the last word.
     let change = Change { current: PASSWORD, new: ANOTHER, device: None, keep_session: None, rules: None };
@@ -435,8 +440,8 @@ async fn an_address_changes_by_the_new_one_and_comes_back_by_the_old_one() {
     let later = now() + TimeDelta::days(6);
     assert_eq!(town.sign_in(ANOTHER, later).await, Outcome::Refused(Refusal::ResetRequired));
     let mails = town.mails(later).await;
-    let [(to, required @ Mail::ResetRequired { .. })] = &mails[..] else { panic!("{mails:?}") };
-    assert_eq!(to, "ana@example.org");
+    let [(gone, Mail::EmailTakenBack), (to, required @ Mail::ResetRequired { .. })] = &mails[..] else { panic!("{mails:?}") };
+    assert_eq!((to.as_str(), gone.as_str()), ("ana@example.org", "ana@new.example"));
     recovery::reset(&desk, Proof::Token(&token_of(required).0), PASSWORD, &town.asking(later)).await.expect("hers again");
     assert!(signed_in(&town.sign_in(PASSWORD, later).await));
 }
