@@ -616,7 +616,7 @@ async function accountByKeyboard() {
   await page.keyboard.press("ArrowDown");
   await pressAt(page, "profile-submit");
   await page.waitForSelector(".notice.good");
-  expect((await page.inputValue("#name")) === "Lucía Ñ." && (await page.inputValue("#locale")) === "en", "the profile was not saved by keyboard");
+  expect((await page.inputValue("#name")) === "Lucía Ñ." && (await page.inputValue("#locale")) === "es", "the profile was not saved by keyboard");
   await pressAt(page, "all-activity");
   await page.waitForSelector("#activity-title");
   await around(page, "account-activity");
