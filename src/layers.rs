@@ -31,7 +31,7 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     let method = request.method().clone();
     let origin = request.headers().get(header::ORIGIN).cloned();
     let sharing = Sharing::of(route.strip_prefix(app.urls.base()).unwrap_or(&route));
-    let span = tracing::info_span!("request", request_id = %context.id);
+    let span = tracing::info_span!("request", request_id = %context.id, client_id = tracing::field::Empty);
     request.extensions_mut().insert(context.clone());
 
     let mut response = async {
