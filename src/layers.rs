@@ -33,7 +33,7 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     let sharing = Sharing::of(route.strip_prefix(app.urls.base()).unwrap_or(&route));
     // Whatever a request has to say by mail goes out at once, from pages, API and dialects alike.
     let mark = app.mailer.mark();
-    let span = tracing::info_span!("request", request_id = %context.id);
+    let span = tracing::info_span!("request", request_id = %context.id, client_id = tracing::field::Empty);
     request.extensions_mut().insert(context.clone());
 
     let mut response = async {
