@@ -7,6 +7,7 @@
 
 mod account_races;
 mod accounts;
+mod activity;
 mod durable;
 mod ephemeral;
 mod faults;
@@ -16,6 +17,7 @@ mod organizations;
 mod outbox;
 mod people;
 mod races;
+mod together;
 
 use std::path::PathBuf;
 use std::sync::Arc;
