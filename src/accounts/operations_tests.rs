@@ -98,6 +98,11 @@ impl Town {
         mails
     }
 
+    /// Their kinds, in the order of the alphabet.
+    async fn kinds(&self) -> Vec<&'static str> {
+        self.mails(now()).await.into_iter().map(|(_, mail)| mail.kind()).collect()
+    }
+
     async fn sign_in(&self, password: &str, at: Time) -> Outcome {
         let door = Parts::of(&self.storage, &self.seal, &self.hasher, Limits { enabled: self.limits });
         let credentials = Credentials { identifier: "ana@example.org", password, device: None, address: None };
@@ -417,7 +422,12 @@ async fn an_address_changes_by_the_new_one_and_comes_back_by_the_old_one() {
     };
     let moved = address::confirm_change(&desk, Proof::Code { handle: &handle, code: &code }, &town.asking(now())).await.expect("moved");
     assert!(moved.email == "ana@new.example" && moved.email_verified);
-    assert!(matches!(&town.mails(now()).await[..], [(to, Mail::EmailChanged { .. })] if to == "ana@example.org"));
+    // PR-06: both addresses are told.
+    let told = town.mails(now()).await;
+    assert!(
+        matches!(&told[..], [(old, Mail::EmailChanged { .. }), (new, Mail::EmailInUse)] if old == "ana@example.org" && new == "ana@new.example"),
+        "{told:?}"
+    );
     town.session(&ana, 1, now()).await;
     // Whoever took the account over has changed the password, too: the old address still has the last word.
     let change = Change { current: PASSWORD, new: ANOTHER, device: None, keep_session: None, rules: None };
@@ -430,8 +440,8 @@ async fn an_address_changes_by_the_new_one_and_comes_back_by_the_old_one() {
     let later = now() + TimeDelta::days(6);
     assert_eq!(town.sign_in(ANOTHER, later).await, Outcome::Refused(Refusal::ResetRequired));
     let mails = town.mails(later).await;
-    let [(to, required @ Mail::ResetRequired { .. })] = &mails[..] else { panic!("{mails:?}") };
-    assert_eq!(to, "ana@example.org");
+    let [(gone, Mail::EmailTakenBack), (to, required @ Mail::ResetRequired { .. })] = &mails[..] else { panic!("{mails:?}") };
+    assert_eq!((to.as_str(), gone.as_str()), ("ana@example.org", "ana@new.example"));
     recovery::reset(&desk, Proof::Token(&token_of(required).0), PASSWORD, &town.asking(later)).await.expect("hers again");
     assert!(signed_in(&town.sign_in(PASSWORD, later).await));
 }
@@ -584,8 +594,19 @@ async fn administrators_act_and_an_owner_remains() {
     administration::set_disabled(&desk, &ana.id, true, &town.asking(now())).await.expect("disabled");
     assert!(is_link(recovery::reset(&desk, Proof::Token(&token), PASSWORD, &town.asking(now())).await, LinkError::Stale));
     recovery::request_reset(&desk, "ana@example.org", &town.asking(now())).await.expect("one answer");
-    assert!(town.mails(now()).await.is_empty());
+    // Whom it concerns is told, of each act once.
+    assert_eq!(town.kinds().await, ["account_disabled"]);
+    administration::set_disabled(&desk, &ana.id, true, &town.asking(now())).await.expect("still");
+    assert!(town.kinds().await.is_empty(), "no news");
+    administration::set_disabled(&desk, &ana.id, false, &town.asking(now())).await.expect("enabled");
+    administration::set_password(&desk, &ana.id, ANOTHER, &town.asking(now())).await.expect("set");
+    assert_eq!(town.kinds().await, ["account_enabled", "password_set"]);
+    let moved = Map::from_iter([("email".to_owned(), json!("anita@example.org"))]);
+    profile::patch(&desk, &ana.id, &moved, None, Hand::Administrator, &town.asking(now())).await.expect("moved");
+    let told = town.mails(now()).await.into_iter().map(|(to, mail)| (to, mail.kind())).collect::<Vec<_>>();
+    assert_eq!(told, [("anita@example.org".to_owned(), "email_assigned"), ("ana@example.org".to_owned(), "email_replaced")]);
     administration::delete(&desk, &ana.id, &town.asking(now())).await.expect("gone");
+    assert_eq!(town.kinds().await, ["account_removed"]);
     assert!(matches!(administration::delete(&desk, &ana.id, &town.asking(now())).await, Err(AccountError::Unknown)));
     assert!(matches!(administration::unlock(&desk, &ana.id, &town.asking(now())).await, Err(AccountError::Unknown)));
 }
@@ -601,7 +622,7 @@ async fn whoever_signs_in_with_a_breached_password_is_told_once() {
     let list = Breached::open(&file).expect("whole");
     std::fs::remove_file(&file).expect("made above");
     for (breached, wanted) in [(&none, 0), (&list, 1), (&list, 0)] {
-        let watch = Some(Watch { breached, accounts: &*town.storage.accounts, random: &town.random });
+        let watch = Some(Watch { breached: Some(breached), accounts: &*town.storage.accounts, random: &town.random });
         let door = Parts { watch, ..Parts::of(&town.storage, &town.seal, &town.hasher, Limits { enabled: true }) };
         let credentials = Credentials { identifier: "ana@example.org", password: PASSWORD, device: None, address: None };
         let outcome = authenticate(&door, &credentials, [9; 16], now(), &town.by).await.expect("no fault");
@@ -612,4 +633,33 @@ async fn whoever_signs_in_with_a_breached_password_is_told_once() {
     let rules = Rules { breached: Some(&list), ..Rules::default() };
     assert_eq!(rules.check(PASSWORD, &[]), Err(BadPassword::Breached));
     assert_eq!(rules.check(ANOTHER, &[]), Ok(()));
+}
+
+/// BF-01: the owner learns of a lock, once for each; and nothing tells a name that is nobody's from one that is somebody's.
+#[tokio::test]
+async fn whoever_is_locked_out_is_told_once() {
+    let town = Town { limits: true, ..Town::new().await };
+    town.ana().await;
+    let watch = Some(Watch { breached: None, accounts: &*town.storage.accounts, random: &town.random });
+    let door = Parts { watch, ..Parts::of(&town.storage, &town.seal, &town.hasher, Limits { enabled: true }) };
+    let wrong = async |identifier: &str| {
+        let credentials = Credentials { identifier, password: "wrong wrong wrong", device: None, address: None };
+        authenticate(&door, &credentials, [9; 16], now(), &town.by).await.expect("no fault")
+    };
+    let mut rows = Vec::new();
+    for identifier in ["ana@example.org", "nobody@example.org"] {
+        let before = town.trail().await.len();
+        for n in 0..12 {
+            let outcome = wrong(identifier).await;
+            assert_eq!(matches!(outcome, Outcome::Refused(Refusal::Locked { .. })), n >= 10, "{outcome:?}");
+        }
+        rows.push(town.trail().await.len() - before);
+    }
+    assert_eq!(rows[0], rows[1], "the same rows");
+    let mails = town.mails(now()).await;
+    let until = now() + TimeDelta::minutes(15);
+    assert!(
+        matches!(&mails[..], [(to, Mail::AccountLocked { until: told })] if to == "ana@example.org" && told.timestamp() == until.timestamp()),
+        "{mails:?}"
+    );
 }

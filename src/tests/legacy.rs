@@ -78,10 +78,10 @@ async fn what_ends_a_refresh_token_that_is_not_replaced() {
     post(&server, "/auth/refresh", Some(text(&first, "refresh_token")), Value::Null).await.expect(401);
     post(&server, "/auth/refresh", Some(text(&second, "refresh_token")), Value::Null).await.expect(200);
     let hash = users.with_password(UserKey::Id(&ana)).await.expect("read").expect("known").1.expect("a hash");
-    assert!(users.set_password(&ana, &hash, None, server.app.clock.now(), &by).await.expect("stored"));
+    assert!(users.set_password(&ana, &hash, None, &[], server.app.clock.now(), &by).await.expect("stored"));
     post(&server, "/auth/refresh", Some(text(&second, "refresh_token")), Value::Null).await.expect(401);
     let third = flask(&server).await;
-    assert!(users.set_disabled(&ana, true, server.app.clock.now(), &by).await.expect("stored"));
+    assert!(users.set_disabled(&ana, true, &[], server.app.clock.now(), &by).await.expect("stored"));
     post(&server, "/auth/refresh", Some(text(&third, "refresh_token")), Value::Null).await.expect(401);
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-use super::super::durable::{Act, NewUser, User, UserKey, Users};
+use super::super::durable::{Act, NewMail, NewUser, User, UserKey, Users};
 use super::super::{Result, StorageError, Time};
 use super::audit::Entry;
 use super::{Sql, maybe_moment, moment, seconds};
@@ -286,7 +286,7 @@ impl Users for Sql {
         on!(self.read, |db| sqlx::query(ANY_OWNER).fetch_optional(db).await.map(|row| row.is_some()))
     }
 
-    async fn set_disabled(&self, id: &str, disabled: bool, now: Time, by: &Act) -> Result<bool> {
+    async fn set_disabled(&self, id: &str, disabled: bool, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
         let act = if disabled { "user.disable" } else { "user.enable" };
         step!(self, |tx| {
             if disabled {
@@ -304,12 +304,13 @@ impl Users for Sql {
             if disabled {
                 end_everything!(tx, id, None::<&str>, now);
             }
+            enqueue!(tx, mails);
             audit!(tx, Entry::done(act, subject(id), now, by));
             Ok(true)
         })
     }
 
-    async fn set_password(&self, id: &str, hash: &str, keep_session: Option<&str>, now: Time, by: &Act) -> Result<bool> {
+    async fn set_password(&self, id: &str, hash: &str, keep_session: Option<&str>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
             let done = sqlx::query(
                 "UPDATE users SET password_hash = $2, updated_at = $3, password_changed_at = $3, reset_required = FALSE, \
@@ -324,6 +325,7 @@ impl Users for Sql {
                 return Ok(false);
             }
             end_everything!(tx, id, keep_session, now);
+            enqueue!(tx, mails);
             audit!(tx, Entry::done("user.set_password", subject(id), now, by));
             Ok(true)
         })
