@@ -232,7 +232,7 @@ async fn a_store_that_does_not_answer_is_no_denial() {
 #[tokio::test]
 async fn a_message_goes_out_at_once_from_every_door() {
     let server = Server::with(|config| {
-        config.sign_up = portero::config::SignUp::Open;
+        (config.sign_up, config.mode) = (portero::config::SignUp::Open, portero::config::Mode::Development);
         dialect("fastapi-auth")(config);
     })
     .await;
@@ -245,7 +245,7 @@ async fn a_message_goes_out_at_once_from_every_door() {
         server.app.mailer.wait(long).await;
         assert!(begun.elapsed() < long / 2, "{what} woke nobody");
     };
-    let register = json!({ "username": "luz", "email": "luz@example.org", "password": PASSWORD, "captcha_token": "x" });
+    let register = json!({ "username": "luz", "email": "luz@example.org", "password": PASSWORD, "captcha_token": "test" });
     let made = post(&server, "/auth/register", None, register).await;
     assert!(made.status.is_success(), "{}", made.body);
     wakes("the dialect").await;
