@@ -30,6 +30,7 @@ pub use hashes::{Hints, firebase_parameters};
 pub use reader::{Format, Unreadable};
 
 use super::attributes;
+use super::email::Username;
 use super::foreign::Kept;
 use super::password::Hasher;
 use super::users::{self, Fresh, NewAccount};
@@ -57,6 +58,8 @@ pub struct Options {
     pub hints: Hints,
     /// People whose stored password cannot be used come without one, instead of staying out.
     pub without_bad_passwords: bool,
+    /// People whose user name cannot be one here come without one, instead of staying out: they sign in with their address.
+    pub without_bad_usernames: bool,
     /// Looks at everything and writes nothing.
     pub dry: bool,
 }
@@ -272,17 +275,27 @@ async fn arrive(
     let rejected =
         |external_id: Option<String>, reason: String| Told { line, external_id, outcome: Outcome::Rejected, reason: Some(reason) };
     let members = record.members.map_err(|reason| rejected(None, reason))?;
-    let row = row::read(&members, &options.role_map, left_out).map_err(|reason| rejected(None, reason))?;
+    let mut row = row::read(&members, &options.role_map, left_out).map_err(|reason| rejected(None, reason))?;
     let external_id = row.external_id.clone();
     let rejected = |reason: String| rejected(external_id.clone(), reason);
-    let (kept, remark) = match hashes::read(&members, &options.hints) {
-        Ok(kept) => (kept, None),
-        Err(refused) if options.without_bad_passwords => (Kept::NoPassword, Some(format!("without a password: {refused}"))),
+    let mut remarks = Vec::new();
+    if options.without_bad_usernames
+        && let Some(Err(bad)) = row.username.as_deref().map(Username::parse)
+    {
+        row.username = None;
+        remarks.push(format!("without a user name: {bad}"));
+    }
+    let kept = match hashes::read(&members, &options.hints) {
+        Ok(kept) => kept,
+        Err(refused) if options.without_bad_passwords => {
+            remarks.push(format!("without a password: {refused}"));
+            Kept::NoPassword
+        }
         Err(refused) => return Err(rejected(format!("password: {refused}"))),
     };
     let arrival = arrival(parts, row, kept, options, id, now).await.map_err(&rejected)?;
     seen.check(line, &arrival).map_err(&rejected)?;
-    Ok(Waiting { line, arrival, remark })
+    Ok(Waiting { line, arrival, remark: (!remarks.is_empty()).then(|| remarks.join("; ")) })
 }
 
 async fn arrival(parts: &Parts<'_>, row: Row, kept: Kept, options: &Options, id: [u8; 10], now: Time) -> Result<Arrival, String> {
