@@ -7,7 +7,7 @@
 //   PORTERO_CLIENT_ID     a public client that is not first-party, and its PORTERO_REDIRECT_URI (a host that need not exist)
 //   PORTERO_SETUP_LINK    the set-up link of a server without an owner, another one than PORTERO_URL: in the end it is used; unset: not looked at
 //   PORTERO_DEMO          `off` where the server is not a development server
-//   CHROMIUM              the browser, /usr/bin/chromium by default
+//   CHROMIUM              the browser
 //   OUT                   where screenshots go, ./screenshots by default
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -64,7 +64,7 @@ function authorize(parameters = {}) {
 }
 
 const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+  executablePath: process.env.CHROMIUM,
   args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE [::1]"],
 });

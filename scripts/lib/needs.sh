@@ -21,6 +21,22 @@ makes_venvs() { python3 -c 'import ensurepip, venv'; }
 has_roots() { [ -s "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" ]; }
 has_openidc() { [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ]; }
 
+has_chromium() {
+    local name
+    for name in "${CHROMIUM:-chromium}" chromium-browser google-chrome-stable google-chrome; do
+        command -v "$name" && return
+    done
+    return 1
+}
+# Ubuntu has Chromium as a snap, under a name of its own. Where no snap can run, CHROMIUM names a browser installed by other means.
+chromium_package() {
+    # shellcheck source=/dev/null
+    case "$(. /etc/os-release 2>/dev/null && echo "${ID:-}")" in
+    ubuntu) echo chromium-browser ;;
+    *) echo chromium ;;
+    esac
+}
+
 # The folder of Postgres' own programs: Debian keeps them out of PATH.
 postgres_bin() {
     local found
@@ -67,7 +83,7 @@ need_other_peoples_clients() {
     lacks apache2-bin command -v /usr/sbin/apache2
     lacks openssl command -v openssl
     lacks libapache2-mod-auth-openidc has_openidc
-    lacks chromium command -v chromium
+    lacks "$(chromium_package)" has_chromium
 }
 
 install_missing() {
