@@ -237,6 +237,29 @@ async fn every_tenth_line_is_broken_and_the_rest_arrives() {
     assert_eq!(again.iter().filter(|told| told.outcome == Outcome::Skipped).count(), 90);
 }
 
+/// The tables of the apps hold the numbers of people who stay out, too: nobody new gets one, and a later import brings their owner.
+#[tokio::test]
+async fn the_number_of_somebody_who_stays_out_is_given_to_nobody_else() {
+    let fixture = Fixture::new().await;
+    let line = |id: u32, more: Value| {
+        let mut line = json!({"id": id, "email": format!("p{id}@example.org"), "password": HASH});
+        for (name, value) in more.as_object().expect("members") {
+            line[name] = value.clone();
+        }
+        line.to_string()
+    };
+    let broken = [line(7, json!({"username": "a b"})), line(8, json!({"password": "plain"})), line(9, json!({"is_active": "perhaps"}))];
+    let (told, _) = fixture.import(&broken.join("\n"), &from("flask")).await;
+    assert!(told.iter().all(|told| told.outcome == Outcome::Rejected && told.external_id.is_some()), "{told:?}");
+    fixture.import(&ana(json!({"external_id": "1"})), &from("elsewhere")).await;
+    let id = fixture.person("ana").await.id;
+    let numbered = fixture.storage.accounts.number(&id, "flask", now(), &act()).await.expect("stored").expect("known");
+    assert!(numbered.external.iter().any(|external| external.source == "flask" && external.id == "10"), "{:?}", numbered.external);
+    let reason = "the id was given here to somebody who registered meanwhile";
+    assert_eq!(fixture.outcomes(&line(10, json!({})), &from("flask")).await, [format!("1 rejected {reason}")]);
+    assert_eq!(fixture.outcomes(&line(7, json!({})), &from("flask")).await, ["1 created "]);
+}
+
 /// bcryptjs made this one: what an old system took, the sign-in takes.
 #[tokio::test]
 async fn a_password_with_a_nul_goes_on_to_work() {
