@@ -11,7 +11,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
+use std::io::{self, BufRead as _};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -308,22 +308,36 @@ impl HeadScan {
     fn read(&mut self, bytes: &[u8]) -> bool {
         let mut rest = bytes;
         while !self.over && !rest.is_empty() {
-            let end = rest.iter().position(|byte| *byte == b'\n');
-            let line = &rest[..end.unwrap_or(rest.len())];
+            let mut after = rest;
+            // By the library's search for a byte, which looks at many at once: heads are read at every request.
+            let length = after.skip_until(b'\n').unwrap_or(rest.len());
+            let (line, whole) = match &rest[..length] {
+                [line @ .., b'\n'] => (line, true),
+                line => (line, false),
+            };
+            rest = after;
+            let beginning = &line[..line.len().min(Self::NAMES)];
+            let plain = beginning.strip_suffix(b"\r").unwrap_or(beginning);
+            if whole && self.line.is_empty() && !plain.contains(&b'\r') {
+                self.judge(plain);
+                continue;
+            }
             let room = Self::NAMES - self.line.len();
             self.line.extend(line.iter().filter(|byte| **byte != b'\r').take(room));
-            let Some(end) = end else { break };
-            self.over = self.line.is_empty();
-            self.length |= self.begins_with(b"content-length:");
-            self.coding |= self.begins_with(b"transfer-encoding:");
-            self.line.clear();
-            rest = &rest[end + 1..];
+            if whole {
+                let line = std::mem::take(&mut self.line);
+                self.judge(&line);
+            }
         }
         self.length && self.coding
     }
 
-    fn begins_with(&self, name: &[u8]) -> bool {
-        self.line.get(..name.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(name))
+    /// The beginning of a whole line.
+    fn judge(&mut self, line: &[u8]) {
+        let begins_with = |name: &[u8]| line.get(..name.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(name));
+        self.over = line.is_empty();
+        self.length |= begins_with(b"content-length:");
+        self.coding |= begins_with(b"transfer-encoding:");
     }
 }
 

@@ -16,6 +16,7 @@ mod organizations;
 mod outbox;
 mod people;
 mod races;
+mod together;
 
 use std::path::PathBuf;
 use std::sync::Arc;

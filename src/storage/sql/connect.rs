@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 
 use super::super::open::{DATABASE_URL, OpenError};
 use super::pool::Pool;
+use super::writer::Writer;
 use super::{Fault, Sql};
 
 /// Statements kept prepared on each connection: more than there are.
@@ -81,13 +82,14 @@ impl Target {
             Self::Postgres(options) => Sql::Postgres(Pool::new(postgres(options), connections, Some(LIFETIME), mend_postgres)),
             Self::Memory(options) => {
                 let only = Pool::new(sqlite(options), 1, None, mend_sqlite);
-                Sql::Sqlite { read: only.clone(), write: only }
+                Sql::Sqlite { read: only.clone(), write: Writer::new(only) }
             }
             Self::File(options, path) => {
                 make_file(&path).map_err(|error| unreachable(error.to_string()))?;
                 let options = sqlite(options).journal_mode(SqliteJournalMode::Wal);
                 let readers = options.clone().pragma("query_only", "on");
-                Sql::Sqlite { read: Pool::new(readers, READERS, None, mend_sqlite), write: Pool::new(options, 1, None, mend_sqlite) }
+                let write = Writer::new(Pool::new(options, 1, None, mend_sqlite));
+                Sql::Sqlite { read: Pool::new(readers, READERS, None, mend_sqlite), write }
             }
         };
         sql.prove().await.map_err(|fault| unreachable(super::super::StorageError::from(fault).to_string()))?;

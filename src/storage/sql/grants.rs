@@ -10,6 +10,7 @@ use super::super::durable::{
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
 use super::users::{self, user_columns};
+use super::writer::{Message, message};
 use super::{Sql, length, maybe_moment, moment, seconds};
 
 /// Grants are kept for a week after their refresh tokens have ended: longer than any access token or code of theirs.
@@ -59,26 +60,29 @@ macro_rules! insert_opening {
     };
 }
 
-/// Grant and audit row in one transaction and one message to the database, as this is the one write of every sign-in. The two databases spell
-/// it differently. A code that is known already opens nothing, and no row comes back.
-const OPEN_POSTGRES: &str = concat!("WITH opened AS (", insert_grant!(), " RETURNING id) ", insert_opening!(), " FROM opened RETURNING id");
-const OPEN_SQLITE: &str =
-    concat!("BEGIN IMMEDIATE; ", insert_grant!(), "; ", insert_opening!(), " WHERE changes() > 0 RETURNING id; COMMIT");
+/// Grant and audit row in one message to the database, as this is the one write of every sign-in. A code that is known already opens nothing, and no
+/// row comes back.
+const OPEN: Message = message!(
+    concat!("WITH opened AS (", insert_grant!(), " RETURNING id) ", insert_opening!(), " FROM opened RETURNING id"),
+    insert_grant!(),
+    "; ",
+    insert_opening!(),
+    " WHERE changes() > 0 RETURNING id",
+);
 
 /// The same for a code: its grant is opened if its session is live, and the person comes back with whether it was opened. A step that ends the
 /// session at the same time is waited for, or waits and finds the grant (SQLite has one writer at a time anyway).
-const OPEN_BY_CODE_POSTGRES: &str = concat!(
-    "WITH person AS (SELECT ",
-    user_columns!(),
-    person_of_code!(),
-    " FOR SHARE OF s), opened AS (",
-    grant_is!(),
-    "$18 FROM person ON CONFLICT (code_digest) DO NOTHING RETURNING id), noted AS (",
-    insert_opening!(),
-    " FROM opened) SELECT EXISTS (SELECT 1 FROM opened) AS opened, person.* FROM person"
-);
-const OPEN_BY_CODE_SQLITE: &str = concat!(
-    "BEGIN IMMEDIATE; ",
+const OPEN_BY_CODE: Message = message!(
+    concat!(
+        "WITH person AS (SELECT ",
+        user_columns!(),
+        person_of_code!(),
+        " FOR SHARE OF s), opened AS (",
+        grant_is!(),
+        "$18 FROM person ON CONFLICT (code_digest) DO NOTHING RETURNING id), noted AS (",
+        insert_opening!(),
+        " FROM opened) SELECT EXISTS (SELECT 1 FROM opened) AS opened, person.* FROM person"
+    ),
     grant_is!(),
     "$18",
     person_of_code!(),
@@ -87,7 +91,6 @@ const OPEN_BY_CODE_SQLITE: &str = concat!(
     " WHERE changes() > 0; SELECT changes() > 0 AS opened, ",
     user_columns!(),
     person_of_code!(),
-    "; COMMIT"
 );
 
 /// The values of [`insert_grant!`].
@@ -152,15 +155,14 @@ macro_rules! renew {
          WHERE s.id = g.session_id AND s.ended_at IS NULL AND s.expires_at > $3 AND s.last_seen_at > $6))"
     };
 }
-const RENEW_POSTGRES: &str = concat!(renew!(), " RETURNING ", grant_columns!(), ", ", user_columns!());
-const RENEW_SQLITE: &str = concat!(
-    "BEGIN IMMEDIATE; ",
+const RENEW: Message = message!(
+    concat!(renew!(), " RETURNING ", grant_columns!(), ", ", user_columns!()),
     renew!(),
     "; SELECT ",
     grant_columns!(),
     ", ",
     user_columns!(),
-    " FROM grants g JOIN users u ON u.id = g.user_id WHERE g.id = $1 AND changes() > 0; COMMIT"
+    " FROM grants g JOIN users u ON u.id = g.user_id WHERE g.id = $1 AND changes() > 0",
 );
 
 /// The token of a person: neither it nor its grant is revoked, the session it was issued in ($3, where it names one) has not ended, and
@@ -256,13 +258,9 @@ impl TryFrom<Row> for Grant {
 impl Grants for Sql {
     async fn open(&self, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<Opened> {
         let (id, code, now) = (grant.id.hex(), code.map(Digest::hex), grant.created_at);
-        let statement = match self {
-            Self::Postgres(_) => OPEN_POSTGRES,
-            Self::Sqlite { .. } => OPEN_SQLITE,
-        };
         let entry = Entry::done("grant.open", subject(&id), now, by);
         let opened =
-            on!(self.write, |db| bind_grant!(sqlx::query_as::<_, (i64,)>(statement), grant, &id, &code, entry).fetch_all(db).await)?;
+            at_once!(self, &OPEN, |db, text| bind_grant!(sqlx::query_as::<_, (i64,)>(text), grant, &id, &code, entry).fetch_all(db).await)?;
         if !opened.is_empty() {
             return Ok(Opened::Fresh);
         }
@@ -284,15 +282,12 @@ impl Grants for Sql {
 
     async fn open_by_code(&self, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<OpenedByCode> {
         let (id, code, now) = (grant.id.hex(), code.hex(), grant.created_at);
-        let statement = match self {
-            Self::Postgres(_) => OPEN_BY_CODE_POSTGRES,
-            Self::Sqlite { .. } => OPEN_BY_CODE_SQLITE,
-        };
         let entry = Entry::done("grant.open", subject(&id), now, by);
-        let mut rows = on!(self.write, |db| bind_grant!(sqlx::query_as::<_, OpenedFor>(statement), grant, &id, &code, entry)
-            .bind(entry.at - length(idle))
-            .fetch_all(db)
-            .await)?;
+        let mut rows =
+            at_once!(self, &OPEN_BY_CODE, |db, text| bind_grant!(sqlx::query_as::<_, OpenedFor>(text), grant, &id, &code, entry)
+                .bind(entry.at - length(idle))
+                .fetch_all(db)
+                .await)?;
         match rows.pop() {
             Some(OpenedFor { opened: true, user }) => Ok(OpenedByCode::Fresh(Box::new(user.try_into()?))),
             Some(_) => {
@@ -336,12 +331,8 @@ impl Grants for Sql {
     }
 
     async fn renew(&self, id: &GrantId, renewal: Renewal<'_>, now: Time) -> Result<Option<(Grant, User)>> {
-        let statement = match self {
-            Self::Postgres(_) => RENEW_POSTGRES,
-            Self::Sqlite { .. } => RENEW_SQLITE,
-        };
         let now = seconds(now);
-        let mut rows = on!(self.write, |db| sqlx::query_as::<_, WithUser>(statement)
+        let mut rows = at_once!(self, &RENEW, |db, text| sqlx::query_as::<_, WithUser>(text)
             .bind(id.hex())
             .bind(i64::from(renewal.generation))
             .bind(now)

@@ -5,21 +5,39 @@
 //!
 //! - [`on!`] runs one statement outside a transaction: `on!(self.read, |db| …)`, `on!(self.write, |db| …)`.
 //! - [`step!`] runs several in one transaction, and the whole once more where the database asks for it: `step!(self, |tx| …)`.
+//! - [`at_once!`] is a step that is a single message to the database: `at_once!(self, &MESSAGE, |db, text| …)`.
+//!
+//! Whatever writes to SQLite takes turns (`writer`), and what waits at the same moment is committed together.
 //!
 //! A write outside a transaction that reads its `RETURNING` rows takes all of them (`fetch_all`): asked for one row, sqlx's SQLite driver
 //! stops before the statement's own commit has said whether it succeeded.
 
 macro_rules! on {
-    ($sql:ident.$lane:ident, |$db:ident| $body:expr) => {
+    ($sql:ident.read, |$db:ident| $body:expr) => {
         crate::storage::sql::within(async {
             match $sql {
-                crate::storage::sql::Sql::Postgres(pool) => on!(@tries $lane, pool, $db, $body),
-                crate::storage::sql::Sql::Sqlite { $lane: pool, .. } => on!(@tries $lane, pool, $db, $body),
+                crate::storage::sql::Sql::Postgres(pool) => on!(@lent read, pool, $db, $body),
+                crate::storage::sql::Sql::Sqlite { read: pool, .. } => on!(@lent read, pool, $db, $body),
             }
         })
         .await
     };
-    (@tries $lane:ident, $pool:ident, $db:ident, $body:expr) => {{
+    ($sql:ident.write, |$db:ident| $body:expr) => {
+        crate::storage::sql::within(async {
+            match $sql {
+                crate::storage::sql::Sql::Postgres(pool) => on!(@lent write, pool, $db, $body),
+                crate::storage::sql::Sql::Sqlite { write, .. } => {
+                    turns!(write, Statement, |turn| {
+                        let $db = turn.connection();
+                        let outcome: std::result::Result<_, sqlx::Error> = $body;
+                        outcome.map_err(crate::storage::sql::Fault::Sql)
+                    })
+                }
+            }
+        })
+        .await
+    };
+    (@lent $lane:ident, $pool:ident, $db:ident, $body:expr) => {{
         let mut tries = crate::storage::sql::Tries::default();
         loop {
             let mut lent = $pool.lend().await?;
@@ -37,43 +55,90 @@ macro_rules! on {
     }};
 }
 
-macro_rules! step {
-    ($sql:ident, |$tx:ident| $body:expr) => {
+macro_rules! at_once {
+    ($sql:ident, $message:expr, |$db:ident, $text:ident| $body:expr) => {
         crate::storage::sql::within(async {
+            let message: &crate::storage::sql::writer::Message = $message;
             match $sql {
-                crate::storage::sql::Sql::Postgres(pool) => step!(@tries "BEGIN", pool, $tx, $body),
-                // Taking the write lock at once: a transaction that reads first and writes later could not be granted it any more.
-                crate::storage::sql::Sql::Sqlite { write: pool, .. } => step!(@tries "BEGIN IMMEDIATE", pool, $tx, $body),
+                crate::storage::sql::Sql::Postgres(pool) => {
+                    let $text = message.postgres;
+                    on!(@lent write, pool, $db, $body)
+                }
+                crate::storage::sql::Sql::Sqlite { write, .. } => {
+                    turns!(write, Message, |turn| {
+                        let $text = turn.text(message);
+                        let $db = turn.connection();
+                        let outcome: std::result::Result<_, sqlx::Error> = $body;
+                        outcome.map_err(crate::storage::sql::Fault::Sql)
+                    })
+                }
             }
         })
         .await
     };
-    (@tries $begin:literal, $pool:ident, $tx:ident, $body:expr) => {{
-        let mut tries = crate::storage::sql::Tries::default();
-        loop {
-            let mut lent = $pool.lend().await?;
-            let mut committing = false;
-            let outcome: std::result::Result<_, crate::storage::sql::Fault> = async {
-                let mut $tx = sqlx::Connection::begin_with(lent.connection(), $begin).await?;
-                let value: std::result::Result<_, crate::storage::sql::Fault> = async { $body }.await;
-                match value {
-                    Ok(value) => {
-                        committing = true;
-                        $tx.commit().await?;
-                        Ok(value)
-                    }
-                    Err(fault) => {
-                        $tx.rollback().await?;
-                        Err(fault)
+}
+
+macro_rules! step {
+    ($sql:ident, |$tx:ident| $body:expr) => {
+        crate::storage::sql::within(async {
+            match $sql {
+                crate::storage::sql::Sql::Postgres(pool) => {
+                    let mut tries = crate::storage::sql::Tries::default();
+                    loop {
+                        let mut lent = pool.lend().await?;
+                        let mut committing = false;
+                        let outcome: std::result::Result<_, crate::storage::sql::Fault> = async {
+                            let mut $tx = sqlx::Connection::begin(lent.connection()).await?;
+                            let value: std::result::Result<_, crate::storage::sql::Fault> = async { $body }.await;
+                            match value {
+                                Ok(value) => {
+                                    committing = true;
+                                    $tx.commit().await?;
+                                    Ok(value)
+                                }
+                                Err(fault) => {
+                                    $tx.rollback().await?;
+                                    Err(fault)
+                                }
+                            }
+                        }
+                        .await;
+                        lent.settle(outcome.as_ref().err().and_then(crate::storage::sql::Fault::sql));
+                        drop(lent);
+                        match outcome {
+                            Ok(value) => break Ok(value),
+                            Err(fault) => tries.step(fault, committing).await?,
+                        }
                     }
                 }
+                crate::storage::sql::Sql::Sqlite { write, .. } => {
+                    turns!(write, Step, |turn| {
+                        let $tx = turn.connection();
+                        let outcome: std::result::Result<_, crate::storage::sql::Fault> = async { $body }.await;
+                        outcome
+                    })
+                }
             }
-            .await;
-            lent.settle(outcome.as_ref().err().and_then(crate::storage::sql::Fault::sql));
-            drop(lent);
-            match outcome {
+        })
+        .await
+    };
+}
+
+/// One turn at SQLite's writer, and another one where that is called for.
+macro_rules! turns {
+    ($writer:ident, $kind:ident, |$turn:ident| $body:block) => {{
+        let mut tries = crate::storage::sql::Tries::default();
+        loop {
+            let ended = match $writer.turn(crate::storage::sql::writer::Kind::$kind, tries.apart).await {
+                Ok(mut $turn) => {
+                    let outcome = $body;
+                    $turn.end(outcome).await
+                }
+                Err(stopped) => Err(stopped),
+            };
+            match ended {
                 Ok(value) => break Ok(value),
-                Err(fault) => tries.step(fault, committing).await?,
+                Err(stopped) => tries.turn(stopped).await?,
             }
         }
     }};
@@ -164,6 +229,7 @@ pub mod scratch;
 mod sessions;
 mod spent;
 mod users;
+pub mod writer;
 
 use std::time::Duration;
 
@@ -171,6 +237,7 @@ use sqlx::{Postgres, Sqlite};
 
 use super::{StorageError, Time};
 use pool::Pool;
+use writer::{Stopped, Writer};
 
 /// The longest that any step may take, waiting for a connection and every try included.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -184,7 +251,7 @@ pub enum Sql {
     /// connection for both.
     Sqlite {
         read: Pool<Sqlite>,
-        write: Pool<Sqlite>,
+        write: Writer,
     },
 }
 
@@ -278,6 +345,8 @@ async fn within<T>(work: impl Future<Output = Result<T, Fault>>) -> super::Resul
 struct Tries {
     dead: u32,
     lost: u32,
+    /// Is the next try to share its transaction with nobody?
+    apart: bool,
 }
 
 impl Tries {
@@ -289,6 +358,18 @@ impl Tries {
     /// A write outside a transaction is not repeated over a dead connection: it may have been done.
     async fn write(&mut self, error: sqlx::Error) -> Result<(), Fault> {
         self.step(Fault::Sql(error), true).await
+    }
+
+    /// What was undone because of others is run again by itself.
+    async fn turn(&mut self, stopped: Stopped) -> Result<(), Fault> {
+        match stopped {
+            Stopped::Undone if !self.apart => {
+                self.apart = true;
+                Ok(())
+            }
+            Stopped::Undone => Err(Fault::Store(StorageError::Unavailable("the transaction was undone".to_owned()))),
+            Stopped::Fault { fault, may_be_done } => self.step(fault, may_be_done).await,
+        }
     }
 
     /// Over a dead connection once more, unless the commit was under way; after losing against another transaction, a few times.

@@ -19,7 +19,7 @@ pub const WAIT: Duration = Duration::from_secs(3);
 /// A connection that lay idle for longer is asked whether it still lives before it is used.
 const TRUSTED: Duration = Duration::from_secs(1);
 /// How long a connection whose statement failed or was cut off may take to be mended.
-const MENDING: Duration = Duration::from_secs(2);
+pub const MENDING: Duration = Duration::from_secs(2);
 
 type OptionsOf<DB> = <<DB as Database>::Connection as Connection>::Options;
 

@@ -8,6 +8,7 @@ use super::super::durable::{Act, Proof, Session, Sessions, SignedIn, Visitor};
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
 use super::users::{self, user_columns};
+use super::writer::{Message, message};
 use super::{Sql, length, maybe_moment, moment, seconds};
 
 /// `last_seen_at` is written at most once in so many seconds.
@@ -58,9 +59,13 @@ macro_rules! insert_starting {
          SELECT $8, $12, $13, $14, $15, $16, $17, $18, 1"
     };
 }
-const START_POSTGRES: &str =
-    concat!("WITH started AS (", insert_session!(), " RETURNING id) ", insert_starting!(), " FROM started RETURNING id");
-const START_SQLITE: &str = concat!("BEGIN IMMEDIATE; ", insert_session!(), "; ", insert_starting!(), " RETURNING id; COMMIT");
+const START: Message = message!(
+    concat!("WITH started AS (", insert_session!(), " RETURNING id) ", insert_starting!(), " FROM started RETURNING id"),
+    insert_session!(),
+    "; ",
+    insert_starting!(),
+    " RETURNING id",
+);
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -304,12 +309,8 @@ impl Sessions for Sql {
 impl Sql {
     /// Starts a session in a browser that had none.
     async fn start_first(&self, session: &Session, digest: &Digest, by: &Act) -> Result<()> {
-        let statement = match self {
-            Self::Postgres(_) => START_POSTGRES,
-            Self::Sqlite { .. } => START_SQLITE,
-        };
         let entry = Entry::done("session.start", subject(&session.id), session.last_seen_at, by);
-        on!(self.write, |db| sqlx::query(statement)
+        at_once!(self, &START, |db, text| sqlx::query(text)
             .bind(&session.id)
             .bind(digest.hex())
             .bind(&session.user_id)
