@@ -20,6 +20,7 @@ use crate::browser::language;
 use crate::browser::layout::Page;
 use crate::browser::visit::Visit;
 use crate::clients::guesses::Guesses;
+use crate::clients::logo::Logos;
 use crate::clock::{Clock, Random};
 use crate::colour::Rgb;
 use crate::config::{CaptchaProvider, Config, Mode, SignUp};
@@ -52,6 +53,8 @@ pub struct App {
     pub random: Random,
     pub brand: Brand,
     pub outgoing: Outgoing,
+    /// The pictures of apps.
+    pub logos: Logos,
     pub mailer: Mailer,
     /// Whose tokens a sign-up through the API must bring; none: it needs none.
     pub captcha: Option<Captcha>,
@@ -196,7 +199,9 @@ impl App {
             },
         };
         let urls = Urls::new(&config.issuer);
+        let outgoing = Outgoing::new(config.fetch_allow.clone());
         Ok(Self {
+            logos: Logos::new(outgoing.clone()),
             mailer: mailer(&config, &urls, &seal)?,
             captcha: captcha(&config),
             breached: breached(&config)?,
@@ -209,7 +214,7 @@ impl App {
             clock,
             random,
             brand: brand(&config)?,
-            outgoing: Outgoing::new(config.fetch_allow.clone()),
+            outgoing,
             guesses: Guesses::new(config.limits),
             discovery: ArcSwapOption::empty(),
             seal,
@@ -246,9 +251,8 @@ impl App {
     /// The one door through which every password goes.
     #[must_use]
     pub fn door(&self) -> Parts<'_> {
-        let watch = self.breached.as_ref();
-        let watch = watch.map(|breached| Watch { breached, accounts: &*self.storage.accounts, random: &self.random });
-        Parts { watch, ..Parts::of(&self.storage, &self.seal, &self.hasher, self.limits) }
+        let watch = Watch { breached: self.breached.as_ref(), accounts: &*self.storage.accounts, random: &self.random };
+        Parts { watch: Some(watch), ..Parts::of(&self.storage, &self.seal, &self.hasher, self.limits) }
     }
 
     /// What is asked of a new password.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -43,6 +44,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route(urls::DEMO_START, post(start))
         .route(urls::DEMO_CALLBACK, get(callback))
         .route(urls::DEMO_MAIL, get(mail_box))
+        .route(urls::DEMO_MAIL_HTML, get(mail_html))
 }
 
 #[derive(Template)]
@@ -108,7 +110,8 @@ struct Shown<'a> {
     subject: &'a str,
     to: &'a str,
     date: &'a str,
-    html: &'a str,
+    /// Where its HTML part stands.
+    html: String,
     pieces: Vec<Piece<'a>>,
 }
 
@@ -140,11 +143,42 @@ async fn mail_box(State(app): State<Arc<App>>, visit: Visit) -> Response {
         subject: &mail.subject,
         to: &mail.to,
         date: &mail.date,
-        html: &mail.html,
+        html: format!("{}/{}", app.urls.path(urls::DEMO_MAIL), mail.id),
         pieces: mail.text.split_inclusive('\n').flat_map(|line| pieces(line, &own)).collect(),
     });
     let template = MailBox { folder: folder.map(|folder| folder.display().to_string()), mails: shown.collect(), page: &page };
-    html(&page, StatusCode::OK, &template)
+    let mut response = html(&page, StatusCode::OK, &template);
+    // The HTML parts stand in frames, each with a policy of its own.
+    let policy = response.headers().get(CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
+    let policy = policy.map(|policy| format!("{policy}; frame-src 'self'")).and_then(|policy| HeaderValue::from_str(&policy).ok());
+    if let Some(policy) = policy {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// The HTML part of a mail as its reader sees it, for a frame of the page above. Nothing in it runs or loads; a link leads out of the frame.
+async fn mail_html(State(app): State<Arc<App>>, Path(id): Path<String>, visit: Visit) -> Response {
+    let found = match &app.mailer.delivery {
+        Delivery::Folder(folder) => {
+            let folder = folder.clone();
+            tokio::task::spawn_blocking(move || folder::one(&folder, &id)).await.ok().flatten()
+        }
+        Delivery::Smtp(_) | Delivery::Nowhere => None,
+    };
+    let Some(mail) = found else { return PageError::new(PageReason::NotFound).into_response(&app.page(&visit, None)) };
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (
+            CONTENT_SECURITY_POLICY,
+            // Mail programs know styles in attributes alone.
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; \
+             sandbox allow-top-navigation-by-user-activation",
+        ),
+        (X_FRAME_OPTIONS, "SAMEORIGIN"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (headers, mail.html.replacen("<head>", "<head>\n<base target=\"_top\">", 1)).into_response()
 }
 
 /// A line of a mail: a link of ours alone on it, or text.

@@ -31,7 +31,9 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     let method = request.method().clone();
     let origin = request.headers().get(header::ORIGIN).cloned();
     let sharing = Sharing::of(route.strip_prefix(app.urls.base()).unwrap_or(&route));
-    let span = tracing::info_span!("request", request_id = %context.id);
+    // Whatever a request has to say by mail goes out at once, from pages, API and dialects alike.
+    let mark = app.mailer.mark();
+    let span = tracing::info_span!("request", request_id = %context.id, client_id = tracing::field::Empty);
     request.extensions_mut().insert(context.clone());
 
     let mut response = async {
@@ -49,6 +51,7 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     }
     .instrument(span.clone())
     .await;
+    app.mailer.wake_since(mark);
 
     let shared = response.extensions_mut().remove::<Shared>();
     let sharing = if shared.is_some() { Sharing::Registered } else { sharing };

@@ -29,6 +29,7 @@ pub const VERIFY_EMAIL: &str = "/verify-email";
 pub const RECOVER: &str = "/recover";
 pub const RESET: &str = "/recover/reset";
 pub const ACCOUNT: &str = "/account";
+pub const ACCOUNT_ACTIVITY: &str = "/account/activity";
 pub const ACCOUNT_DATA: &str = "/account/data";
 pub const ACCOUNT_PASSWORD: &str = "/account/password";
 pub const ACCOUNT_EMAIL: &str = "/account/email";
@@ -41,10 +42,13 @@ pub const STYLESHEET: &str = "/assets/portero.css";
 pub const SCRIPT: &str = "/assets/portero.js";
 pub const ICON: &str = "/assets/icon.svg";
 pub const LOGO: &str = "/assets/logo";
+/// The picture of an app.
+pub const APP_LOGO: &str = "/assets/app-logo/{client}";
 pub const DEMO: &str = "/demo";
 pub const DEMO_START: &str = "/demo/start";
 pub const DEMO_CALLBACK: &str = "/demo/callback";
 pub const DEMO_MAIL: &str = "/demo/mail";
+pub const DEMO_MAIL_HTML: &str = "/demo/mail/{mail}";
 
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 

@@ -346,6 +346,19 @@ def AZ_26(lab):
         if "\u202e" in name:
             # Unclosed, it would turn the words around it as well: it is dropped, or the name is isolated.
             must("\u202e" not in page.text or "<bdi" in page.text or 'dir="auto"' in page.text, "a right-to-left override reverses what stands around it")
+    # SS-01: the server fetches logos, and nothing inside the operator's network.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        for host in ("127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]", "127.1"):
+            client = lab.op.client(redirect_uri=CB, metadata={"logo_uri": f"http://{host}:{port}/logo.png"})
+            page = consent_page(browser.get(lab.request(client)))
+            must("/assets/app-logo/" not in page.text and str(port) not in page.text, "a picture from inside is shown")
+        listener.settimeout(0.2)
+        try:
+            listener.accept()
+        except TimeoutError:
+            return
+        must(False, "the server asked an address inside for a logo")
 
 
 def AZ_27(lab):

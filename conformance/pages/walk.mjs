@@ -1,5 +1,5 @@
 // Walks the real pages of a running server in Chromium, in both languages, both themes and two widths, and looks at each page as a
-// person would, and as axe does. Then the whole way once without script, once by keyboard alone, and what must never work.
+// person would, and as axe does. Then every way once without script and once by keyboard alone, and what must never work.
 //
 // Knows the server over HTTP only. Settings, all by environment:
 //   PORTERO_URL           the issuer, such as http://127.0.0.1:8080
@@ -7,6 +7,7 @@
 //   PORTERO_CLIENT_ID     a public client that is not first-party, and its PORTERO_REDIRECT_URI (a host that need not exist)
 //   PORTERO_SETUP_LINK    the set-up link of a server without an owner, another one than PORTERO_URL: in the end it is used; unset: not looked at
 //   PORTERO_DEMO          `off` where the server is not a development server
+//   PORTERO_LOOKS         which looks, all by default: a comma list of lang-theme-width such as en-light-1280,es-dark-320
 //   CHROMIUM              the browser
 //   OUT                   where screenshots go, ./screenshots by default
 import { createHash, randomBytes } from "node:crypto";
@@ -29,6 +30,8 @@ const clientId = setting("PORTERO_CLIENT_ID");
 const redirectUri = setting("PORTERO_REDIRECT_URI");
 const setupLink = process.env.PORTERO_SETUP_LINK;
 const hasDemo = process.env.PORTERO_DEMO !== "off";
+const looks = (process.env.PORTERO_LOOKS || ["en", "es"].flatMap((lang) => ["light", "dark"].flatMap((theme) => [1280, 320].map((width) => `${lang}-${theme}-${width}`))).join(","))
+  .split(",").map((one) => one.split("-")).map(([lang, theme, width]) => ({ lang, theme, width: Number(width) }));
 const out = process.env.OUT || "screenshots";
 mkdirSync(out, { recursive: true });
 
@@ -43,6 +46,68 @@ const expect = (truth, what) => {
     console.error(`FAIL ${what}`);
   }
 };
+
+// A button, link or field by its id, reached with the Tab key from wherever the focus is.
+async function reach(page, id) {
+  for (let stop = 0; stop < 120; stop += 1) {
+    if ((await page.evaluate(() => document.activeElement?.id)) === id) return;
+    await tab(page);
+  }
+  throw new Error(`#${id} is not reached by the Tab key on ${page.url()}`);
+}
+
+async function tab(page) {
+  await page.keyboard.press("Tab");
+  const seen = await page.evaluate(() => {
+    const e = document.activeElement;
+    // What is in a frame shows its own focus.
+    if (!e || e === document.body || e.tagName === "IFRAME") return "";
+    const style = getComputedStyle(e);
+    const box = e.getBoundingClientRect();
+    const isOn = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+    return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 && isOn ? "" : e.outerHTML.slice(0, 100);
+  });
+  expect(!seen, `the focus cannot be seen on ${page.url()}: ${seen}`);
+}
+
+async function typeAt(page, id, text) {
+  await reach(page, id);
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.type(text);
+}
+
+async function pressAt(page, id) {
+  await reach(page, id);
+  await page.keyboard.press("Enter");
+}
+
+// Once around a page with the Tab key: every control is met, none holds the focus, each shows that it has it; and the first is the skip link.
+async function around(page, name) {
+  await page.waitForLoadState("load");
+  const count = await page.evaluate(() => {
+    const stops = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, iframe, [tabindex='0']")]
+      .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled);
+    stops.forEach((e, n) => { e.dataset.stop = String(n); });
+    // From the very beginning, wherever the page put the focus.
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute("tabindex");
+    return stops.length;
+  });
+  const met = new Set();
+  let first;
+  for (let stop = 0; stop < 3 * count + 20; stop += 1) {
+    await tab(page);
+    const at = await page.evaluate(() => (document.activeElement === document.body ? null : document.activeElement?.dataset.stop ?? "other"));
+    if (at === null) break;
+    first ??= await page.evaluate(() => document.activeElement.className);
+    met.add(at);
+    if (met.size === count && stop > count + 5) break;
+  }
+  expect(first === "skip", `${name}: the first stop is ${first}, not the skip link`);
+  const missed = await page.evaluate((known) => [...document.querySelectorAll("[data-stop]")].filter((e) => !known.includes(e.dataset.stop)).map((e) => e.outerHTML.slice(0, 80)), [...met]);
+  expect(missed.length === 0, `${name}: not reached by the Tab key: ${missed.join("; ")}`);
+}
 
 const STATE = 'a"><b>&\'ñ';
 const base64url = (bytes) => Buffer.from(bytes).toString("base64url");
@@ -103,7 +168,7 @@ async function answer(page, act) {
   return { method: request.method(), parameters };
 }
 
-async function look(page, name, { lang, theme, width }) {
+async function look(page, name, { lang, theme, width, script = true }) {
   looked += 1;
   const where = `${name} ${lang} ${theme} ${width}`;
   await page.waitForLoadState("load");
@@ -130,9 +195,9 @@ async function look(page, name, { lang, theme, width }) {
   expect(!facts.zoomLock && facts.bare === 0, `${where}: zoom is locked, or an input is below 16 px`);
   expect(facts.dark === theme, `${where}: the theme is ${facts.dark}`);
   expect(!/Unknown localization|undefined|\{ ?\$/.test(facts.text), `${where}: a text is missing`);
-  // The browser's own tools run where no page's policy reaches.
-  await page.evaluate(axe.source);
-  const result = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags }), TAGS);
+  // The browser's own tools run where no page's policy reaches; where scripts are off, what waits for something never ends.
+  if (script) await page.evaluate(axe.source);
+  const result = script ? await page.evaluate((tags) => window.axe.run(document, { runOnly: tags }), TAGS) : { violations: [] };
   for (const violation of result.violations) {
     const nodes = violation.nodes.map((node) => `${node.target} ${node.failureSummary}`).join("\n    ");
     expect(false, `${where}: axe ${violation.id}: ${violation.help}\n    ${nodes}`);
@@ -200,7 +265,15 @@ async function walk(look_) {
   await see("error-not-found");
   await page.goto(`${base}/`);
   await see("home");
+  await page.goto(`${base}/docs/errors`);
+  await see("docs-errors");
   if (hasDemo) {
+    await page.goto(`${base}/redoc`);
+    expect(page.url() === `${base}/docs`, "/redoc does not lead to the reference");
+    await see("docs");
+    await page.goto(`${base}/docs/me`);
+    await see("docs-group");
+
     await page.goto(`${base}/demo`);
     await see("demo");
     await page.click("#demo-start");
@@ -250,7 +323,7 @@ async function mail(context, address, path) {
 // Sign-up, a forgotten password, and everything a person does with their account.
 async function account(look_) {
   const { context, page } = await open(look_);
-  const see = (name) => look(page, name, look_);
+  const see = (name) => look(page, look_.script === false ? `plain-${name}` : name, look_);
   const person = `p-${look_.lang}-${look_.theme}-${look_.width}-${base64url(randomBytes(4)).toLowerCase().replace(/[^a-z0-9]/g, "x")}`;
   const email = `${person}@example.org`;
   const secrets_ = ["seven purple lanterns drift", "forty quiet herons walking", "nine paper boats at noon"];
@@ -288,6 +361,12 @@ async function account(look_) {
   await page.goto(confirmation.link);
   await see("verify-again");
   await page.goto(`${base}/demo/mail`);
+  const frame = page.frameLocator("article.panel iframe").first();
+  expect((await frame.locator("h1").count()) === 1, "the HTML part of a mail is not shown");
+  expect((await page.locator("article.panel iframe").first().getAttribute("sandbox")) === "allow-top-navigation-by-user-activation", "the frame of a mail may do more than lead out of it");
+  const framed = (await page.request.get(await page.locator("article.panel iframe").first().evaluate((e) => e.src))).headers();
+  const policy = framed["content-security-policy"] ?? "";
+  expect(["default-src 'none'", "frame-ancestors 'self'", "sandbox allow-top-navigation-by-user-activation"].every((part) => policy.includes(part)), `the policy of a mail is ${policy}`);
   await see("demo-mail");
   await page.goto(`${base}/recover`);
   await see("recover");
@@ -312,6 +391,11 @@ async function account(look_) {
   await see("account");
   await page.goto(authorize());
   if (await page.locator("#consent-allow").count()) await answer(page, () => page.click("#consent-allow"));
+  await page.goto(`${base}/account`);
+  await see("account-connected");
+  await page.click("#all-activity");
+  await page.waitForSelector("#activity-title");
+  await see("account-activity");
   await page.goto(`${base}/account`);
   await page.fill("#name", "Lucía Ñ.");
   await page.click("#profile-submit");
@@ -414,11 +498,20 @@ async function setUp() {
   const { context, page } = await open();
   const origin = new URL(setupLink).origin;
   await page.goto(setupLink);
-  await page.fill("#email", "ana@example.org");
-  await page.fill("#name", "Ana Ñandú");
-  await page.fill("#password", base64url(randomBytes(18)));
-  await page.click("#setup-submit");
+  await around(page, "setup");
+  await page.reload();
+  await typeAt(page, "email", "ana@example.org");
+  await typeAt(page, "password", "12345678");
+  await pressAt(page, "setup-submit");
+  await page.waitForSelector("#problems");
+  await around(page, "setup-problems");
+  await page.goto(setupLink);
+  await typeAt(page, "email", "ana@example.org");
+  await typeAt(page, "name", "Ana Ñandú");
+  await typeAt(page, "password", base64url(randomBytes(18)));
+  await pressAt(page, "setup-submit");
   await page.waitForSelector("#setup-done");
+  await around(page, "setup-done");
   for (const lang of ["en", "es"]) {
     await page.click(`button[name=lang][value=${lang}]`);
     for (const theme of ["light", "dark"]) {
@@ -460,6 +553,118 @@ async function withoutScript() {
   await page.goto(`${base}/oauth2/logout`);
   await page.click("#sign-out-submit");
   await page.waitForSelector("#signed-out");
+  await context.close();
+}
+
+// Every page once around with the Tab key, and everything that a person does with their account by keyboard alone.
+async function accountByKeyboard() {
+  const { context, page } = await open();
+  const email = `keys-${base64url(randomBytes(6)).toLowerCase().replace(/[^a-z0-9]/g, "x")}@example.org`;
+  const secrets_ = ["seven purple lanterns drift", "forty quiet herons walking", "nine paper boats at noon"];
+  const go = async (path, name) => {
+    await page.goto(path.startsWith("http") ? path : `${base}${path}`);
+    await around(page, name);
+    await page.reload();
+  };
+  for (const [path, name] of [["/", "home"], ["/docs", "docs"], ["/docs/errors", "docs-errors"], ["/docs/me", "docs-group"], ["/demo", "demo"],
+    ["/nothing-here", "error"], ["/sign-in", "sign-in"], ["/recover", "recover"], ["/verify-email", "verify-again"], ["/recover/reset?token=x", "reset-wrong"]]) await go(path, name);
+  await go("/sign-up", "sign-up");
+  await typeAt(page, "email", email);
+  await typeAt(page, "password", "12345678");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#problems");
+  expect((await page.evaluate(() => document.activeElement?.id)) === "problems", "the focus is not on what was wrong with a sign-up");
+  // The summary leads to the field.
+  await tab(page);
+  await page.keyboard.press("Enter");
+  expect((await page.evaluate(() => location.hash)) === "#password", "the summary does not lead to its field");
+  await page.keyboard.press("Shift+Tab");
+  await page.reload();
+  await page.goto(`${base}/sign-up`);
+  await typeAt(page, "email", email);
+  await typeAt(page, "password", secrets_[0]);
+  await pressAt(page, "sign-up-submit");
+  await page.waitForSelector("#verify-waiting");
+  await around(page, "verify-waiting");
+  await page.reload();
+  const { code, link } = await mail(context, email, "/verify-email");
+  await typeAt(page, "code", code);
+  await pressAt(page, "verify-submit");
+  await page.waitForSelector("#verify-done");
+  await around(page, "verify-done");
+  await page.goto(link);
+  await around(page, "verify-used");
+  await go("/demo/mail", "demo-mail");
+  await page.goto(`${base}/recover`);
+  await typeAt(page, "username", email);
+  await pressAt(page, "recover-submit");
+  await page.waitForSelector("#reset-waiting");
+  await around(page, "reset-waiting");
+  await page.reload();
+  const reset = await mail(context, email, "/recover/reset");
+  await typeAt(page, "code", reset.code);
+  await typeAt(page, "password", secrets_[1]);
+  await pressAt(page, "reset-submit");
+  await page.waitForSelector("#reset-done");
+  await around(page, "reset-done");
+  await page.goto(`${base}/account`);
+  await typeAt(page, "username", email);
+  await typeAt(page, "password", secrets_[1]);
+  await pressAt(page, "sign-in-submit");
+  await page.waitForSelector("#account-title");
+  await around(page, "account");
+  await page.reload();
+  await typeAt(page, "name", "Lucía Ñ.");
+  await reach(page, "locale");
+  await page.keyboard.press("ArrowDown");
+  await pressAt(page, "profile-submit");
+  await page.waitForSelector(".notice.good");
+  expect((await page.inputValue("#name")) === "Lucía Ñ." && (await page.inputValue("#locale")) === "es", "the profile was not saved by keyboard");
+  await pressAt(page, "all-activity");
+  await page.waitForSelector("#activity-title");
+  await around(page, "account-activity");
+  await pressAt(page, "change-password");
+  await page.waitForSelector("#change-password-title");
+  await around(page, "account-password");
+  await page.reload();
+  await typeAt(page, "current", secrets_[1]);
+  await typeAt(page, "password", secrets_[2]);
+  await pressAt(page, "change-password-submit");
+  await page.waitForSelector("#account-title");
+  await pressAt(page, "change-email");
+  await page.waitForSelector("#change-email-title");
+  await around(page, "account-email");
+  await page.reload();
+  await typeAt(page, "email", `new-${email}`);
+  await typeAt(page, "current", secrets_[2]);
+  await pressAt(page, "change-email-submit");
+  await page.waitForSelector("#email-waiting");
+  await around(page, "account-email-waiting");
+  const change = await mail(context, `new-${email}`, "/account/email/confirm");
+  const undo = await mail(context, email, "/account/email/undo");
+  await go(change.link, "account-email-confirm");
+  await pressAt(page, "confirm-email-submit");
+  await page.waitForSelector("#email-done");
+  await go(undo.link, "account-undo");
+  await go("/account/delete", "account-delete");
+  await typeAt(page, "current", secrets_[2]);
+  await pressAt(page, "delete-account-submit");
+  await page.waitForSelector("#deleted");
+  await around(page, "account-deleted");
+  await page.goto(authorize());
+  await around(page, "sign-in-app");
+  await page.reload();
+  await typeAt(page, "username", user);
+  await typeAt(page, "password", password);
+  await pressAt(page, "sign-in-submit");
+  await page.waitForSelector("#consent-allow");
+  await around(page, "consent");
+  await page.goto(authorize({ prompt: "select_account" }));
+  await around(page, "choose");
+  await go("/oauth2/logout", "sign-out");
+  await pressAt(page, "sign-out-submit");
+  await page.waitForSelector("#signed-out");
+  await around(page, "signed-out");
   await context.close();
 }
 
@@ -529,21 +734,22 @@ async function controls() {
   await headers(page, `${base}/recover/reset?handle=x`);
   await headers(page, `${base}/verify-email?token=x`);
   await headers(page, `${base}/consent?interaction=x&mac=y`);
+  await headers(page, `${base}/docs/errors`);
   await context.close();
 }
 
 try {
-  for (const lang of ["en", "es"]) {
-    for (const theme of ["light", "dark"]) {
-      for (const width of [1280, 320]) {
-        await walk({ lang, theme, width });
-        if (hasDemo) await account({ lang, theme, width });
-        if (setupLink) await setup({ lang, theme, width });
-      }
-    }
+  for (const look_ of looks) {
+    await walk(look_);
+    if (hasDemo) await account(look_);
+    if (setupLink) await setup(look_);
   }
   await withoutScript();
-  if (hasDemo) await accountWithoutScript();
+  if (hasDemo) {
+    await accountWithoutScript();
+    await account({ lang: "es", theme: "dark", width: 320, script: false });
+    await accountByKeyboard();
+  }
   await byKeyboard();
   await controls();
   if (setupLink) await setUp();

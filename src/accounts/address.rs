@@ -70,7 +70,8 @@ pub async fn confirm_change(desk: &Desk<'_>, proof: Proof<'_>, asking: &Asking<'
     let address = address_of(&link)?;
     let undo_until = asking.now + UNDO;
     let told = Mail::EmailChanged { new_address: address.address.clone(), token: undo(desk, &user, undo_until), expires_at: undo_until };
-    let mails = [desk.letter(&user.email, Some(&user), told, asking)];
+    // PR-06: the old address and the new one.
+    let mails = [desk.letter(&user.email, Some(&user), told, asking), desk.letter(&address.address, Some(&user), Mail::EmailInUse, asking)];
     let change = NewAddress {
         user_id: &user.id,
         credential_revision: link.binding.parse().map_err(|_| LinkError::Wrong)?,
@@ -97,7 +98,11 @@ pub async fn undo_change(desk: &Desk<'_>, token: &str, asking: &Asking<'_>) -> R
     let Opened { link, spend } = desk.open(Purpose::UndoEmail, Proof::Token(token), asking).await?;
     let user = desk.person(&link.subject).await.map_err(gone)?;
     let address = address_of(&link)?;
-    let mails = [desk.letter(&address.address, Some(&user), recovery::after_undo(desk, &user, asking), asking)];
+    let mut mails = vec![desk.letter(&address.address, Some(&user), recovery::after_undo(desk, &user, asking), asking)];
+    // Whoever reads the address that goes is told, too: it may have been theirs rightly.
+    if Email::parse(&user.email).is_ok_and(|present| present.canonical != address.canonical) {
+        mails.push(desk.letter(&user.email, Some(&user), Mail::EmailTakenBack, asking));
+    }
     let change = NewAddress { user_id: &user.id, credential_revision: 0, address: &address.address, canonical: &address.canonical };
     match desk.accounts.restore_email(&change, &spend, &mails, asking.now, asking.by).await {
         Ok(done) => consumed(done)?,

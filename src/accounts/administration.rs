@@ -1,12 +1,14 @@
 //! What administrators do with accounts. Who may is the caller's to judge (`api`, by scopes and roles; `cli`, by being on the host).
 //!
-//! Nobody sets or sees a password for somebody else: `recovery::require_reset` sends a link, and `sign_up::invite` lets people make
-//! their account themselves. The profile is `profile::patch`.
+//! Nobody sets or sees a password for somebody else but whoever runs the host ([`set_password`]): `recovery::require_reset` sends a link, and
+//! `sign_up::invite` lets people make their account themselves. The profile is `profile::patch`. Whom an act concerns is told of it by mail, without
+//! the name or the place of whoever did it.
 
 use super::desk::{Asking, Desk};
 use super::email::identifier;
 use super::limits::account_key;
-use super::users::{self, AccountError, Fresh, NewAccount};
+use super::users::{self, AccountError, Fresh, NewAccount, NewPassword};
+use crate::mail::Mail;
 use crate::storage::durable::User;
 
 /// Makes an account. Its attributes are held to the deployment's schema.
@@ -25,8 +27,27 @@ pub async fn create(desk: &Desk<'_>, account: NewAccount<'_>, asking: &Asking<'_
 /// # Errors
 /// [`AccountError::Unknown`], [`AccountError::LastOwner`], or the fault of the store.
 pub async fn set_disabled(desk: &Desk<'_>, user_id: &str, disabled: bool, asking: &Asking<'_>) -> Result<(), AccountError> {
-    let done = users::set_disabled(desk.door.users, user_id, disabled, asking.now, asking.by).await;
+    let user = desk.person(user_id).await?;
+    // Done again, it is no news.
+    let mail = match (user.disabled_at.is_some(), disabled) {
+        (false, true) => Some(Mail::AccountDisabled),
+        (true, false) => Some(Mail::AccountEnabled),
+        (true, true) | (false, false) => None,
+    };
+    let mails: Vec<_> = mail.into_iter().map(|mail| desk.letter(&user.email, Some(&user), mail, asking)).collect();
+    let done = users::set_disabled(desk.door.users, user_id, disabled, &mails, asking.now, asking.by).await;
     noted(desk, "user.disable", user_id, done, asking).await
+}
+
+/// Sets a password for somebody: for whoever runs the host, where there is no other way in. Sessions end and grants are revoked.
+///
+/// # Errors
+/// [`AccountError`]; nothing was changed then.
+pub async fn set_password(desk: &Desk<'_>, user_id: &str, password: &str, asking: &Asking<'_>) -> Result<(), AccountError> {
+    let user = desk.person(user_id).await?;
+    let mails = [desk.letter(&user.email, Some(&user), Mail::PasswordSet, asking)];
+    let new = NewPassword { password, rules: desk.rules, keep_session: None, mails: &mails, salt: desk.random.bytes() };
+    users::set_password(desk.door.users, desk.door.hasher, user_id, new, asking.now, asking.by).await
 }
 
 /// Forgets the failed sign-ins of an account, under each of its names: a lock ends. Known devices have their own count, which only time ends.
@@ -48,12 +69,14 @@ pub async fn end_everything(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>)
     if desk.accounts.end_everything(user_id, asking.now, asking.by).await? { Ok(()) } else { Err(AccountError::Unknown) }
 }
 
-/// Removes an account with everything that hangs from it. Its owner is told of nothing: an address may be the reason.
+/// Removes an account with everything that hangs from it, and says so by mail.
 ///
 /// # Errors
 /// [`AccountError::Unknown`], [`AccountError::LastOwner`], or the fault of the store.
 pub async fn delete(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>) -> Result<(), AccountError> {
-    let done = match desk.accounts.delete(user_id, &[], asking.now, asking.by).await {
+    let user = desk.person(user_id).await?;
+    let mails = [desk.letter(&user.email, Some(&user), Mail::AccountRemoved, asking)];
+    let done = match desk.accounts.delete(user_id, &mails, asking.now, asking.by).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(AccountError::Unknown),
         Err(error) => Err(error.into()),

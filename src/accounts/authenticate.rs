@@ -17,7 +17,7 @@ use crate::clock::Random;
 use crate::i18n::Lang;
 use crate::mail::{self, About, Letter, Mail};
 use crate::seal::{Digest, Purpose, Seal};
-use crate::storage::durable::{Accounts, Act, Admission, Attempts, Audit, Proof, Refusal as Refused, Spend, User, UserKey, Users};
+use crate::storage::durable::{Accounts, Act, Admission, Attempts, Audit, NewMail, Proof, Refusal as Refused, Spend, User, UserKey, Users};
 use crate::storage::ephemeral::Ephemeral;
 use crate::storage::{Storage, StorageError, Time};
 use crate::telemetry::metrics;
@@ -32,7 +32,7 @@ pub struct Parts<'a> {
     pub seal: &'a Seal,
     pub hasher: &'a Hasher,
     pub limits: Limits,
-    /// Who is told of passwords known from a breach; none where there is no list of them.
+    /// Who tells people of what concerns them; none: nobody is told.
     pub watch: Option<Watch<'a>>,
 }
 
@@ -52,11 +52,12 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Looks at passwords that proved right. A breached one opens the account all the same: who signs in with it may be its owner, and is told by mail, once
+/// Tells people of a lock, and looks at passwords that proved right. A breached one opens the account all the same: who signs in with it may be its owner, and is told by mail, once
 /// for each password; whether it must be replaced is an administrator's to say (`administration::require_reset`).
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    pub breached: &'a Breached,
+    /// None where there is no list of breached passwords.
+    pub breached: Option<&'a Breached>,
     pub accounts: &'a dyn Accounts,
     pub random: &'a Random,
 }
@@ -67,20 +68,35 @@ const TOLD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 impl Watch<'_> {
     /// A failure costs nothing but the mail: the next sign-in sends it.
     async fn tell(&self, seal: &Seal, user: &User, password: &str, now: Time, by: &Act) {
-        if !self.breached.contains(password) {
+        if !self.breached.is_some_and(|breached| breached.contains(password)) {
             return;
         }
         let revision = user.credential_revision.to_be_bytes();
         let digest = seal.mac(Purpose::Token, &[b"breached", user.id.as_bytes(), &revision]);
         let once = Spend { digest, expires_at: now + TOLD };
-        let about = About { at: now, address: by.address, device: None };
-        let lang = user.locale.as_deref().and_then(Lang::parse).unwrap_or_default();
-        let mail = Letter { to: &user.email, lang, mail: Mail::PasswordBreached, about }
-            .seal(seal, mail::Fresh { id: self.random.bytes(), nonce: self.random.bytes() });
+        let mail = self.letter(seal, user, Mail::PasswordBreached, now, by);
         if let Err(error) = self.accounts.tell(&format!("user:{}", user.id), "user.password_breached", Some(&once), &[mail], now, by).await
         {
             tracing::warn!(%error, user = user.id, "nobody was told of a breached password");
         }
+    }
+
+    /// BF-01: whose account is locked is told, once for each lock. A name that is nobody's takes the same steps, without the mail.
+    async fn locked(&self, seal: &Seal, user: Option<&User>, key: &Digest, until: Time, now: Time, by: &Act) {
+        let digest = seal.mac(Purpose::Token, &[b"locked", &key.0, &until.timestamp().to_be_bytes()]);
+        let once = Spend { digest, expires_at: until };
+        let mails: Vec<_> = user.map(|user| self.letter(seal, user, Mail::AccountLocked { until }, now, by)).into_iter().collect();
+        let subject = user.map_or_else(|| "nobody".to_owned(), |user| format!("user:{}", user.id));
+        if let Err(error) = self.accounts.tell(&subject, "user.locked", Some(&once), &mails, now, by).await {
+            tracing::warn!(%error, subject, "nobody was told of a lock");
+        }
+    }
+
+    fn letter(&self, seal: &Seal, user: &User, mail: Mail, now: Time, by: &Act) -> NewMail {
+        let about = About { at: now, address: by.address, device: None };
+        let lang = user.locale.as_deref().and_then(Lang::parse).unwrap_or_default();
+        let letter = Letter { to: &user.email, lang, mail, about };
+        letter.seal(seal, mail::Fresh { id: self.random.bytes(), nonce: self.random.bytes() })
     }
 }
 
@@ -157,6 +173,9 @@ pub async fn authenticate(parts: &Parts<'_>, credentials: &Credentials<'_>, salt
     if parts.limits.enabled
         && let Admission::Locked { until } = parts.attempts.admit(&key, now).await?
     {
+        if let Some(watch) = &parts.watch {
+            watch.locked(parts.seal, user, &key, until, now, by).await;
+        }
         return refuse(parts, user, "locked", Refusal::Locked { until }, now, by).await;
     }
     let judged = judge(parts, found, credentials.password, salt, &key, now, by).await;

@@ -19,10 +19,12 @@
 //! | another address, and the way back | [`address`] |
 //! | the profile and its merge patch | [`profile`], [`merge_patch`] |
 //! | one's own sessions, apps, data and end | [`mine`] |
+//! | what happened to one's account | [`activity`] |
 //! | what administrators do | [`administration`] |
 //!
 //! Called by `web`, `api`, `legacy`, `endpoints::token`, `cli` and `app`. Rows and their audit are the store's.
 
+pub mod activity;
 pub mod address;
 pub mod administration;
 pub mod attributes;

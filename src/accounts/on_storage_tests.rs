@@ -138,11 +138,12 @@ async fn se_13_a_session_ends_idle_and_in_any_case() {
 async fn a_changed_password_or_a_disabled_account_ends_sessions() {
     let (fixture, ana) = Fixture::with_ana().await;
     let (kept, other) = (fixture.start(&ana, None, 1).await, fixture.start(&ana, None, 2).await);
-    let new = NewPassword { password: "cuatro tristes tigres", rules: Rules::default(), keep_session: Some(&kept.id), salt: [5; 16] };
+    let new =
+        NewPassword { password: "cuatro tristes tigres", rules: Rules::default(), keep_session: Some(&kept.id), mails: &[], salt: [5; 16] };
     users::set_password(&*fixture.storage.users, &fixture.hasher, &ana.id, new, now(), &act()).await.expect("set");
     assert!(fixture.whose(&kept.cookie, now()).await.is_some());
     assert_eq!(fixture.whose(&other.cookie, now()).await, None);
-    users::set_disabled(&*fixture.storage.users, &ana.id, true, now(), &act()).await.expect("disabled");
+    users::set_disabled(&*fixture.storage.users, &ana.id, true, &[], now(), &act()).await.expect("disabled");
     assert_eq!(fixture.whose(&kept.cookie, now()).await, None);
     assert_eq!(fixture.attempt("cuatro tristes tigres", None, now()).await, Outcome::Refused(Refusal::WrongCredentials));
 }

@@ -17,7 +17,8 @@ use super::desk::{Asking, Desk};
 use super::email::{Email, Username};
 use super::merge_patch;
 use super::users::{self, AccountError};
-use crate::storage::durable::{Revised, Updated, User};
+use crate::mail::Mail;
+use crate::storage::durable::{NewMail, Revised, Updated, User};
 
 /// Who changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,8 @@ pub async fn patch(
             username_canonical: changed.username_canonical.as_deref(),
         };
         let act = if changed.user.roles == user.roles { "user.update" } else { "user.set_roles" };
-        match desk.accounts.update(&revised, act, &[], asking.now, asking.by).await {
+        let mails = moved(desk, &user, &changed, asking);
+        match desk.accounts.update(&revised, act, &mails, asking.now, asking.by).await {
             Ok(Updated::Done(user)) => return Ok(*user),
             Ok(Updated::Unknown) => return Err(AccountError::Unknown),
             Ok(Updated::Stale) if if_match.is_some() => return Err(AccountError::Stale),
@@ -89,6 +91,19 @@ pub async fn patch(
         }
     }
     Err(AccountError::Stale)
+}
+
+/// Both addresses are told where an administrator changed one for the other.
+fn moved(desk: &Desk<'_>, before: &User, changed: &Changed, asking: &Asking<'_>) -> Vec<NewMail> {
+    let is_same = Email::parse(&before.email).is_ok_and(|own| own.canonical == changed.email_canonical);
+    if is_same {
+        return Vec::new();
+    }
+    let to_old = Mail::EmailReplaced { new_address: changed.user.email.clone() };
+    vec![
+        desk.letter(&before.email, Some(before), to_old, asking),
+        desk.letter(&changed.user.email, Some(before), Mail::EmailAssigned, asking),
+    ]
 }
 
 fn allowed(patch: &Map<String, Value>, hand: Hand) -> Result<(), AccountError> {

@@ -17,7 +17,8 @@ use super::password_rules::{BadPassword, Rules};
 use super::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::seal::{Digest, Seal};
 use crate::storage::durable::{
-    Act, Actor, Admission, Attempts, Audit, AuditFilter, AuditRow, ExternalId, NewUser, Refusal as Refused, User, UserKey, Users,
+    Act, ActivityOf, ActivityRow, Actor, Admission, Attempts, Audit, AuditFilter, AuditRow, ExternalId, NewMail, NewUser,
+    Refusal as Refused, User, UserKey, Users,
 };
 use crate::storage::ephemeral::{Ephemeral, Rule, Taken};
 use crate::storage::{Result, StorageError, Time};
@@ -110,11 +111,11 @@ impl Users for Rows {
     async fn any_owner(&self) -> Result<bool> {
         Ok(self.users.lock().expect("rows").iter().any(|row| row.user.as_ref().is_some_and(|user| user.roles.iter().any(|r| r == "owner"))))
     }
-    async fn set_disabled(&self, id: &str, disabled: bool, now: Time, _by: &Act) -> Result<bool> {
+    async fn set_disabled(&self, id: &str, disabled: bool, _mails: &[NewMail], now: Time, _by: &Act) -> Result<bool> {
         let changed = self.look(UserKey::Id(id), |row| row.user.as_mut().expect("a user").disabled_at = disabled.then_some(now))?;
         Ok(changed.is_some())
     }
-    async fn set_password(&self, id: &str, hash: &str, _keep: Option<&str>, _now: Time, _by: &Act) -> Result<bool> {
+    async fn set_password(&self, id: &str, hash: &str, _keep: Option<&str>, _mails: &[NewMail], _now: Time, _by: &Act) -> Result<bool> {
         Ok(self.look(UserKey::Id(id), |row| row.hash = Some(hash.to_owned()))?.is_some())
     }
     async fn upgrade_hash(&self, id: &str, old: &str, new: &str, _now: Time, _by: &Act) -> Result<bool> {
@@ -176,6 +177,10 @@ impl Audit for Rows {
     }
 
     async fn search(&self, _filter: &AuditFilter<'_>, _before: Option<i64>, _limit: u32) -> Result<Vec<AuditRow>> {
+        Ok(Vec::new())
+    }
+
+    async fn activity(&self, _of: &ActivityOf<'_>, _before: Option<i64>, _limit: u32) -> Result<Vec<ActivityRow>> {
         Ok(Vec::new())
     }
 
@@ -308,7 +313,7 @@ async fn bf_07_and_bf_11_whatever_is_not_right_has_one_answer() {
     assert_eq!(fixture.attempt("ana", &format!("{PASSWORD}\0x")).await, WRONG, "a NUL ends nothing");
     assert_eq!(fixture.attempt("nobody@example.org", PASSWORD).await, WRONG);
     assert_eq!(fixture.attempt("sin@example.org", "").await, WRONG);
-    users::set_disabled(&fixture.rows, &ana.id, true, now(), &act()).await.expect("disabled");
+    users::set_disabled(&fixture.rows, &ana.id, true, &[], now(), &act()).await.expect("disabled");
     assert_eq!(fixture.attempt("ana", PASSWORD).await, WRONG, "right, and disabled");
     for (identifier, password) in [("ana", &*"x".repeat(4097)), ("", PASSWORD), ("a\nb", PASSWORD), (&"a".repeat(300), PASSWORD)] {
         assert_eq!(fixture.attempt(identifier, password).await, WRONG);
@@ -524,7 +529,7 @@ async fn accounts_are_checked_before_they_are_made() {
 async fn a_password_is_set_by_the_rules() {
     let (fixture, ana) = Fixture::with_ana().await;
     let set = async |id, password| {
-        let new = NewPassword { password, rules: Rules::default(), keep_session: None, salt: [6; 16] };
+        let new = NewPassword { password, rules: Rules::default(), keep_session: None, mails: &[], salt: [6; 16] };
         users::set_password(&fixture.rows, &fixture.hasher, id, new, now(), &act()).await
     };
     assert!(matches!(set(&ana.id, "12345678").await, Err(AccountError::Password(BadPassword::Common))));
@@ -532,7 +537,7 @@ async fn a_password_is_set_by_the_rules() {
     assert!(set(&ana.id, "cuatro tristes tigres").await.is_ok());
     assert_eq!(fixture.attempt("ana", PASSWORD).await, WRONG);
     assert!(signed_in(&fixture.attempt("ana", "cuatro tristes tigres").await).is_some());
-    assert!(matches!(users::set_disabled(&fixture.rows, "usr_nobody", true, now(), &act()).await, Err(AccountError::Unknown)));
+    assert!(matches!(users::set_disabled(&fixture.rows, "usr_nobody", true, &[], now(), &act()).await, Err(AccountError::Unknown)));
 }
 
 #[tokio::test]

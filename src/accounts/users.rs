@@ -18,7 +18,7 @@ use super::password_rules::{BadPassword, Rules};
 use crate::once::codes::BadCode;
 use crate::once::links::BadLink;
 use crate::seal::{Purpose, Seal};
-use crate::storage::durable::{Act, NewUser, User, UserKey, Users};
+use crate::storage::durable::{Act, NewMail, NewUser, User, UserKey, Users};
 use crate::storage::{StorageError, Time};
 
 /// The role that may do everything.
@@ -209,6 +209,8 @@ pub struct NewPassword<'a> {
     pub rules: Rules<'a>,
     /// The session that goes on: the one in which it is changed.
     pub keep_session: Option<&'a str>,
+    /// What goes out if it is done.
+    pub mails: &'a [NewMail],
     /// Fresh randomness.
     pub salt: [u8; 16],
 }
@@ -228,15 +230,15 @@ pub async fn set_password(
     let user = users.find(UserKey::Id(id)).await?.ok_or(AccountError::Unknown)?;
     check_password(new.rules, new.password, &user)?;
     let hash = hasher.hash(new.password, new.salt).await?;
-    if users.set_password(id, &hash, new.keep_session, now, by).await? { Ok(()) } else { Err(AccountError::Unknown) }
+    if users.set_password(id, &hash, new.keep_session, new.mails, now, by).await? { Ok(()) } else { Err(AccountError::Unknown) }
 }
 
 /// Disables an account, or lets it in again. Disabling ends its sessions and revokes its grants.
 ///
 /// # Errors
 /// [`AccountError::Unknown`], or the fault of the store.
-pub async fn set_disabled(users: &dyn Users, id: &str, disabled: bool, now: Time, by: &Act) -> Result<(), AccountError> {
-    if users.set_disabled(id, disabled, now, by).await? { Ok(()) } else { Err(AccountError::Unknown) }
+pub async fn set_disabled(users: &dyn Users, id: &str, disabled: bool, mails: &[NewMail], now: Time, by: &Act) -> Result<(), AccountError> {
+    if users.set_disabled(id, disabled, mails, now, by).await? { Ok(()) } else { Err(AccountError::Unknown) }
 }
 
 /// An account by whatever names it: its id, its e-mail or its user name.

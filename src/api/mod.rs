@@ -13,6 +13,7 @@
 //! | the document | [`document`] |
 
 pub mod access;
+pub mod activity;
 pub mod audit;
 pub mod body;
 pub mod clients;
@@ -51,6 +52,7 @@ pub fn operations() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(document::frame())
         .merge(registration::routes())
         .merge(me::routes())
+        .merge(activity::routes())
         .merge(users::routes())
         .merge(clients::routes())
         .merge(organizations::routes())

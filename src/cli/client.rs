@@ -316,10 +316,12 @@ fn snippet(host: &Host, preset: Preset, changed: &Changed) -> String {
         authorization_endpoint: &urls.absolute(urls::AUTHORIZE),
         token_endpoint: &urls.absolute(urls::TOKEN),
         userinfo_endpoint: &urls.absolute(urls::USERINFO),
+        end_session_endpoint: &urls.absolute(urls::LOGOUT),
         jwks_uri: &urls.absolute(urls::JWKS),
         client_id: &client.client_id,
         client_secret: changed.secret.as_ref().map(clients::Secret::reveal),
         redirect_uri: client.redirect_uris.first().map_or("", String::as_str),
+        post_logout_redirect_uri: client.post_logout_redirect_uris.first().map_or("", String::as_str),
         scope: &client.scope,
     })
 }

@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 
 use crate::accounts::attributes;
+use crate::accounts::authenticate::Parts;
 use crate::accounts::breached::Breached;
+use crate::accounts::desk::{Asking, Desk, House, SignUpPolicy};
+use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Hasher, Settings};
 use crate::accounts::password_rules::Rules;
 use crate::clock::{Clock, Random, Time};
 use crate::config::{Config, Loaded, LogFormat, Source};
+use crate::i18n::Lang;
 use crate::keys::rotation::Policy;
 use crate::keys::{KeyError, KeyRing};
 use crate::protocol::client::Client;
@@ -18,6 +22,7 @@ use crate::telemetry::{self, Program, Style};
 use crate::urls::Urls;
 
 use super::output::hint;
+use super::serve::locale;
 use super::{Failure, Global};
 
 /// Stores and secrets of the configured deployment.
@@ -88,6 +93,23 @@ impl Host {
         Rules { strength: self.config.passwords.strength(), breached, ..Rules::default() }
     }
 
+    /// What operations on accounts need beside the stores.
+    pub fn desk_parts(&self) -> Result<DeskParts, Failure> {
+        Ok(DeskParts { hasher: self.hasher()?, breached: self.breached()?, schema: self.attributes()? })
+    }
+
+    /// What operations on accounts work with.
+    pub fn desk<'a>(&'a self, parts: &'a DeskParts) -> Desk<'a> {
+        let door = Parts::of(&self.storage, &self.seal, &parts.hasher, Limits { enabled: true });
+        let house = House { rules: self.rules(parts.breached.as_ref()), schema: &parts.schema, sign_up: SignUpPolicy::Closed };
+        Desk::new(door, &self.storage, &self.random, house)
+    }
+
+    /// The operator asks. Somebody whose language is not known is written to in that of the host.
+    pub fn asking<'a>(&self, by: &'a Act) -> Asking<'a> {
+        Asking { lang: Lang::from_posix(&locale()), device: None, now: self.now(), by }
+    }
+
     pub async fn keys(&self) -> Result<KeyRing, Failure> {
         let policy = key_policy(&self.config);
         KeyRing::load(self.storage.keys.clone(), self.seal.clone(), policy, self.now()).await.map_err(Failure::refused)
@@ -98,6 +120,13 @@ impl Host {
         let (ring, by) = (self.keys().await?, self.act());
         ring.ensure_for(client, || self.random.bytes(), self.now(), &by).await.map_err(Failure::refused)
     }
+}
+
+/// See [`Host::desk_parts`].
+pub struct DeskParts {
+    hasher: Hasher,
+    breached: Option<Breached>,
+    schema: attributes::Schema,
 }
 
 /// The seal, and the file of a master key that was made just now.

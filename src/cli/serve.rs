@@ -309,7 +309,7 @@ fn announce(app: &App, management_listen: SocketAddr, welcome: &Welcome) {
 }
 
 /// The locale for messages, in the order that POSIX gives.
-fn locale() -> String {
+pub fn locale() -> String {
     ["LC_ALL", "LC_MESSAGES", "LANG"]
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())

@@ -9,7 +9,8 @@ use super::host::{Host, read_object, read_stdin};
 use super::import::{Export, Import};
 use super::output::{plain, table};
 use super::{Done, Failure, Global};
-use crate::accounts::users::{self, AccountError, Fresh, NewAccount, NewPassword};
+use crate::accounts::administration;
+use crate::accounts::users::{self, AccountError, Fresh, NewAccount};
 use crate::clock::Time;
 use crate::storage::durable::User as Account;
 
@@ -92,11 +93,9 @@ pub async fn run(global: &Global, command: User) -> Done {
             let password = read_stdin("The password")?;
             let host = Host::open(global).await?;
             let account = find(&host, &user).await?;
-            let breached = host.breached()?;
-            let new =
-                NewPassword { password: &password, rules: host.rules(breached.as_ref()), keep_session: None, salt: host.random.bytes() };
-            let (users, hasher, now) = (&*host.storage.users, host.hasher()?, host.now());
-            users::set_password(users, &hasher, &account.id, new, now, &host.act()).await.map_err(|error| refused(&error))?;
+            let (desk, by) = (host.desk_parts()?, host.act());
+            let done = administration::set_password(&host.desk(&desk), &account.id, &password, &host.asking(&by)).await;
+            done.map_err(|error| refused(&error))?;
             tell(global, &find(&host, &account.id).await?);
             Ok(())
         }
@@ -134,7 +133,9 @@ async fn create(global: &Global, create: Create) -> Done {
 async fn set_disabled(global: &Global, user: &str, disabled: bool) -> Done {
     let host = Host::open(global).await?;
     let account = find(&host, user).await?;
-    users::set_disabled(&*host.storage.users, &account.id, disabled, host.now(), &host.act()).await.map_err(|error| refused(&error))?;
+    let (desk, by) = (host.desk_parts()?, host.act());
+    let done = administration::set_disabled(&host.desk(&desk), &account.id, disabled, &host.asking(&by)).await;
+    done.map_err(|error| refused(&error))?;
     tell(global, &find(&host, &account.id).await?);
     Ok(())
 }

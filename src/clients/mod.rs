@@ -3,10 +3,11 @@
 //!
 //! Owns: ids, secrets and their digests, what a new client is when nobody says. Leaves to others: what metadata may be
 //! (`protocol::client`), the row and its audit (`storage.clients`). Presets for frameworks are in [`presets`], the clients of a
-//! development server in [`demo`].
+//! development server in [`demo`], their pictures in [`logo`].
 
 pub mod demo;
 pub mod guesses;
+pub mod logo;
 pub mod presets;
 
 use std::sync::Arc;

@@ -26,11 +26,14 @@ pub struct Facts<'a> {
     pub authorization_endpoint: &'a str,
     pub token_endpoint: &'a str,
     pub userinfo_endpoint: &'a str,
+    pub end_session_endpoint: &'a str,
     pub jwks_uri: &'a str,
     pub client_id: &'a str,
     pub client_secret: Option<&'a str>,
     /// The first that is registered.
     pub redirect_uri: &'a str,
+    /// The first that is registered.
+    pub post_logout_redirect_uri: &'a str,
     pub scope: &'a str,
 }
 
@@ -97,7 +100,7 @@ AUTH_PORTERO_ISSUER="{issuer}"
 AUTH_PORTERO_ID="{client_id}"
 AUTH_PORTERO_SECRET="{secret}"
 
-// auth.ts (next-auth 5)
+// auth.ts (npm install next-auth@beta: version 5)
 import NextAuth from "next-auth"
 
 export const {{ handlers, auth, signIn, signOut }} = NextAuth({{
@@ -127,30 +130,59 @@ export const auth = new UserManager({{
   authority: "{issuer}",
   client_id: "{client_id}",
   redirect_uri: "{redirect_uri}",
+  post_logout_redirect_uri: "{}",
   scope: "openid profile email",
 }})
 
 // to sign in:           await auth.signinRedirect()
 // on the callback page: const user = await auth.signinCallback()
-"#
+// to sign out:          await auth.signoutRedirect()
+// Tokens are renewed by the refresh token; a hidden frame would be asked for consent on http://localhost.
+"#,
+                facts.post_logout_redirect_uri
             ),
             Self::Native => format!(
                 r"# AppAuth, or any library for native applications: code flow with PKCE (S256), in the system's browser
 issuer       = {issuer}
 client_id    = {client_id}
-redirect_uri = {redirect_uri}      # listen on any free port and send it: http://127.0.0.1:PORT/…
+redirect_uri = {redirect_uri}
 scope        = {scope}
+
+# On 127.0.0.1 and [::1] any free port will do (RFC 8252 §7.3), with the path as it is registered: http://127.0.0.1:PORT/callback
+# offline_access lets the app stay signed in after the browser's session; it needs prompt=consent in the request
 "
             ),
             Self::Django => format!(
-                r#"# settings.py (pip install mozilla-django-oidc)
+                r#"# oidc.py, beside settings.py (pip install mozilla-django-oidc)
+from urllib.parse import urlencode
+
+from mozilla_django_oidc.auth import OIDCAuthenticationBackend
+
+
+class Backend(OIDCAuthenticationBackend):
+    # It finds people by their address: only a confirmed one says who they are.
+    def verify_claims(self, claims):
+        return claims.get("email_verified") is True and super().verify_claims(claims)
+
+
+def sign_out(request):
+    return "{}?" + urlencode({{
+        "client_id": "{client_id}",
+        "id_token_hint": request.session.get("oidc_id_token", ""),
+        "post_logout_redirect_uri": "{}",
+    }})
+
+# settings.py
 INSTALLED_APPS += ["mozilla_django_oidc"]
-AUTHENTICATION_BACKENDS = ["mozilla_django_oidc.auth.OIDCAuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["YOUR_PROJECT.oidc.Backend", "django.contrib.auth.backends.ModelBackend"]
 OIDC_RP_CLIENT_ID = "{client_id}"
 OIDC_RP_CLIENT_SECRET = "{secret}"
 OIDC_RP_SIGN_ALGO = "RS256"
 OIDC_RP_SCOPES = "openid profile email"
 OIDC_USE_PKCE = True
+OIDC_TOKEN_USE_BASIC_AUTH = True
+OIDC_STORE_ID_TOKEN = True
+OIDC_OP_LOGOUT_URL_METHOD = "YOUR_PROJECT.oidc.sign_out"
 OIDC_OP_AUTHORIZATION_ENDPOINT = "{}"
 OIDC_OP_TOKEN_ENDPOINT = "{}"
 OIDC_OP_USER_ENDPOINT = "{}"
@@ -159,12 +191,19 @@ LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
 # urls.py
+from django.urls import include, path
+
 urlpatterns += [path("oidc/", include("mozilla_django_oidc.urls"))]
 "#,
-                facts.authorization_endpoint, facts.token_endpoint, facts.userinfo_endpoint, facts.jwks_uri
+                facts.end_session_endpoint,
+                facts.post_logout_redirect_uri,
+                facts.authorization_endpoint,
+                facts.token_endpoint,
+                facts.userinfo_endpoint,
+                facts.jwks_uri
             ),
             Self::Mcp => format!(
-                r#"# The MCP server, at /.well-known/oauth-protected-resource (RFC 9728)
+                r#"# The MCP server, at /.well-known/oauth-protected-resource/mcp (RFC 9728 §3.1)
 {{ "resource": "https://YOUR-SERVER/mcp", "authorization_servers": ["{issuer}"] }}
 
 # A client that was not made for signing in, by mcp-remote
@@ -172,6 +211,8 @@ npx mcp-remote https://YOUR-SERVER/mcp 3334 --static-oauth-client-info '{{"clien
 
 # A client that asks for an id: {client_id} (public, no secret)
 # Tokens for YOUR-SERVER need it as a resource: portero client update {client_id} --resource https://YOUR-SERVER/mcp
+# Scopes of YOUR-SERVER's own, such as mcp:tools, are registered by the same command: --scope "openid mcp:tools"
+# http://localhost is one port alone; a client that listens on a port of its choice does so on 127.0.0.1 or [::1] (RFC 8252 §7.3)
 "#
             ),
         }
@@ -192,6 +233,8 @@ mod tests {
         client_id: "cli_1",
         client_secret: Some("pcs_hush"),
         redirect_uri: "https://app.example/callback",
+        end_session_endpoint: "https://id.example/oauth2/logout",
+        post_logout_redirect_uri: "https://app.example/",
         scope: "openid profile",
     };
 

@@ -12,7 +12,7 @@ use super::{Failure, json_bytes};
 use crate::app::App;
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::{introspection, refresh_token};
-use crate::storage::durable::Holder;
+use crate::storage::durable::{Holder, User};
 use crate::tokens::bearer::Access;
 
 /// The handler.
@@ -50,7 +50,7 @@ async fn access(app: &App, from: &FromClient, token: &str) -> Result<Option<Vec<
         return Ok(None);
     }
     let Some(Access { claims, holder }) = app.tokens.standing(&app.storage, claims).await? else { return Ok(None) };
-    let username = holder.as_deref().map(|Holder { user, .. }| user.username.as_deref().unwrap_or(&user.email));
+    let username = holder.as_deref().map(|Holder { user, .. }| username_of(user));
     let active = introspection::response(claims, username, introspection::BEARER);
     Ok(Some(serde_json::to_vec(&active).expect("text, numbers and lists are JSON")))
 }
@@ -67,11 +67,15 @@ async fn refresh(app: &App, from: &FromClient, id: &crate::storage::durable::Gra
         "active": true,
         "scope": grant.scope,
         "client_id": grant.client_id,
-        "username": user.username.as_deref().unwrap_or(&user.email),
+        "username": username_of(&user),
         "sub": user.id,
         "iss": app.tokens.issuer,
         "iat": grant.rotated_at.timestamp(),
         "exp": grant.expires_at.min(grant.rotated_at + lifetimes.refresh_idle).timestamp(),
     });
     Ok(Some(active.to_string().into_bytes()))
+}
+
+fn username_of(user: &User) -> &str {
+    introspection::username(user.username.as_deref(), &user.email, user.email_verified, &user.id)
 }

@@ -101,7 +101,10 @@ impl Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
-            Self::OAuth(error) => oauth_error(&error),
+            Self::OAuth(error) => {
+                tracing::info!(event = "refused", error = error.code.as_str(), detail = %error.description);
+                oauth_error(&error)
+            }
             Self::Fault(detail) => {
                 tracing::error!(event = "fault", detail = %detail, "a request failed through no fault of its client");
                 retry_later(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, "Try again in a moment", RETRY_AFTER)

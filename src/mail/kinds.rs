@@ -4,6 +4,7 @@
 //! that a stranger could choose never goes into a mail to somebody else's address. Links begin with the issuer, whatever host was asked.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +40,26 @@ pub enum Mail {
     EmailChanged { new_address: String, token: String, expires_at: Time },
     /// To whoever may make an account here.
     Invitation { token: String, expires_at: Time },
-    /// The account is gone.
+    /// The account is gone, by its owner's hand.
     AccountDeleted,
+    /// Too many passwords were tried: nobody signs in from an unknown browser for a while.
+    AccountLocked { until: Time },
+    /// An administrator set a password.
+    PasswordSet,
+    /// An administrator keeps the person out.
+    AccountDisabled,
+    /// An administrator lets the person in again.
+    AccountEnabled,
+    /// An administrator deleted the account.
+    AccountRemoved,
+    /// To the address before: an administrator put another in its place.
+    EmailReplaced { new_address: String },
+    /// To an address that an administrator made that of the account.
+    EmailAssigned,
+    /// To the new address: it is that of the account now.
+    EmailInUse,
+    /// To an address that was that of the account, until the one before it came back.
+    EmailTakenBack,
 }
 
 impl Mail {
@@ -60,6 +79,15 @@ impl Mail {
             Self::EmailChanged { .. } => "email_changed",
             Self::Invitation { .. } => "invitation",
             Self::AccountDeleted => "account_deleted",
+            Self::AccountLocked { .. } => "account_locked",
+            Self::PasswordSet => "password_set",
+            Self::AccountDisabled => "account_disabled",
+            Self::AccountEnabled => "account_enabled",
+            Self::AccountRemoved => "account_removed",
+            Self::EmailReplaced { .. } => "email_replaced",
+            Self::EmailAssigned => "email_assigned",
+            Self::EmailInUse => "email_in_use",
+            Self::EmailTakenBack => "email_taken_back",
         }
     }
 
@@ -75,12 +103,39 @@ impl Mail {
             | Self::EmailChangeRequested { expires_at, .. }
             | Self::EmailChanged { expires_at, .. }
             | Self::Invitation { expires_at, .. } => Some(*expires_at),
-            Self::AlreadyRegistered | Self::PasswordChanged | Self::PasswordBreached | Self::AccountDeleted => None,
+            // What happened stays true, however late it is told.
+            Self::AlreadyRegistered
+            | Self::PasswordChanged
+            | Self::PasswordBreached
+            | Self::AccountDeleted
+            | Self::AccountLocked { .. }
+            | Self::PasswordSet
+            | Self::AccountDisabled
+            | Self::AccountEnabled
+            | Self::AccountRemoved
+            | Self::EmailReplaced { .. }
+            | Self::EmailAssigned
+            | Self::EmailInUse
+            | Self::EmailTakenBack => None,
         }
     }
 }
 
 impl Mail {
+    /// Is it of an administrator's doing? Where they sat is nobody's business.
+    const fn is_administrators(&self) -> bool {
+        matches!(
+            self,
+            Self::ResetRequired { .. }
+                | Self::PasswordSet
+                | Self::AccountDisabled
+                | Self::AccountEnabled
+                | Self::AccountRemoved
+                | Self::EmailReplaced { .. }
+                | Self::EmailAssigned
+        )
+    }
+
     /// Does it hold a code beside its link?
     fn has_code(&self) -> bool {
         match self {
@@ -100,7 +155,7 @@ pub(super) fn known(kind: &str) -> &'static str {
 }
 
 /// The names of every kind.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 21] = [
     "sign_up",
     "verify_email",
     "already_registered",
@@ -113,7 +168,24 @@ const KINDS: [&str; 12] = [
     "email_changed",
     "invitation",
     "account_deleted",
+    "account_locked",
+    "password_set",
+    "account_disabled",
+    "account_enabled",
+    "account_removed",
+    "email_replaced",
+    "email_assigned",
+    "email_in_use",
+    "email_taken_back",
 ];
+
+/// How many letters this process sealed.
+static SEALED: AtomicU64 = AtomicU64::new(0);
+
+/// How many letters this process sealed so far: who sees it grow knows that something may wait in the outbox.
+pub(super) fn sealed() -> u64 {
+    SEALED.load(Ordering::Relaxed)
+}
 
 /// When and from where the act came that the mail tells of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +229,7 @@ impl Letter<'_> {
         let id = format!("mail_{}", uuid::Builder::from_unix_timestamp_millis(millis, &fresh.id).into_uuid().simple());
         let sealed = Sealed { mail: self.mail.clone(), about: self.about.clone() };
         let plain = serde_json::to_vec(&sealed).expect("strings, moments and addresses are always JSON");
+        SEALED.fetch_add(1, Ordering::Relaxed);
         NewMail {
             sealed: seal.seal(Purpose::Mail, id.as_bytes(), &plain, fresh.nonce),
             id,
@@ -217,7 +290,7 @@ pub fn write(mail: &Mail, about: &About, lang: Lang, urls: &Urls, name: &str) ->
             let key = if mail.has_code() { "mail-ends-both" } else { "mail-ends" };
             text(lang, key, &[("time", Arg::Text(&date_time(lang, end)))])
         }),
-        facts: facts(about, lang),
+        facts: facts(about, lang, mail.is_administrators()),
         otherwise: String::new(),
         otherwise_link: None,
         foot: text(lang, "mail-foot", &[("brand", Arg::Text(name)), ("host", Arg::Text(host(urls)))]),
@@ -308,12 +381,66 @@ pub fn write(mail: &Mail, about: &About, lang: Lang, urls: &Urls, name: &str) ->
             words.lead = vec![say("mail-deleted-lead"), plain("mail-deleted-more")];
             words.otherwise = plain("mail-deleted-otherwise");
         }
+        Mail::AccountLocked { until } => {
+            words.subject = say("mail-locked-subject");
+            let time = date_time(lang, *until);
+            words.lead = vec![say("mail-locked-lead"), text(lang, "mail-locked-more", &[("time", Arg::Text(&time))])];
+            words.otherwise = plain("mail-locked-otherwise");
+            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+        }
+        Mail::PasswordSet => {
+            words.subject = say("mail-changed-subject");
+            words.lead = vec![say("mail-set-lead"), plain("mail-set-more")];
+            words.otherwise = plain("mail-set-otherwise");
+            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+        }
+        Mail::AccountDisabled => {
+            words.subject = say("mail-disabled-subject");
+            words.lead = vec![say("mail-disabled-lead"), plain("mail-disabled-more")];
+            words.otherwise = plain("mail-ask-otherwise");
+        }
+        Mail::AccountEnabled => {
+            words.subject = say("mail-enabled-subject");
+            words.lead = vec![say("mail-enabled-lead")];
+            words.link = Some((plain("mail-registered-button"), urls.absolute(urls::SIGN_IN)));
+            words.otherwise = plain("mail-ask-otherwise");
+        }
+        Mail::AccountRemoved => {
+            words.subject = say("mail-deleted-subject");
+            words.lead = vec![say("mail-removed-lead"), plain("mail-removed-more")];
+            words.otherwise = plain("mail-ask-otherwise");
+        }
+        Mail::EmailReplaced { new_address } => {
+            words.subject = say("mail-moved-subject");
+            words.lead =
+                vec![text(lang, "mail-replaced-lead", &[("brand", Arg::Text(name)), ("address", Arg::Text(&hinted(new_address)))])];
+            words.otherwise = plain("mail-ask-otherwise");
+        }
+        Mail::EmailAssigned => {
+            words.subject = say("mail-in-use-subject");
+            words.lead = vec![say("mail-assigned-lead")];
+            words.otherwise = plain("mail-ask-otherwise");
+        }
+        Mail::EmailInUse => {
+            words.subject = say("mail-in-use-subject");
+            words.lead = vec![say("mail-in-use-lead")];
+            words.otherwise = plain("mail-in-use-otherwise");
+            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+        }
+        Mail::EmailTakenBack => {
+            words.subject = say("mail-taken-back-subject");
+            words.lead = vec![say("mail-taken-back-lead"), plain("mail-taken-back-more")];
+            words.otherwise = plain("mail-deleted-otherwise");
+        }
     }
     words
 }
 
-fn facts(about: &About, lang: Lang) -> Vec<(String, String)> {
+fn facts(about: &About, lang: Lang, only_when: bool) -> Vec<(String, String)> {
     let mut facts = vec![(text(lang, "mail-when", &[]), date_time(lang, about.at))];
+    if only_when {
+        return facts;
+    }
     if let Some(address) = about.address {
         facts.push((text(lang, "mail-where", &[]), address.to_string()));
     }

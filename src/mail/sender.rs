@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::delivery::{Delivery, DeliveryError};
-use super::kinds::{open, write};
+use super::kinds::{open, sealed, write};
 use super::message::{Sender, compose};
 use crate::i18n::Lang;
 use crate::seal::Seal;
@@ -27,6 +27,10 @@ const LEASE: Duration = Duration::from_secs(10 * 60);
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The waits after the first tries; then the last one again and again.
 const WAITS: [u64; 8] = [10, 30, 60, 5 * 60, 15 * 60, 60 * 60, 2 * 60 * 60, 4 * 60 * 60];
+
+/// How far the sealing of letters had come.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(u64);
 
 /// What sends mails.
 pub struct Mailer {
@@ -46,6 +50,19 @@ impl Mailer {
     /// Something was put into the outbox: whoever waits looks now.
     pub fn wake(&self) {
         self.woken.notify_one();
+    }
+
+    /// Before a piece of work that may put something into the outbox; afterwards, [`Mailer::wake_since`].
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(sealed())
+    }
+
+    /// Wakes it if a letter was sealed since: what was put into the outbox is committed by then.
+    pub fn wake_since(&self, mark: Mark) {
+        if sealed() != mark.0 {
+            self.wake();
+        }
     }
 
     /// Until [`Mailer::wake`], or for `longest`: other replicas and the command line wake nobody here.

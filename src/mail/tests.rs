@@ -51,9 +51,18 @@ fn kinds() -> Vec<Mail> {
         Mail::PasswordBreached,
         Mail::ChangeEmail { token: token.clone(), code, expires_at },
         Mail::EmailChangeRequested { new_address: new_address.clone(), token: token.clone(), expires_at },
-        Mail::EmailChanged { new_address, token: token.clone(), expires_at },
+        Mail::EmailChanged { new_address: new_address.clone(), token: token.clone(), expires_at },
         Mail::Invitation { token, expires_at },
         Mail::AccountDeleted,
+        Mail::AccountLocked { until: at(900) },
+        Mail::PasswordSet,
+        Mail::AccountDisabled,
+        Mail::AccountEnabled,
+        Mail::AccountRemoved,
+        Mail::EmailReplaced { new_address },
+        Mail::EmailAssigned,
+        Mail::EmailInUse,
+        Mail::EmailTakenBack,
     ]
 }
 
@@ -89,9 +98,25 @@ fn every_mail_says_what_when_from_where_and_what_if_not_you() {
             let said = |what: &str| assert_eq!(text.matches(what).count(), 2, "{kind}, {what}:\n{text}");
             said(&words.lead[0]);
             said(&words.foot);
-            if kind != "invitation" {
+            // Where an administrator sat is not told.
+            let by_administrator = [
+                "invitation",
+                "reset_required",
+                "password_set",
+                "account_disabled",
+                "account_enabled",
+                "account_removed",
+                "email_replaced",
+                "email_assigned",
+            ]
+            .contains(&kind);
+            if by_administrator {
+                assert!(!text.contains("192.0.2.7") && !text.contains("Firefox"), "{kind}");
+            } else {
                 said("192.0.2.7");
                 said("Firefox, Linux");
+            }
+            if kind != "invitation" {
                 said(if lang == Lang::En { "15 January 2027, 08:00 UTC" } else { "15 de enero de 2027, 08:00 UTC" });
             }
             if let Some((_, url)) = words.link.iter().chain(&words.otherwise_link).next() {

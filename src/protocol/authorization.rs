@@ -323,7 +323,7 @@ fn code_challenge(draft: &mut Draft, client: &Client, params: &Params, policy: &
         // the "code_challenge" in the request, the authorization endpoint MUST return the authorization error response with the
         // "error" value set to "invalid_request"."
         None if client.requires_pkce(policy.pkce) => Err(OAuthError::invalid_request(
-            "code_challenge is missing: this client must use PKCE (a confidential client can be freed from it by require_pkce: false)",
+            "code_challenge is missing: this client must use PKCE (a confidential client can be freed from it: require_pkce, client update --no-pkce)",
         )),
         None if params.get("code_challenge_method").is_some() => {
             Err(OAuthError::invalid_request("code_challenge_method without code_challenge"))
@@ -364,10 +364,11 @@ fn nonce(draft: &mut Draft, _: &Client, params: &Params, _: &Policy<'_>) -> Resu
 fn prompt(draft: &mut Draft, _: &Client, params: &Params, _: &Policy<'_>) -> Result<(), OAuthError> {
     let names = params.get("prompt").unwrap_or_default().split(' ').filter(|name| !name.is_empty());
     let count = names.clone().count();
-    let prompts: Option<BTreeSet<Prompt>> = names.map(Prompt::parse).collect();
-    let Some(prompts) = prompts else {
-        return Err(OAuthError::invalid_request("prompt holds a value that is not supported"));
+    let unknown = |name: &str| {
+        let name: String = name.chars().take(40).collect();
+        OAuthError::invalid_request(format!("prompt holds {name}, which is none of none, login, consent, select_account"))
     };
+    let prompts = names.map(|name| Prompt::parse(name).ok_or_else(|| unknown(name))).collect::<Result<BTreeSet<_>, _>>()?;
     if prompts.contains(&Prompt::None) && count > 1 {
         return Err(OAuthError::invalid_request("prompt=none stands alone"));
     }

@@ -21,7 +21,7 @@ pub fn granted_scope(client: &Client, asked: Option<&str>) -> Result<Vec<String>
     })?;
     ordered.retain(|name| set.iter().any(|kept| kept == name));
     if ordered.is_empty() && asked.is_some() {
-        return Err(OAuthError::invalid_scope("None of the requested scopes is registered for this client itself"));
+        return Err(scope::none_registered(&scope::parse(asked.unwrap_or_default())?, "this client itself"));
     }
     Ok(ordered)
 }

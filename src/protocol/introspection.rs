@@ -23,6 +23,13 @@ pub fn may_introspect(client: &Client, token_client: &str, aud: &[String]) -> bo
     !client.is_public() && (client.client_id == token_client || aud.iter().any(meant_for_it))
 }
 
+/// `username`: what resource servers such as a mail server take for the account. The user name, or the address once it is confirmed: anybody
+/// can sign up with an address that is somebody else's. Where there is neither, the subject, which nobody chooses.
+#[must_use]
+pub fn username<'a>(username: Option<&'a str>, email: &'a str, email_verified: bool, sub: &'a str) -> &'a str {
+    username.unwrap_or(if email_verified { email } else { sub })
+}
+
 /// The answer about an active token.
 #[derive(Serialize)]
 pub struct Active<'a> {
@@ -46,6 +53,13 @@ mod tests {
     use crate::protocol::access_token::Audience;
     use crate::protocol::client::{AuthMethod, fixture};
     use serde_json::{Value, json};
+
+    #[test]
+    fn an_address_is_a_username_only_once_it_is_confirmed() {
+        assert_eq!(username(Some("ana"), "ana@example.org", false, "usr_1"), "ana");
+        assert_eq!(username(None, "ana@example.org", true, "usr_1"), "ana@example.org");
+        assert_eq!(username(None, "boss@example.org", false, "usr_1"), "usr_1");
+    }
 
     /// The example of RFC 7662 §2.2.
     fn claims() -> AccessClaims {

@@ -30,10 +30,9 @@ pub fn allowed<'a>(client: &Client, open: &[String], asked: impl IntoIterator<It
     let asked = distinct(asked)?;
     let all_open = open.iter().any(|uri| uri == ANY);
     // RFC 8707 §2: "invalid_target: The requested resource is invalid, missing, unknown, or malformed."
-    if asked.iter().all(|uri| all_open || open.contains(uri) || client.resources.contains(uri)) {
-        Ok(asked)
-    } else {
-        Err(OAuthError::invalid_target("A requested resource is not open to this client"))
+    match asked.iter().find(|uri| !(all_open || open.contains(uri) || client.resources.contains(uri))) {
+        None => Ok(asked),
+        Some(uri) => Err(OAuthError::invalid_target(format!("The resource {} is not open to this client", shortened(uri)))),
     }
 }
 
@@ -46,11 +45,15 @@ pub fn narrow(granted: &[String], asked: &[&str]) -> Result<Vec<String>, OAuthEr
         return Ok(granted.to_vec());
     }
     let asked = distinct(asked.iter().copied())?;
-    if asked.iter().all(|uri| granted.contains(uri)) {
-        Ok(asked)
-    } else {
-        Err(OAuthError::invalid_target("A requested resource is not among those that were granted"))
+    match asked.iter().find(|uri| !granted.contains(uri)) {
+        None => Ok(asked),
+        Some(uri) => Err(OAuthError::invalid_target(format!("The resource {} is not among those that were granted", shortened(uri)))),
     }
+}
+
+/// Enough of a URI to know which one is meant. It is of ASCII ([`is_valid`]).
+fn shortened(uri: &str) -> &str {
+    &uri[..uri.len().min(100)]
 }
 
 fn distinct<'a>(asked: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>, OAuthError> {
@@ -94,7 +97,9 @@ mod tests {
         client.resources = vec![CAL.to_owned()];
         let open = [CONTACTS.to_owned()];
         assert_eq!(allowed(&client, &open, [CONTACTS, CAL, CONTACTS]).expect("both known"), [CONTACTS, CAL]);
-        assert_eq!(allowed(&client, &[], [CAL, CONTACTS]).expect_err("unknown").code, ErrorCode::InvalidTarget);
+        let unknown = allowed(&client, &[], [CAL, CONTACTS]).expect_err("unknown");
+        assert_eq!(unknown.code, ErrorCode::InvalidTarget);
+        assert!(unknown.description.contains(CONTACTS), "{}", unknown.description);
         assert_eq!(allowed(&client, &[ANY.to_owned()], ["https://any.example"]).expect("open"), ["https://any.example"]);
         assert_eq!(allowed(&client, &open, []).expect("none asked"), [""; 0]);
         let many: Vec<String> = (0..=MAX_COUNT).map(|n| format!("https://r{n}.example")).collect();

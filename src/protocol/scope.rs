@@ -86,11 +86,17 @@ pub fn granted(client: &Client, asked: Option<&str>) -> Result<Vec<String>, OAut
     };
     // RFC 6749 §3.3: "The authorization server MAY fully or partially ignore the scope requested by the client, based on the
     // authorization server policy or the resource owner's instructions."
-    let granted: Vec<String> = scopes.into_iter().filter(|scope| contains(&registered, scope)).collect();
+    let granted: Vec<String> = scopes.iter().filter(|scope| contains(&registered, scope)).cloned().collect();
     if granted.is_empty() {
-        return Err(OAuthError::invalid_scope("None of the requested scopes is registered for this client"));
+        return Err(none_registered(&scopes, "this client"));
     }
     Ok(granted)
+}
+
+/// Nothing of what was asked for is registered for `whom`; says what that was.
+pub(super) fn none_registered(asked: &[String], whom: &str) -> OAuthError {
+    let asked: String = join(asked).chars().take(100).collect();
+    OAuthError::invalid_scope(format!("None of the requested scopes ({asked}) is registered for {whom}"))
 }
 
 #[cfg(test)]
@@ -117,7 +123,11 @@ mod tests {
     fn az_20_a_scope_beyond_the_registered_ones_is_dropped() {
         let client = fixture("openid profile mcp:tools", None);
         assert_eq!(granted(&client, Some("profile admin openid")).expect("some are left"), ["profile", "openid"]);
-        assert_eq!(granted(&client, Some("admin")).expect_err("nothing is left").code, ErrorCode::InvalidScope);
+        let nothing = granted(&client, Some("admin \u{7f}")).map_err(|error| error.code);
+        assert_eq!(nothing, Err(ErrorCode::InvalidScope));
+        let nothing = granted(&client, Some("admin root")).expect_err("nothing is left");
+        assert_eq!(nothing.code, ErrorCode::InvalidScope);
+        assert!(nothing.description.contains("(admin root)"), "{}", nothing.description);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use portero::config::SignUp;
 use portero::mail::Mail;
-use portero::storage::durable::UserKey;
+use portero::storage::durable::{Act, Actor, UserKey};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::harness::{Answer, Browser, Flow, PASSWORD, Server};
 
@@ -193,7 +194,7 @@ async fn a_forgotten_password_is_replaced_by_the_link_of_the_mail() {
     // Used; and the other one hung from the password before.
     for old in [&first, &second] {
         let over = mailed.submit(&page, &[("token", old), ("password", "another one of these days")], Some("reset-submit")).await;
-        assert!(over.status == 400 && over.body.contains("This link leads nowhere"), "{}", over.body);
+        assert!(over.status == 400 && over.body.contains("This link can&#39;t be used"), "{}", over.body);
     }
     assert_eq!(elsewhere.get("/account").await.status, 303, "who was signed in is out");
     signed_in(&server, &mut mailed, "ana", NEW).await;
@@ -352,7 +353,7 @@ async fn a_password_changes_with_the_present_one_and_the_account_ends_with_it() 
         assert!(answer.body.contains(&format!("href=\"#{field}\"")), "{fields:?} {}", answer.body);
     }
     let done = browser.submit(&page, &[("current", PASSWORD), ("password", NEW)], Some("change-password-submit")).await.expect(200);
-    assert!(done.body.contains("Your password is new."), "{}", done.body);
+    assert!(done.body.contains("Your password is changed."), "{}", done.body);
     assert_eq!(other.get("/account").await.status, 303);
     assert_eq!(server.mail_kinds("ana@example.org").await, ["password_changed"]);
     let page = browser.get("/account/delete").await.expect(200);
@@ -362,4 +363,102 @@ async fn a_password_changes_with_the_present_one_and_the_account_ends_with_it() 
     assert_eq!(server.app.storage.users.find(UserKey::Id(&id)).await.expect("read"), None);
     assert_eq!(server.mail_kinds("ana@example.org").await.last().map(String::as_str), Some("account_deleted"));
     assert_eq!(browser.get("/account").await.status, 303);
+}
+
+/// An app's picture comes from our own origin, and is no document; without one there is a letter.
+#[tokio::test]
+async fn the_picture_of_an_app_is_ours() {
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x40\0\0\0\x40rest";
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let theirs = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0_u8; 1024];
+            let _ = stream.read(&mut request).await;
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", PNG.len());
+            let _ = stream.write_all(&[head.as_bytes(), PNG].concat()).await;
+        }
+    });
+    let server = Server::with(|config| config.fetch_allow = vec!["127.0.0.0/8".parse().expect("a network")]).await;
+    server.user("ana").await;
+    let client = server.client(json!({ "client_name": "Notes", "logo_uri": format!("http://{theirs}/logo.png") })).await;
+    let mut browser = Browser::new(&server);
+    let page = browser.authorize(&Flow::new(&client)).await;
+    let address = page.body.split("/assets/app-logo/").nth(1).expect("a picture").split('"').next().expect("its end").replace("&amp;", "&");
+    assert!(!page.body.contains(&theirs.to_string()), "never hot-linked");
+    let picture = server.get(&format!("/assets/app-logo/{address}")).await.expect(200);
+    for (name, value) in
+        [("content-type", "image/png"), ("x-content-type-options", "nosniff"), ("cross-origin-resource-policy", "same-origin")]
+    {
+        assert_eq!(picture.headers[name], value, "{name}");
+    }
+    let policy = picture.headers["content-security-policy"].to_str().expect("text");
+    assert!(policy.contains("default-src 'none'") && policy.contains("sandbox"), "{policy}");
+    let consent = browser.sign_in(&page, "ana").await;
+    assert!(consent.body.contains("id=\"consent-allow\"") && consent.body.contains("/assets/app-logo/"), "{}", consent.body);
+    browser.allow(&consent).await;
+    let account = browser.get("/account").await.expect(200);
+    assert!(account.body.contains("/assets/app-logo/"), "{}", account.body);
+    // Nobody has the server fetch without such an address.
+    let plain = server.client(json!({ "client_name": "Plain" })).await;
+    for path in [
+        format!("/assets/app-logo/{}", client.id),
+        format!("/assets/app-logo/{}?v=x", client.id),
+        format!("/assets/app-logo/{}?v=", plain.id),
+    ] {
+        server.get(&path).await.expect(404);
+    }
+    // With the guard as it is by default there is a letter instead.
+    let guarded = Server::start().await;
+    let client = guarded.client(json!({ "client_name": "Notes", "logo_uri": format!("http://{theirs}/logo.png") })).await;
+    let page = Browser::new(&guarded).authorize(&Flow::new(&client)).await;
+    assert!(!page.body.contains("app-logo") && page.body.contains("aria-hidden=\"true\">N</span>"), "{}", page.body);
+}
+
+/// The list on `/account`, and all of it behind: what somebody did, what was tried, what an administrator did without being named.
+#[tokio::test]
+async fn activity_is_told_without_what_is_somebody_elses() {
+    let server = Server::start().await;
+    let (id, admin) = (server.user("ana").await, server.person("eva", &["user_admin"]).await);
+    let mut browser = Browser::new(&server);
+    let page = browser.get("/sign-in").await;
+    let failed = browser.submit(&page, &[("username", "ana"), ("password", "wrong wrong wrong")], Some("sign-in-submit")).await;
+    browser.submit(&failed, &[("username", "ana"), ("password", "wrong wrong wrong")], Some("sign-in-submit")).await;
+    signed_in(&server, &mut browser, "ana", PASSWORD).await;
+    let by = Act {
+        actor: Actor::Person(admin.clone()),
+        client_id: Some("backoffice".to_owned()),
+        address: Some([203, 0, 113, 66].into()),
+        request_id: "r".to_owned(),
+    };
+    let attempts = &server.app.storage.attempts;
+    attempts.forget(&[], &id, server.app.clock.now(), &by).await.expect("done");
+    let page = browser.get("/account").await.expect(200);
+    let list = page.body.split("id=\"activity\"").nth(1).expect("the section").split("</section>").next().expect("its end").to_owned();
+    for words in
+        ["Failed sign-ins forgotten", "by an administrator", "Signed in", "this one", "Sign-in refused", "wrong password", "2 times"]
+    {
+        assert!(list.contains(words), "{words}: {list}");
+    }
+    for secret in ["203.0.113.66", "eva", &admin, "backoffice"] {
+        assert!(!page.body.contains(secret), "{secret}");
+    }
+    // In Spanish, and page by page.
+    for n in 0..30 {
+        server.advance(60);
+        attempts.forget(&[], &id, server.app.clock.now(), &by).await.expect("done");
+        assert!(n < 30);
+    }
+    let page = browser.get("/account/activity").await.expect(200);
+    assert_eq!(page.body.matches("<li class=\"row").count(), 25, "{}", page.body);
+    let older = browser.get(&page.link("older")).await.expect(200);
+    assert!(
+        older.body.contains("Account created") && older.body.contains("id=\"newest\"") && !older.body.contains("id=\"older\""),
+        "{}",
+        older.body
+    );
+    assert_eq!(older.body.matches("<li class=\"row").count(), 31 + 3 - 25, "each once: {}", older.body);
+    assert_eq!(browser.get("/account/activity?before=x").await.expect(200).body.matches("<li class=\"row").count(), 25);
+    let nobody = Browser::new(&server).get("/account/activity").await;
+    assert_eq!((nobody.status.as_u16(), nobody.location().as_str()), (303, "/sign-in?to=%2Faccount%2Factivity"));
 }

@@ -184,7 +184,7 @@ async fn rfc9457_errors_are_in_the_language_of_the_request_with_a_pointer_each()
     assert_eq!(answer.header("content-language"), "en");
     let spanish = server.call_with("POST", "/v1/organizations", &owner, Some(body), &[("accept-language", "es-AR, en;q=0.5")]).await;
     assert_eq!(spanish.header("content-language"), "es");
-    assert_eq!(spanish.json()["title"], "Algo de la solicitud no es como debe ser");
+    assert_eq!(spanish.json()["title"], "La solicitud no es válida");
     assert_eq!(spanish.json()["code"], "invalid_request");
     let missing = server.call("POST", "/v1/organizations", &owner, Some(json!({}))).await.expect_problem(400, "invalid_request");
     assert_eq!(missing.wrong(), ["/slug required", "/name required"]);

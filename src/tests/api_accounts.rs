@@ -162,6 +162,23 @@ async fn ones_own_account() {
     assert_eq!(server.call("GET", &format!("/v1/users/{bea}"), &token, None).await.status, 401, "disconnecting revoked it");
     let token = browser.tokens(&console, &flow, "ana").await["access_token"].as_str().expect("one").to_owned();
 
+    // What happened to them, page by page; each is told of their own.
+    let (mut seen, mut path) = (Vec::new(), "/v1/me/activity?limit=2".to_owned());
+    loop {
+        let page = server.call("GET", &path, &token, None).await.expect(200).json();
+        for entry in page["items"].as_array().expect("a list") {
+            assert!(!entry.to_string().contains(&bea), "{entry}");
+            seen.push((entry["act"].as_str().expect("its name").to_owned(), entry["by"].as_str().expect("a hand").to_owned()));
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/v1/me/activity?limit=2&cursor={next}");
+    }
+    for (act, by) in [("user.create", "administrator"), ("session.start", "you"), ("consent.withdraw", "you")] {
+        assert!(seen.iter().any(|entry| (entry.0.as_str(), entry.1.as_str()) == (act, by)), "{act} {by}: {seen:?}");
+    }
+    server.call("GET", "/v1/me/activity?cursor=dXNlcnM6MQ", &token, None).await.expect_problem(400, "invalid_request");
+    server.call("GET", "/v1/me/activity?limit=201", &token, None).await.expect_problem(400, "invalid_request");
+
     let export = server.call("GET", "/v1/me/export", &token, None).await.expect(200);
     assert_eq!(export.header("content-disposition"), "attachment; filename=\"portero-account.json\"");
     assert!(!export.body.contains("argon2"));

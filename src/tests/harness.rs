@@ -210,7 +210,10 @@ impl Server {
         let response = self.router.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(bytes.to_vec()).expect("UTF-8") }
+        // A picture is no text.
+        let is_picture = parts.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"image/png"));
+        let body = if is_picture { String::new() } else { String::from_utf8(bytes.to_vec()).expect("UTF-8") };
+        Answer { status: parts.status, headers: parts.headers, body }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

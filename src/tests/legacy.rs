@@ -91,10 +91,10 @@ async fn what_ends_a_refresh_token_that_is_not_replaced() {
     post(&server, "/auth/refresh", Some(text(&first, "refresh_token")), Value::Null).await.expect(401);
     post(&server, "/auth/refresh", Some(text(&second, "refresh_token")), Value::Null).await.expect(200);
     let hash = users.with_password(UserKey::Id(&ana)).await.expect("read").expect("known").1.expect("a hash");
-    assert!(users.set_password(&ana, &hash, None, server.app.clock.now(), &by).await.expect("stored"));
+    assert!(users.set_password(&ana, &hash, None, &[], server.app.clock.now(), &by).await.expect("stored"));
     post(&server, "/auth/refresh", Some(text(&second, "refresh_token")), Value::Null).await.expect(401);
     let third = flask(&server).await;
-    assert!(users.set_disabled(&ana, true, server.app.clock.now(), &by).await.expect("stored"));
+    assert!(users.set_disabled(&ana, true, &[], server.app.clock.now(), &by).await.expect("stored"));
     post(&server, "/auth/refresh", Some(text(&third, "refresh_token")), Value::Null).await.expect(401);
 }
 
@@ -259,4 +259,33 @@ async fn a_store_that_does_not_answer_is_no_denial() {
         let answer = answer.expect(503);
         assert!(answer.headers.contains_key(header::RETRY_AFTER) && answer.json()["msg"].is_string(), "{}", answer.body);
     }
+}
+
+/// Whatever door a message comes from, the mailer of this replica looks at once.
+#[tokio::test]
+async fn a_message_goes_out_at_once_from_every_door() {
+    let server = Server::with(|config| {
+        (config.sign_up, config.mode) = (portero::config::SignUp::Open, portero::config::Mode::Development);
+        dialect("fastapi-auth")(config);
+    })
+    .await;
+    server.user("ana").await;
+    let long = std::time::Duration::from_secs(60);
+    // Nothing is waited for yet.
+    server.get("/sign-in").await.expect(200);
+    let wakes = async |what: &str| {
+        let begun = std::time::Instant::now();
+        server.app.mailer.wait(long).await;
+        assert!(begun.elapsed() < long / 2, "{what} woke nobody");
+    };
+    let register = json!({ "username": "luz", "email": "luz@example.org", "password": PASSWORD, "captcha_token": "test" });
+    let made = post(&server, "/auth/register", None, register).await;
+    assert!(made.status.is_success(), "{}", made.body);
+    wakes("the dialect").await;
+    post(&server, "/v1/registration/request-reset", None, json!({ "identifier": "ana" })).await.expect(202);
+    wakes("the API").await;
+    let mut browser = Browser::new(&server);
+    let page = browser.get("/recover").await;
+    browser.submit(&page, &[("username", "ana")], Some("recover-submit")).await.expect(200);
+    wakes("the page").await;
 }

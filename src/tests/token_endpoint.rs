@@ -73,6 +73,11 @@ async fn a_client_authenticates_as_it_is_registered() {
     wrong.expect_error(401, "invalid_client");
     assert!(wrong.headers[header::WWW_AUTHENTICATE].to_str().expect("ASCII").starts_with("Basic"));
     server.token(&public(&basic.id), &[grant]).await.expect_error(401, "invalid_client");
+    // Libraries that try the other method after a wrong secret show this answer: it must not hide that the secret was never the matter.
+    let other = server.token(&public(&basic.id), &[grant, ("client_secret", "wrong")]).await;
+    other.expect_error(401, "invalid_client");
+    let said = "This client is registered for client_secret_basic; the request used client_secret_post, so the secret was not looked at";
+    assert_eq!(other.json()["error_description"], said);
     server.token(&public(&basic.id), &[grant, ("client_secret", &secret(&basic))]).await.expect_error(401, "invalid_client");
     server.token(&post, &[grant]).await.expect_error(401, "invalid_client");
     server.token(&public("nobody"), &[grant]).await.expect_error(401, "invalid_client");

@@ -1,16 +1,22 @@
-//! What pages load: one stylesheet, one small script, the icon, the operator's logo. All from our own origin.
+//! What pages load: one stylesheet, one small script, the icon, the operator's logo, and those of apps. All from our own origin.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::app::App;
 use crate::browser::error::{PageError, PageReason};
 use crate::browser::etag;
 use crate::browser::visit::Visit;
+use crate::protocol::client::Client;
+use crate::seal::Purpose;
+use crate::urls;
 
 const SCRIPT: &str = include_str!("../../templates/assets/portero.js");
 const ICON: &str = include_str!("../../templates/assets/icon.svg");
@@ -35,6 +41,41 @@ pub async fn logo(State(app): State<Arc<App>>, visit: Visit) -> Response {
         Some(logo) => asset(&visit, &logo.bytes, logo.content_type, AN_HOUR),
         None => PageError::new(PageReason::NotFound).into_response(&app.page(&visit, None)),
     }
+}
+
+/// The picture of an app, from where the server itself got it. The address holds a digest that only a page of ours can make: nobody has the server fetch
+/// what they please.
+pub async fn app_logo(State(app): State<Arc<App>>, Path(client_id): Path<String>, visit: Visit) -> Response {
+    let missing = || PageError::new(PageReason::NotFound).into_response(&app.page(&visit, None));
+    let record = match app.storage.clients.find(&client_id).await {
+        Ok(record) => record,
+        Err(fault) => return PageError::from(fault).into_response(&app.page(&visit, None)),
+    };
+    let Some(record) = record.filter(|record| visit.query("v").is_some_and(|given| given == version(&app, &record.client))) else {
+        return missing();
+    };
+    match app.logos.of(&record.client, LONG, app.clock.now()).await {
+        Some(logo) => {
+            let mut response = asset(&visit, &logo.bytes, logo.content_type, "private, max-age=3600");
+            response.headers_mut().insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+            response
+        }
+        None => missing(),
+    }
+}
+
+/// As long as a fetch may take: the page that shows it was made already.
+const LONG: Duration = Duration::from_secs(10);
+
+pub(super) fn app_logo_address(app: &App, client: &Client) -> String {
+    let path = urls::APP_LOGO.replace("{client}", &urls::encode(&client.client_id));
+    format!("{}?v={}", app.urls.path(&path), version(app, client))
+}
+
+fn version(app: &App, client: &Client) -> String {
+    let address = client.logo_uri.as_deref().unwrap_or_default();
+    let mac = app.seal.mac(Purpose::Identifier, &[b"logo", client.client_id.as_bytes(), address.as_bytes()]);
+    URL_SAFE_NO_PAD.encode(&mac.0[..12])
 }
 
 fn asset(visit: &Visit, bytes: &[u8], content_type: &'static str, keep: &'static str) -> Response {

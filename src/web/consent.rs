@@ -79,9 +79,9 @@ async fn scope(asked: &Asked<'_>, open: &Open, signed_in: &SignedIn) -> Result<V
 }
 
 /// A line of the list: a scope in words, or as it is.
-struct Line {
+pub(super) struct Line {
     icon: &'static str,
-    text: String,
+    pub text: String,
     hint: Option<String>,
     is_known: bool,
 }
@@ -119,7 +119,7 @@ struct Consent<'a> {
     action: &'a str,
     csrf: String,
     app: String,
-    initial: String,
+    logo: &'a Option<String>,
     client: &'a Client,
     destination: Destination,
     name: String,
@@ -138,8 +138,8 @@ fn form(asked: &Asked<'_>, open: &Open, signed_in: &SignedIn, scope: &[String]) 
     let template = Consent {
         action: &open.here,
         csrf: csrf::token(&asked.visit, &app.urls, &app.seal, &browser, FORM, &open.id),
-        initial: initial(&shown_app),
         app: shown_app,
+        logo: &open.logo,
         client: &open.client,
         destination: Destination::of(&open.interaction.request.reply_to.redirect_uri),
         person_initial: initial(&name),
@@ -152,7 +152,8 @@ fn form(asked: &Asked<'_>, open: &Open, signed_in: &SignedIn, scope: &[String]) 
     with_cookies(html(&page, StatusCode::OK, &template), browser.set)
 }
 
-fn line(page: &Page<'_>, scope: &str) -> Line {
+/// A scope in words.
+pub(super) fn line(page: &Page<'_>, scope: &str) -> Line {
     let (icon, key) = match scope {
         "openid" => ("person", "consent-scope-openid"),
         "profile" => ("card", "consent-scope-profile"),

@@ -64,9 +64,23 @@ struct Member {
 
 struct Answer {
     status: String,
+    /// What a caller handles in one place for every operation.
+    is_error: bool,
     about: String,
     /// Media type and the name of what is in it.
     content: String,
+}
+
+impl Operation {
+    fn has_errors(&self) -> bool {
+        self.answers.iter().any(|answer| answer.is_error)
+    }
+}
+
+/// What a description says, and which parts of it are code: those between backquotes (CommonMark §6.1).
+#[must_use]
+pub fn pieces(text: &str) -> Vec<(bool, &str)> {
+    text.split('`').enumerate().map(|(at, piece)| (at % 2 == 1, piece)).collect()
 }
 
 impl Reference {
@@ -140,7 +154,8 @@ impl Reader<'_> {
         let answer = self.resolve(answer);
         let content = answer["content"].as_object().into_iter().flatten();
         let content: Vec<_> = content.map(|(kind, body)| format!("{kind}: {}", self.kind(&body["schema"]))).collect();
-        Answer { status: status.to_owned(), about: text(&answer["description"]), content: content.join(", ") }
+        let is_error = status.starts_with(['4', '5']);
+        Answer { status: status.to_owned(), is_error, about: text(&answer["description"]), content: content.join(", ") }
     }
 
     /// What a reference leads to.

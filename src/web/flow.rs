@@ -25,6 +25,8 @@ pub(super) struct Open {
     pub interaction: Interaction,
     version: Version,
     pub client: Arc<Client>,
+    /// Where the app's picture stands, if it has one.
+    pub logo: Option<String>,
     /// The address of the page, for its form and for starting it again.
     pub here: String,
 }
@@ -117,7 +119,8 @@ pub(super) async fn open(asked: &mut Asked<'_>, step: FlowStep) -> Result<Option
         FlowStep::Resume => app.urls.resume(&id, &given),
     };
     asked.here = Some(here.clone());
-    let open = Open { id, interaction, version, client: Arc::clone(&record.client), here };
+    let logo = asked.logos(std::iter::once(&*record.client)).await.pop().flatten();
+    let open = Open { id, interaction, version, client: Arc::clone(&record.client), logo, here };
     asked.popup = open.is_popup();
     Ok(Some(open))
 }

@@ -34,8 +34,10 @@ use crate::browser::form::Form;
 use crate::browser::layout::Page;
 use crate::browser::visit::Visit;
 use crate::browser::{csrf, flow as browser_flow, language, session};
+use crate::clients::logo::PATIENCE;
 use crate::clock::Time;
 use crate::i18n::Lang;
+use crate::protocol::client::Client;
 use crate::request::device;
 use crate::storage::StorageError;
 use crate::storage::durable::{Act, Actor, Proof, SignedIn, User};
@@ -59,6 +61,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route(urls::SCRIPT, get(assets::script))
         .route(urls::ICON, get(assets::icon))
         .route(urls::LOGO, get(assets::logo))
+        .route(urls::APP_LOGO, get(assets::app_logo))
 }
 
 /// As long as a password may be.
@@ -142,6 +145,12 @@ impl<'a> Asked<'a> {
     /// The browser in words of ours.
     fn device(&self) -> Option<String> {
         self.visit.user_agent().as_deref().and_then(device)
+    }
+
+    /// Where the pictures of apps stand, of those that have one and are known soon; the others are shown by their monogram.
+    async fn logos<'b>(&self, clients: impl Iterator<Item = &'b Client> + Clone) -> Vec<Option<String>> {
+        let found = self.app.logos.all(clients.clone(), PATIENCE, self.now).await;
+        clients.zip(found).map(|(client, found)| found.map(|_| assets::app_logo_address(self.app, client))).collect()
     }
 
     /// The form token of the form `name`, which belongs to `open`.

@@ -56,7 +56,6 @@ async fn asking_for_mail(asked: &mut Asked<'_>, request: Request) -> Result<Resp
     let by = asked.act(Actor::Anonymous, client.as_deref());
     let device = asked.device();
     let handle = recovery::request_reset(&app.desk(), typed, &asked.asking(&by, device.as_deref())).await;
-    app.mailer.wake();
     match handle {
         Ok(handle) => {
             let handle = format!("handle={}", urls::encode(&handle));
@@ -146,7 +145,6 @@ async fn resetting(asked: &mut Asked<'_>, request: Request) -> Result<Response, 
     let by = asked.act(Actor::Anonymous, client.as_deref());
     let device = asked.device();
     let done = recovery::reset(&app.desk(), proof, password, &asked.asking(&by, device.as_deref())).await;
-    app.mailer.wake();
     match done {
         Ok(_) => Ok(see_other(&app.urls, &asked.with(open.as_ref(), urls::RESET, "done=1"))),
         Err(error @ AccountError::Link(_)) => Ok(form(asked, open.as_ref(), "", Wrong::say(error, asked)?)),

@@ -91,7 +91,6 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
     let by = asked.act(Actor::Anonymous, open.as_ref().map(|open| open.client.client_id.as_str()));
     let device = asked.device();
     let signed_up = sign_up::sign_up(&app.desk(), given, Terms::default(), &asked.asking(&by, device.as_deref())).await;
-    app.mailer.wake();
     match signed_up {
         // Whoever was invited has read the mail already.
         Ok(_) if invitation.is_some() => Ok(see_other(&app.urls, &asked.with(open.as_ref(), urls::VERIFY_EMAIL, "done=1"))),
@@ -217,7 +216,6 @@ async fn verifying(asked: &mut Asked<'_>, request: Request) -> Result<Response, 
             Err(bad) => Err(AccountError::Name(bad)),
             Ok(_) => sign_up::resend(&app.desk(), email, &asking).await,
         };
-        app.mailer.wake();
         return match handle {
             Ok(handle) => {
                 let handle = format!("handle={}", urls::encode(&handle));

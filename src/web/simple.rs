@@ -72,6 +72,8 @@ pub(super) struct Simple {
     pub id: &'static str,
     pub title: String,
     pub app: Option<String>,
+    /// Where the app's picture stands.
+    pub logo: Option<String>,
     /// An icon in a circle above the heading.
     pub seal: Option<Seal>,
     pub lead: Vec<String>,
@@ -108,6 +110,7 @@ impl Simple {
 
     pub(super) fn of(mut self, open: Option<&Open>) -> Self {
         self.app = open.map(Open::app);
+        self.logo = open.and_then(|open| open.logo.clone());
         self
     }
 

@@ -133,7 +133,7 @@ async fn the_same_import_again_changes_nothing_and_a_used_password_stays() {
     assert_eq!(fixture.hash("ana").await, rehashed);
     // Changed here.
     let id = fixture.person("ana").await.id;
-    fixture.storage.users.set_password(&id, "$argon2id$new", None, now(), &act()).await.expect("set");
+    fixture.storage.users.set_password(&id, "$argon2id$new", None, &[], now(), &act()).await.expect("set");
     let again = ana(json!({"name": "Ana María", "disabled": true}));
     assert_eq!(
         fixture.outcomes(&again, &options).await,
@@ -145,7 +145,7 @@ async fn the_same_import_again_changes_nothing_and_a_used_password_stays() {
         fixture.outcomes(&ana(json!({"name": "A.", "password_hash": null})), &options).await,
         ["1 updated the person stays disabled"]
     );
-    fixture.storage.users.set_disabled(&id, false, now(), &act()).await.expect("set");
+    fixture.storage.users.set_disabled(&id, false, &[], now(), &act()).await.expect("set");
     assert_eq!(
         fixture.outcomes(&ana(json!({"name": "B.", "password_hash": null})), &options).await,
         ["1 skipped the person was changed here since the last import and stays so"]

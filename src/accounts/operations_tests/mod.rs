@@ -102,6 +102,11 @@ impl Town {
         mails
     }
 
+    /// Their kinds, in the order of the alphabet.
+    async fn kinds(&self) -> Vec<&'static str> {
+        self.mails(now()).await.into_iter().map(|(_, mail)| mail.kind()).collect()
+    }
+
     async fn sign_in(&self, password: &str, at: Time) -> Outcome {
         let door = Parts::of(&self.storage, &self.seal, &self.hasher, Limits { enabled: self.limits });
         let credentials = Credentials { identifier: "ana@example.org", password, device: None, address: None };

@@ -1,4 +1,4 @@
-//! A forgotten, changed or breached password.
+//! A forgotten, changed, breached or guessed password.
 
 use super::*;
 
@@ -116,7 +116,7 @@ async fn whoever_signs_in_with_a_breached_password_is_told_once() {
     let list = Breached::open(&file).expect("whole");
     std::fs::remove_file(&file).expect("made above");
     for (breached, wanted) in [(&none, 0), (&list, 1), (&list, 0)] {
-        let watch = Some(Watch { breached, accounts: &*town.storage.accounts, random: &town.random });
+        let watch = Some(Watch { breached: Some(breached), accounts: &*town.storage.accounts, random: &town.random });
         let door = Parts { watch, ..Parts::of(&town.storage, &town.seal, &town.hasher, Limits { enabled: true }) };
         let credentials = Credentials { identifier: "ana@example.org", password: PASSWORD, device: None, address: None };
         let outcome = authenticate(&door, &credentials, [9; 16], now(), &town.by).await.expect("no fault");
@@ -127,4 +127,33 @@ async fn whoever_signs_in_with_a_breached_password_is_told_once() {
     let rules = Rules { breached: Some(&list), ..Rules::default() };
     assert_eq!(rules.check(PASSWORD, &[]), Err(BadPassword::Breached));
     assert_eq!(rules.check(ANOTHER, &[]), Ok(()));
+}
+
+/// BF-01: the owner learns of a lock, once for each; and nothing tells a name that is nobody's from one that is somebody's.
+#[tokio::test]
+async fn whoever_is_locked_out_is_told_once() {
+    let town = Town { limits: true, ..Town::new().await };
+    town.ana().await;
+    let watch = Some(Watch { breached: None, accounts: &*town.storage.accounts, random: &town.random });
+    let door = Parts { watch, ..Parts::of(&town.storage, &town.seal, &town.hasher, Limits { enabled: true }) };
+    let wrong = async |identifier: &str| {
+        let credentials = Credentials { identifier, password: "wrong wrong wrong", device: None, address: None };
+        authenticate(&door, &credentials, [9; 16], now(), &town.by).await.expect("no fault")
+    };
+    let mut rows = Vec::new();
+    for identifier in ["ana@example.org", "nobody@example.org"] {
+        let before = town.trail().await.len();
+        for n in 0..12 {
+            let outcome = wrong(identifier).await;
+            assert_eq!(matches!(outcome, Outcome::Refused(Refusal::Locked { .. })), n >= 10, "{outcome:?}");
+        }
+        rows.push(town.trail().await.len() - before);
+    }
+    assert_eq!(rows[0], rows[1], "the same rows");
+    let mails = town.mails(now()).await;
+    let until = now() + TimeDelta::minutes(15);
+    assert!(
+        matches!(&mails[..], [(to, Mail::AccountLocked { until: told })] if to == "ana@example.org" && told.timestamp() == until.timestamp()),
+        "{mails:?}"
+    );
 }

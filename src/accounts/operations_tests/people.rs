@@ -27,7 +27,12 @@ async fn an_address_changes_by_the_new_one_and_comes_back_by_the_old_one() {
     };
     let moved = address::confirm_change(&desk, Proof::Code { handle: &handle, code: &code }, &town.asking(now())).await.expect("moved");
     assert!(moved.email == "ana@new.example" && moved.email_verified);
-    assert!(matches!(&town.mails(now()).await[..], [(to, Mail::EmailChanged { .. })] if to == "ana@example.org"));
+    // PR-06: both addresses are told.
+    let told = town.mails(now()).await;
+    assert!(
+        matches!(&told[..], [(old, Mail::EmailChanged { .. }), (new, Mail::EmailInUse)] if old == "ana@example.org" && new == "ana@new.example"),
+        "{told:?}"
+    );
     town.session(&ana, 1, now()).await;
     // Whoever took the account over has changed the password, too: the old address still has the last word.
     let change = Change { current: PASSWORD, new: ANOTHER, device: None, keep_session: None, rules: None };
@@ -40,8 +45,8 @@ async fn an_address_changes_by_the_new_one_and_comes_back_by_the_old_one() {
     let later = now() + TimeDelta::days(6);
     assert_eq!(town.sign_in(ANOTHER, later).await, Outcome::Refused(Refusal::ResetRequired));
     let mails = town.mails(later).await;
-    let [(to, required @ Mail::ResetRequired { .. })] = &mails[..] else { panic!("{mails:?}") };
-    assert_eq!(to, "ana@example.org");
+    let [(gone, Mail::EmailTakenBack), (to, required @ Mail::ResetRequired { .. })] = &mails[..] else { panic!("{mails:?}") };
+    assert_eq!((to.as_str(), gone.as_str()), ("ana@example.org", "ana@new.example"));
     recovery::reset(&desk, Proof::Token(&token_of(required).0), PASSWORD, &town.asking(later)).await.expect("hers again");
     assert!(signed_in(&town.sign_in(PASSWORD, later).await));
 }
@@ -194,8 +199,19 @@ async fn administrators_act_and_an_owner_remains() {
     administration::set_disabled(&desk, &ana.id, true, &town.asking(now())).await.expect("disabled");
     assert!(is_link(recovery::reset(&desk, Proof::Token(&token), PASSWORD, &town.asking(now())).await, LinkError::Stale));
     recovery::request_reset(&desk, "ana@example.org", &town.asking(now())).await.expect("one answer");
-    assert!(town.mails(now()).await.is_empty());
+    // Whom it concerns is told, of each act once.
+    assert_eq!(town.kinds().await, ["account_disabled"]);
+    administration::set_disabled(&desk, &ana.id, true, &town.asking(now())).await.expect("still");
+    assert!(town.kinds().await.is_empty(), "no news");
+    administration::set_disabled(&desk, &ana.id, false, &town.asking(now())).await.expect("enabled");
+    administration::set_password(&desk, &ana.id, ANOTHER, &town.asking(now())).await.expect("set");
+    assert_eq!(town.kinds().await, ["account_enabled", "password_set"]);
+    let moved = Map::from_iter([("email".to_owned(), json!("anita@example.org"))]);
+    profile::patch(&desk, &ana.id, &moved, None, Hand::Administrator, &town.asking(now())).await.expect("moved");
+    let told = town.mails(now()).await.into_iter().map(|(to, mail)| (to, mail.kind())).collect::<Vec<_>>();
+    assert_eq!(told, [("anita@example.org".to_owned(), "email_assigned"), ("ana@example.org".to_owned(), "email_replaced")]);
     administration::delete(&desk, &ana.id, &town.asking(now())).await.expect("gone");
+    assert_eq!(town.kinds().await, ["account_removed"]);
     assert!(matches!(administration::delete(&desk, &ana.id, &town.asking(now())).await, Err(AccountError::Unknown)));
     assert!(matches!(administration::unlock(&desk, &ana.id, &town.asking(now())).await, Err(AccountError::Unknown)));
 }

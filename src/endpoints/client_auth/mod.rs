@@ -101,8 +101,9 @@ async fn authenticate(
     let Some(record) = app.storage.clients.find(&presented.client_id).await?.filter(|record| record.disabled_at.is_none()) else {
         return Err(unknown().into());
     };
+    tracing::Span::current().record("client_id", record.client.client_id.as_str());
     if record.client.token_endpoint_auth_method != method.name() {
-        return Err(wrong_method(record.client.token_endpoint_auth_method).into());
+        return Err(wrong_method(record.client.token_endpoint_auth_method, method.name()).into());
     }
     if method.verify(app, &record, &presented, now).await {
         return Ok(Arc::clone(&record.client));
@@ -123,14 +124,13 @@ fn unknown() -> OAuthError {
     OAuthError::new(ErrorCode::InvalidClient, "Client authentication failed")
 }
 
-/// Which method the client is registered for: libraries that try the other one leave their developer without a clue otherwise.
-fn wrong_method(registered: AuthMethod) -> OAuthError {
-    OAuthError::new(
-        ErrorCode::InvalidClient,
-        match registered {
-            AuthMethod::ClientSecretBasic => "This client is registered for client_secret_basic",
-            AuthMethod::ClientSecretPost => "This client is registered for client_secret_post",
-            AuthMethod::None => "This client is registered as public and has no secret",
-        },
-    )
+/// Which method the client is registered for, and which was used: libraries that try the other one leave their developer without a clue otherwise,
+/// and some try it on their own when the first secret was wrong, and show this answer alone.
+fn wrong_method(registered: AuthMethod, used: AuthMethod) -> OAuthError {
+    let registered = match registered {
+        AuthMethod::None => "is registered as public and has no secret".to_owned(),
+        method => format!("is registered for {}", method.as_str()),
+    };
+    let secret = if used == AuthMethod::None { "" } else { ", so the secret was not looked at" };
+    OAuthError::new(ErrorCode::InvalidClient, format!("This client {registered}; the request used {}{secret}", used.as_str()))
 }

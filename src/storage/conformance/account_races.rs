@@ -171,7 +171,7 @@ async fn an_owner_always_remains(place: &Place) {
             .race(|worker, storage| async move {
                 let id = format!("o{round}-{worker}");
                 let done = match worker % 3 {
-                    0 => storage.users.set_disabled(&id, true, at(1), &operator()).await.map(drop),
+                    0 => storage.users.set_disabled(&id, true, &[], at(1), &operator()).await.map(drop),
                     1 => storage.accounts.delete(&id, &[], at(1), &operator()).await.map(drop),
                     _ => {
                         let mut user = storage.users.find(UserKey::Id(&id)).await.expect("read").expect("known");

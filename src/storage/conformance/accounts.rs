@@ -191,7 +191,7 @@ async fn people_are_searched(place: &Place) {
         }
         storage.users.create(&new, &operator()).await.expect("new");
     }
-    storage.users.set_disabled("a1", true, at(1), &operator()).await.expect("done");
+    storage.users.set_disabled("a1", true, &[], at(1), &operator()).await.expect("done");
     let found = async |search: Search<'_>| {
         let people = storage.accounts.search(&Search { limit: if search.limit == 0 { 10 } else { search.limit }, ..search }).await;
         people.expect("read").into_iter().map(|user| user.id).collect::<Vec<_>>().join(" ")
@@ -373,7 +373,7 @@ async fn a_password_is_reset_once(place: &Place) {
     // Every other link of the time before is dead.
     assert_eq!(reset("$c", revision, 2, at(6)).await, Consumed::Stale);
     // PR-12: an administrator's word stands.
-    storage.users.set_disabled("ana", true, at(7), &operator()).await.expect("done");
+    storage.users.set_disabled("ana", true, &[], at(7), &operator()).await.expect("done");
     assert_eq!(reset("$d", revision + 1, 3, at(8)).await, Consumed::Stale);
     assert_eq!((hash(&storage, "ana").await.as_str(), mails(&storage).await), ("$a", vec!["$a".to_owned()]));
 }
@@ -391,7 +391,7 @@ async fn a_required_reset_ends_everything(place: &Place) {
     assert!(!storage.accounts.require_reset("nobody", &[mail("m2")], at(5), &operator()).await.expect("answered"));
     assert_eq!(mails(&storage).await, ["m1"]);
     // A password that is set by other means is a new one, too.
-    assert!(storage.users.set_password("ana", "$set", None, at(7), &operator()).await.expect("done"));
+    assert!(storage.users.set_password("ana", "$set", None, &[], at(7), &operator()).await.expect("done"));
     let now = ana(&storage).await;
     assert!(!now.reset_required && now.password_changed_at == Some(at(7)) && now.credential_revision == 1);
     storage.sessions.start(&session("s3", "ana", at(8)), &digest(3), None, &person("ana")).await.expect("started");
@@ -434,14 +434,14 @@ async fn the_last_owner_stays(place: &Place) {
     let demoted = Revised { user: &demoted, email_canonical: "boss@example.org", username_canonical: Some("boss") };
     let last = |result: Result<_, StorageError>| matches!(result, Err(StorageError::LastOwner));
     let act = operator();
-    assert!(last(storage.users.set_disabled("boss", true, at(1), &act).await.map(drop)));
+    assert!(last(storage.users.set_disabled("boss", true, &[], at(1), &act).await.map(drop)));
     assert!(last(storage.accounts.delete("boss", &[], at(1), &act).await.map(drop)));
     assert!(last(storage.accounts.update(&demoted, "user.set_roles", &[], at(1), &act).await.map(drop)));
     // An owner who cannot sign in does not count.
     storage.users.create(&owner("second"), &operator()).await.expect("new");
-    assert!(storage.users.set_disabled("second", true, at(2), &act).await.expect("done"));
-    assert!(last(storage.users.set_disabled("boss", true, at(3), &act).await.map(drop)));
-    assert!(storage.users.set_disabled("second", false, at(4), &act).await.expect("done"));
+    assert!(storage.users.set_disabled("second", true, &[], at(2), &act).await.expect("done"));
+    assert!(last(storage.users.set_disabled("boss", true, &[], at(3), &act).await.map(drop)));
+    assert!(storage.users.set_disabled("second", false, &[], at(4), &act).await.expect("done"));
     let changed = storage.accounts.update(&demoted, "user.set_roles", &[], at(5), &act).await.expect("done");
     assert!(matches!(&changed, Updated::Done(user) if user.roles == ["auditor"]), "{changed:?}");
     assert_eq!(trail(&storage, 1).await, ["user.set_roles operator user:boss done - 1"]);

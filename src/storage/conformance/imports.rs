@@ -97,8 +97,8 @@ async fn what_was_changed_here_stays(place: &Place) {
     let newer = arrival("ana", "1", "newer");
     assert_eq!(import(&storage, &[&newer], false).await.expect("read"), [Became::Skipped(Note::PasswordStays)]);
     assert_eq!(found(&storage, "1").await.1.as_deref(), Some("argon"));
-    storage.users.set_disabled("ana", true, at(12), &operator()).await.expect("disabled");
-    storage.users.set_disabled("ana", false, at(13), &operator()).await.expect("enabled");
+    storage.users.set_disabled("ana", true, &[], at(12), &operator()).await.expect("disabled");
+    storage.users.set_disabled("ana", false, &[], at(13), &operator()).await.expect("enabled");
     let mut renamed = arrival("ana", "1", "old");
     (renamed.new.user.name, renamed.described) = (Some("Ana".to_owned()), "d2".to_owned());
     assert_eq!(import(&storage, &[&renamed], false).await.expect("read"), [Became::Skipped(Note::ChangedHere)]);

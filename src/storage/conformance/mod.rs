@@ -7,6 +7,7 @@
 
 mod account_races;
 mod accounts;
+mod activity;
 mod durable;
 mod ephemeral;
 mod faults;

@@ -109,17 +109,17 @@ async fn disabling_ends_everything(place: &Place) {
     let mut offline = grant(1, Some("s1"));
     offline.offline = true;
     storage.grants.open(&offline, None, &person("ana")).await.expect("opened");
-    assert!(storage.users.set_disabled("ana", true, at(10), &operator()).await.expect("done"));
+    assert!(storage.users.set_disabled("ana", true, &[], at(10), &operator()).await.expect("done"));
     let ana = storage.users.find(UserKey::Id("ana")).await.expect("read").expect("known");
     assert_eq!((ana.disabled_at, ana.updated_at), (Some(at(10)), at(10)));
     assert_eq!(storage.sessions.find(&digest(1), IDLE, at(11)).await.expect("read"), None);
     assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, Some(at(10)));
-    assert!(storage.users.set_disabled("ana", false, at(20), &operator()).await.expect("done"));
+    assert!(storage.users.set_disabled("ana", false, &[], at(20), &operator()).await.expect("done"));
     assert_eq!(storage.users.find(UserKey::Id("ana")).await.expect("read").expect("known").disabled_at, None);
     // What ended stays ended.
     assert_eq!(storage.sessions.find(&digest(1), IDLE, at(21)).await.expect("read"), None);
     assert_eq!(trail(&storage, 2).await, ["user.enable operator user:ana done - 1", "user.disable operator user:ana done - 1"]);
-    assert!(!storage.users.set_disabled("nobody", true, at(30), &operator()).await.expect("unknown"));
+    assert!(!storage.users.set_disabled("nobody", true, &[], at(30), &operator()).await.expect("unknown"));
     assert_eq!(trail(&storage, 1).await, ["user.enable operator user:ana done - 1"]);
 }
 
@@ -133,7 +133,7 @@ async fn a_new_password_ends_sessions_and_grants(place: &Place) {
     offline.offline = true;
     storage.grants.open(&offline, None, &person("ana")).await.expect("opened");
     storage.grants.open(&grant(2, None), None, &person("ana")).await.expect("opened");
-    assert!(storage.users.set_password("ana", "$new", Some("s1"), at(10), &person("ana")).await.expect("done"));
+    assert!(storage.users.set_password("ana", "$new", Some("s1"), &[], at(10), &person("ana")).await.expect("done"));
     let (_, hash) = storage.users.with_password(UserKey::Id("ana")).await.expect("read").expect("known");
     assert_eq!(hash.as_deref(), Some("$new"));
     let mut live = Vec::new();
@@ -144,9 +144,9 @@ async fn a_new_password_ends_sessions_and_grants(place: &Place) {
     for n in [1, 2] {
         assert_eq!(storage.grants.find(&grant_id(n)).await.expect("read").expect("known").revoked_at, Some(at(10)), "grant {n}");
     }
-    assert!(storage.users.set_password("ana", "$newer", None, at(20), &operator()).await.expect("done"));
+    assert!(storage.users.set_password("ana", "$newer", None, &[], at(20), &operator()).await.expect("done"));
     assert_eq!(storage.sessions.find(&digest(1), IDLE, at(21)).await.expect("read"), None);
-    assert!(!storage.users.set_password("nobody", "$new", None, at(20), &operator()).await.expect("unknown"));
+    assert!(!storage.users.set_password("nobody", "$new", None, &[], at(20), &operator()).await.expect("unknown"));
     assert_eq!(trail(&storage, 1).await, ["user.set_password operator user:ana done - 1"]);
 }
 
@@ -281,7 +281,7 @@ async fn what_begins_on_a_password_needs_it_still(place: &Place) {
     assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read"), Some(grant(1, None)));
     assert_eq!(trail(&storage, 1).await, [format!("grant.open person:ana grant:{} done - 1", grant_id(1).hex())]);
 
-    storage.users.set_password("ana", "$argon2id$new", None, at(10), &operator()).await.expect("done");
+    storage.users.set_password("ana", "$argon2id$new", None, &[], at(10), &operator()).await.expect("done");
     assert_eq!(start("s4", 4, Some("s2"), &old).await, None);
     assert!(!open(2, &old).await);
     assert_eq!(trail(&storage, 1).await, ["sign_in person:ana user:ana refused changed 2"]);
@@ -290,7 +290,7 @@ async fn what_begins_on_a_password_needs_it_still(place: &Place) {
     assert_eq!(start("s5", 5, None, &new).await.as_deref(), Some("s5"));
     assert!(open(3, &new).await);
 
-    storage.users.set_disabled("ana", true, at(20), &operator()).await.expect("done");
+    storage.users.set_disabled("ana", true, &[], at(20), &operator()).await.expect("done");
     assert_eq!(start("s6", 6, None, &new).await, None);
     assert!(!open(4, &new).await);
 }

@@ -283,7 +283,7 @@ async fn a_new_password_ends_what_begins_beside_it(place: &Place) {
     for round in 0..ROUNDS {
         let (one, first) = (replicas.one(), round * 100);
         let old = format!("$old{round}");
-        one.users.set_password("ana", &old, None, at(0), &person("ana")).await.expect("done");
+        one.users.set_password("ana", &old, None, &[], at(0), &person("ana")).await.expect("done");
         let (held, now) = (format!("held{round}"), at(1));
         one.sessions.start(&session(&held, "ana", at(0)), &digest(first), None, &person("ana")).await.expect("started");
         replicas
@@ -293,7 +293,7 @@ async fn a_new_password_ends_what_begins_beside_it(place: &Place) {
                 async move {
                     match worker % 4 {
                         _ if worker == 0 => {
-                            storage.users.set_password("ana", "$new", None, now, &person("ana")).await.expect("done");
+                            storage.users.set_password("ana", "$new", None, &[], now, &person("ana")).await.expect("done");
                         }
                         1 => {
                             let session = session(&format!("s{n}"), "ana", at(0));
@@ -345,7 +345,7 @@ async fn revoking_beside_refreshing_leaves_nothing_refreshable(place: &Place) {
         let answers = replicas
             .race(|worker, storage| async move {
                 if worker == 0 {
-                    storage.users.set_password("ana", "$new", Some("s1"), at(1), &person("ana")).await.expect("done");
+                    storage.users.set_password("ana", "$new", Some("s1"), &[], at(1), &person("ana")).await.expect("done");
                     None
                 } else {
                     Some(storage.grants.rotate(&id, 0, WINDOW, at(1), &person("ana")).await.expect("answered"))

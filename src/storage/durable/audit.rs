@@ -82,6 +82,24 @@ pub struct AuditFilter<'a> {
     pub until: Option<Time>,
 }
 
+/// Which rows a person is shown of their own account.
+#[derive(Clone, Copy, Debug)]
+pub struct ActivityOf<'a> {
+    pub user_id: &'a str,
+    /// The acts that are shown when they were done.
+    pub done: &'a [&'a str],
+    /// The acts that are shown when they were refused.
+    pub refused: &'a [&'a str],
+}
+
+/// A row that concerns somebody's account, with what is still known of the browser that it happened in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivityRow {
+    pub row: AuditRow,
+    /// Of the session that the row is about, as long as that one is kept.
+    pub user_agent: Option<String>,
+}
+
 #[async_trait]
 pub trait Audit: Send + Sync {
     /// Records a refusal that changed nothing else.
@@ -92,4 +110,7 @@ pub trait Audit: Send + Sync {
     async fn recent(&self, limit: u32) -> Result<Vec<AuditRow>>;
     /// The newest rows first of those that fit, at most `limit`; `before` is the id of the last row of the page before.
     async fn search(&self, filter: &AuditFilter<'_>, before: Option<i64>, limit: u32) -> Result<Vec<AuditRow>>;
+    /// What happened to one account, the newest first, at most `limit`: acts on the account itself, whoever did them; its sessions and
+    /// permissions; and, where somebody signed in without a browser, the grants of that. Never what its owner did to another account.
+    async fn activity(&self, of: &ActivityOf<'_>, before: Option<i64>, limit: u32) -> Result<Vec<ActivityRow>>;
 }

@@ -18,7 +18,7 @@ pub mod users;
 
 pub use accounts::{Accounts, Consumed, NewAddress, NewHash, Revised, Search, SignUp, SignedUp, Updated};
 pub use attempts::{Admission, Attempts};
-pub use audit::{Act, Actor, Audit, AuditFilter, AuditRow, Refusal};
+pub use audit::{Act, ActivityOf, ActivityRow, Actor, Audit, AuditFilter, AuditRow, Refusal};
 pub use clients::{ClientRecord, ClientSecret, Clients};
 pub use consents::{Connection, Consent, Consents};
 pub use grants::{Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Renewal, Rotation, Standing, TokenRef};

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use super::super::{Result, Time};
-use super::Act;
+use super::{Act, NewMail};
 pub use crate::protocol::claims::ExternalId;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,9 +99,9 @@ pub trait Users: Send + Sync {
     ///
     /// # Errors
     /// `LastOwner`.
-    async fn set_disabled(&self, id: &str, disabled: bool, now: Time, by: &Act) -> Result<bool>;
+    async fn set_disabled(&self, id: &str, disabled: bool, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Sets the password, which also ends a required reset; ends the sessions (except `keep_session`) and revokes every grant. False if unknown.
-    async fn set_password(&self, id: &str, hash: &str, keep_session: Option<&str>, now: Time, by: &Act) -> Result<bool>;
+    async fn set_password(&self, id: &str, hash: &str, keep_session: Option<&str>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Replaces a hash by a stronger one of the same password, if `old` is still what is stored; ends nothing.
     async fn upgrade_hash(&self, id: &str, old: &str, new: &str, now: Time, by: &Act) -> Result<bool>;
     /// Is there any row made by a development server?

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::super::durable::{Act, Actor, Audit, AuditFilter, AuditRow, Refusal};
+use super::super::durable::{Act, ActivityOf, ActivityRow, Actor, Audit, AuditFilter, AuditRow, Refusal};
 use super::super::{Result, Time};
 use super::{Sql, escaped, moment, seconds};
 use crate::seal::{Digest, sha256};
@@ -25,6 +25,39 @@ const SEARCH: &str = "SELECT id, at, act, actor, subject, client_id, address, re
      AND (CAST($12 AS BIGINT) IS NULL OR at >= $12) \
      AND (CAST($13 AS BIGINT) IS NULL OR at < $13) \
      ORDER BY id DESC LIMIT $14";
+
+/// One way by which a row belongs to a person, up to a page of it. The acts are lists such as `|session.start|session.end|`.
+macro_rules! theirs {
+    ($from:literal, $which:literal) => {
+        concat!(
+            "SELECT id FROM (SELECT a.id FROM ",
+            $from,
+            " WHERE ",
+            $which,
+            " AND a.id < $2 AND ((a.result = 'done' AND $3 LIKE '%|' || a.act || '|%') \
+               OR (a.result = 'refused' AND $4 LIKE '%|' || a.act || '|%')) ORDER BY a.id DESC LIMIT $5) AS found"
+        )
+    };
+}
+
+/// Each way goes by an index of its own (the trail's by subject and actor, those of sessions and grants by person) and reads no more than a page.
+/// Somebody who signs in where another person was ends that one's session: it is not theirs, whoever the actor is. A grant that came of a
+/// session is the session's to tell.
+const ACTIVITY: &str = concat!(
+    "SELECT a.id, a.at, a.act, a.actor, a.subject, a.client_id, a.address, a.request_id, a.result, a.reason, a.count, s.user_agent FROM (",
+    theirs!("audit a", "a.subject = 'user:' || $1"),
+    " UNION ",
+    theirs!(
+        "audit a LEFT JOIN sessions s ON s.id = substr(a.subject, 9)",
+        "a.actor = 'person:' || $1 AND ((a.subject LIKE 'session:%' AND (s.user_id IS NULL OR s.user_id = $1)) \
+         OR substr(a.subject, 1, length($6)) = $6)"
+    ),
+    " UNION ",
+    theirs!("sessions s JOIN audit a ON a.subject = 'session:' || s.id", "s.user_id = $1"),
+    " UNION ",
+    theirs!("grants g JOIN audit a ON a.subject = 'grant:' || g.id", "g.user_id = $1 AND (g.session_id IS NULL OR a.act <> 'grant.open')"),
+    ") AS own JOIN audit a ON a.id = own.id LEFT JOIN sessions s ON a.subject = 'session:' || s.id ORDER BY a.id DESC LIMIT $5"
+);
 
 /// The pattern of what begins with `words` and goes on after `then`.
 fn beginning(words: &str, then: &str) -> String {
@@ -110,6 +143,18 @@ struct Row {
     count: i64,
 }
 
+#[derive(sqlx::FromRow)]
+struct Told {
+    #[sqlx(flatten)]
+    row: Row,
+    user_agent: Option<String>,
+}
+
+/// As the statement looks for one in it.
+fn list(acts: &[&str]) -> String {
+    format!("|{}|", acts.join("|"))
+}
+
 #[async_trait]
 impl Audit for Sql {
     async fn refuse(&self, refusal: &Refusal, now: Time, by: &Act) -> Result<()> {
@@ -146,6 +191,20 @@ impl Audit for Sql {
             .fetch_all(db)
             .await)?;
         rows.into_iter().map(AuditRow::try_from).collect()
+    }
+
+    async fn activity(&self, of: &ActivityOf<'_>, before: Option<i64>, limit: u32) -> Result<Vec<ActivityRow>> {
+        let (done, refused, consents) = (list(of.done), list(of.refused), format!("consent:{}:", of.user_id));
+        let rows = on!(self.read, |db| sqlx::query_as::<_, Told>(ACTIVITY)
+            .bind(of.user_id)
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(&done)
+            .bind(&refused)
+            .bind(i64::from(limit))
+            .bind(&consents)
+            .fetch_all(db)
+            .await)?;
+        rows.into_iter().map(|told| Ok(ActivityRow { row: told.row.try_into()?, user_agent: told.user_agent })).collect()
     }
 
     async fn recent(&self, limit: u32) -> Result<Vec<AuditRow>> {

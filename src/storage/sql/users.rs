@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-use super::super::durable::{Act, NewUser, User, UserKey, Users};
+use super::super::durable::{Act, NewMail, NewUser, User, UserKey, Users};
 use super::super::{Result, StorageError, Time};
 use super::audit::Entry;
 use super::{Sql, maybe_moment, moment, seconds};
@@ -208,6 +208,24 @@ macro_rules! still_proved {
 }
 pub(super) use still_proved;
 
+/// In a statement: the person whose password was proved, while the hash is still theirs.
+macro_rules! proved {
+    ($id:literal, $hash:literal) => {
+        concat!("users u WHERE u.id = ", $id, " AND u.password_hash = ", $hash, " AND u.disabled_at IS NULL")
+    };
+}
+pub(super) use proved;
+
+impl Sql {
+    /// A password was right, and nothing was begun on it.
+    pub(super) async fn not_proved(&self, user_id: &str, now: Time, by: &Act) -> Result<()> {
+        step!(self, |tx| {
+            audit!(tx, Entry::refused("sign_in", format!("user:{user_id}"), "changed", now, by));
+            Ok(())
+        })
+    }
+}
+
 #[async_trait]
 impl Users for Sql {
     async fn find(&self, key: UserKey<'_>) -> Result<Option<User>> {
@@ -268,7 +286,7 @@ impl Users for Sql {
         on!(self.read, |db| sqlx::query(ANY_OWNER).fetch_optional(db).await.map(|row| row.is_some()))
     }
 
-    async fn set_disabled(&self, id: &str, disabled: bool, now: Time, by: &Act) -> Result<bool> {
+    async fn set_disabled(&self, id: &str, disabled: bool, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
         let act = if disabled { "user.disable" } else { "user.enable" };
         step!(self, |tx| {
             if disabled {
@@ -286,12 +304,13 @@ impl Users for Sql {
             if disabled {
                 end_everything!(tx, id, None::<&str>, now);
             }
+            enqueue!(tx, mails);
             audit!(tx, Entry::done(act, subject(id), now, by));
             Ok(true)
         })
     }
 
-    async fn set_password(&self, id: &str, hash: &str, keep_session: Option<&str>, now: Time, by: &Act) -> Result<bool> {
+    async fn set_password(&self, id: &str, hash: &str, keep_session: Option<&str>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
             let done = sqlx::query(
                 "UPDATE users SET password_hash = $2, updated_at = $3, password_changed_at = $3, reset_required = FALSE, \
@@ -306,6 +325,7 @@ impl Users for Sql {
                 return Ok(false);
             }
             end_everything!(tx, id, keep_session, now);
+            enqueue!(tx, mails);
             audit!(tx, Entry::done("user.set_password", subject(id), now, by));
             Ok(true)
         })

@@ -73,7 +73,6 @@ async fn confirming(asked: &mut Asked<'_>, request: Request) -> Result<Response,
     let by = asked.act(Actor::Anonymous, None);
     let device = asked.device();
     let done = address::confirm_change(&app.desk(), proof, &asked.asking(&by, device.as_deref())).await;
-    app.mailer.wake();
     match done {
         Ok(_) => Ok(see_other(&app.urls, &format!("{}?done=1", app.urls.path(urls::CHANGE_EMAIL)))),
         Err(error) => {
@@ -116,7 +115,7 @@ async fn undo_page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
     let l = asked.page().l;
     if asked.visit.query("done").is_some() {
         let page = Simple::new("undo-done", l.t("account-undo-done-title")).seal("", "good").lead(l.t("account-undo-done-lead"));
-        return Ok(page.next(app.urls.path(urls::RECOVER), l.t("reset-button")).show(asked, ""));
+        return Ok(page.next(app.urls.path(urls::RECOVER), l.t("reset-title")).show(asked, ""));
     }
     let token = asked.visit.query("token").unwrap_or_default();
     Ok(match app.desk().look(Purpose::UndoEmail, &token, asked.now).await {
@@ -144,7 +143,6 @@ async fn undoing(asked: &mut Asked<'_>, request: Request) -> Result<Response, Pa
     let device = asked.device();
     let asking = asked.asking(&by, device.as_deref());
     let done = address::undo_change(&app.desk(), sent.get("token").unwrap_or_default(), &asking).await;
-    app.mailer.wake();
     match done {
         Ok(_) => Ok(see_other(&app.urls, &format!("{}?done=1", app.urls.path(urls::UNDO_EMAIL)))),
         Err(error) => Ok(over(asked, Wrong::say(error, asked)?)),

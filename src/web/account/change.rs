@@ -114,7 +114,6 @@ async fn changing_password(asked: &mut Asked<'_>, request: Request) -> Result<Re
     let cookie = asked.visit.cookie(&app.urls, sign_in::DEVICE);
     let change = Change { current: present, new, device: cookie, keep_session: Some(&found.session.id), rules: None };
     let done = recovery::change_password(&app.desk(), &found.user.id, change, &asked.asking(&by, device.as_deref())).await;
-    app.mailer.wake();
     match done {
         Ok(()) => Ok(see_other(&app.urls, &format!("{}?done=password", app.urls.path(urls::ACCOUNT)))),
         Err(error) => {
@@ -151,7 +150,6 @@ async fn changing_email(asked: &mut Asked<'_>, request: Request) -> Result<Respo
     let presence = Presence::Password { password, device: asked.visit.cookie(&app.urls, sign_in::DEVICE) };
     let asking = asked.asking(&by, device.as_deref());
     let handle = address::request_change(&app.desk(), &found.user.id, typed, presence, &asking).await;
-    app.mailer.wake();
     match handle {
         Ok(handle) => Ok(see_other(&app.urls, &format!("{}?handle={}", app.urls.path(urls::CHANGE_EMAIL), urls::encode(&handle)))),
         Err(error) => {
@@ -189,7 +187,6 @@ async fn deleting(asked: &mut Asked<'_>, request: Request) -> Result<Response, P
         "" => Err(AccountError::NotRecent),
         _ => mine::delete(&app.desk(), &found.user.id, presence, &asked.asking(&by, device.as_deref())).await,
     };
-    app.mailer.wake();
     match deleted {
         Ok(()) => {
             let l = asked.page().l;

@@ -3,11 +3,13 @@
 //! | page | file |
 //! |---|---|
 //! | `/account`: profile, sessions, apps | this one |
+//! | `/account/activity` | [`activity`] |
 //! | password, another address, the end | [`change`] |
 //! | the links of mails about an address | [`address`] |
 //!
 //! Somebody who is not signed in is sent to sign in, and comes back.
 
+mod activity;
 mod address;
 mod change;
 
@@ -23,7 +25,7 @@ use axum::routing::get;
 use serde_json::{Map, Value};
 
 use super::simple::{Notice, Wrong};
-use super::{Asked, person, sent, shown};
+use super::{Asked, consent, person, sent, shown};
 use crate::accounts::profile::{self, Hand};
 use crate::accounts::users::AccountError;
 use crate::accounts::{mine, sign_up};
@@ -42,9 +44,13 @@ use crate::urls;
 /// The name of every form of the page, for their tokens.
 const ACCOUNT: &str = "account";
 
+/// How much of what happened the page itself shows.
+const LATEST: u32 = 5;
+
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route(urls::ACCOUNT, get(show).post(submit))
+        .route(urls::ACCOUNT_ACTIVITY, get(activity::show))
         .route(urls::ACCOUNT_DATA, get(data))
         .route(urls::ACCOUNT_PASSWORD, get(change::show_password).post(change::password))
         .route(urls::ACCOUNT_EMAIL, get(change::show_email).post(change::email))
@@ -127,10 +133,7 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
             done("app")
         }
         Some("verify") => match sign_up::resend(&desk, &user.email, &asking).await {
-            Ok(handle) => {
-                app.mailer.wake();
-                Ok(see_other(&app.urls, &format!("{}?handle={}", app.urls.path(urls::VERIFY_EMAIL), urls::encode(&handle))))
-            }
+            Ok(handle) => Ok(see_other(&app.urls, &format!("{}?handle={}", app.urls.path(urls::VERIFY_EMAIL), urls::encode(&handle)))),
             Err(error) => {
                 let wrong = Wrong::say(error, asked)?;
                 console(asked, &signed_in, None, wrong).await
@@ -190,6 +193,9 @@ struct Connected {
     client_id: String,
     name: String,
     initial: String,
+    /// Where its picture stands.
+    logo: Option<String>,
+    /// What it may, in words.
     scope: Vec<String>,
     since: String,
     used: Option<String>,
@@ -215,6 +221,9 @@ struct Console<'a> {
     since: String,
     sessions: Vec<Session>,
     apps: Vec<Connected>,
+    /// The last things that happened.
+    activity: Vec<activity::Entry>,
+    all_activity: String,
     change_email: String,
     change_password: String,
     download: String,
@@ -242,19 +251,27 @@ async fn console(asked: &Asked<'_>, signed_in: &SignedIn, typed: Option<&Typed>,
             id: found.id,
         })
         .collect();
-    let mut apps = Vec::new();
+    let (mut apps, mut clients) = (Vec::new(), Vec::new());
     for connection in mine::connections(&desk, &user.id, asked.now).await? {
         let record = app.storage.clients.find(&connection.client_id).await?;
-        let name = record.map_or_else(|| connection.client_id.clone(), |record| shown_name(record.client.display_name(), 60));
+        let name = record.as_ref().map_or_else(|| connection.client_id.clone(), |record| shown_name(record.client.display_name(), 60));
         apps.push(Connected {
             initial: initial(&name),
+            logo: None,
             name,
-            scope: connection.scope.split_ascii_whitespace().map(str::to_owned).collect(),
+            scope: connection.scope.split_ascii_whitespace().map(|scope| consent::line(&page, scope).text).collect(),
             since: date(l.lang, connection.since),
             used: connection.last_used.map(|at| date_time(l.lang, at)),
             client_id: connection.client_id,
         });
+        clients.extend(record.map(|record| (apps.len() - 1, record)));
     }
+    // All of them are waited for as long as one would be.
+    let logos = asked.logos(clients.iter().map(|(_, record)| &*record.client)).await;
+    for ((at, _), logo) in clients.iter().zip(logos) {
+        apps[*at].logo = logo;
+    }
+    let activity = activity::entries(asked, signed_in, None, LATEST).await?;
     let name = shown_name(person(user), 60);
     let (typed_name, typed_username, locale) = match typed {
         Some(typed) => (typed.name.as_str(), typed.username.as_str(), typed.locale.as_str()),
@@ -293,6 +310,8 @@ async fn console(asked: &Asked<'_>, signed_in: &SignedIn, typed: Option<&Typed>,
         since: date(l.lang, user.created_at),
         sessions,
         apps,
+        activity,
+        all_activity: path(urls::ACCOUNT_ACTIVITY),
         change_email: path(urls::ACCOUNT_EMAIL),
         change_password: path(urls::ACCOUNT_PASSWORD),
         download: path(urls::ACCOUNT_DATA),

@@ -55,4 +55,6 @@ demo-mail-lead = A development server sends no mail: it writes each message into
 demo-mail-none = There is no message yet. Create an account, or ask for a new password.
 demo-mail-to = To
 demo-mail-date = Date
-demo-mail-html = The HTML part, as text
+demo-mail-message = Message
+demo-mail-frame = HTML part: { $subject }
+demo-mail-text = The same as plain text

@@ -10,6 +10,7 @@ docs-needs-token = Access token
 docs-needs-client = Client id and secret, or the id alone for a public client
 docs-parameters = Parameters
 docs-body = Body
+docs-errors = Errors
 docs-answers = Answers
 docs-try = In a terminal
 docs-required = required

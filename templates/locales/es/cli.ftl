@@ -2,7 +2,7 @@
 box-title = Portero está listo
 box-mode-development = Modo: DESARROLLO
 box-why = porque { $reason }
-box-why-loopback = el emisor y la escucha están en esta máquina
+box-why-loopback = el emisor y la dirección de escucha son de esta máquina
 box-why-setting = lo dice PORTERO_ENV
 box-issuer = Emisor
 box-discovery = Descubrimiento

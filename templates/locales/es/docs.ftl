@@ -10,6 +10,7 @@ docs-needs-token = Token de acceso
 docs-needs-client = Identificador y secreto del cliente, o solo el identificador si es público
 docs-parameters = Parámetros
 docs-body = Cuerpo
+docs-errors = Errores
 docs-answers = Respuestas
 docs-try = En una terminal
 docs-required = obligatorio

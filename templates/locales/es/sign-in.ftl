@@ -11,8 +11,8 @@ sign-in-reset-title = Elige una contraseña nueva
 sign-in-reset = Esta contraseña ya no sirve. Sigue el enlace que te enviamos por correo o pide uno nuevo.
 sign-in-locked-title = Demasiados intentos
 sign-in-locked = { $minutes ->
-    [one] Demasiados intentos. Vuelve a probar en un minuto.
-   *[other] Demasiados intentos. Vuelve a probar en { $minutes } minutos.
+    [one] Vuelve a probar en un minuto o restablece tu contraseña.
+   *[other] Vuelve a probar en { $minutes } minutos o restablece tu contraseña.
 }
 sign-in-identifier-missing = Escribe tu correo o nombre de usuario.
 sign-in-password-missing = Escribe tu contraseña.
