@@ -62,7 +62,7 @@
 //! | sqlx | storage/sql storage/mod.rs storage/durable |
 //! | redis | storage/redis.rs |
 //! | josekit | keys/jose.rs |
-//! | argon2 | accounts/password.rs |
+//! | argon2 | accounts/password |
 //! | bcrypt pbkdf2 scrypt sha_crypt md5 aes ctr | accounts/foreign |
 //! | sha1 | accounts/foreign accounts/breached.rs |
 //! | zxcvbn | accounts/password_rules.rs |

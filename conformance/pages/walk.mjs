@@ -364,6 +364,9 @@ async function account(look_) {
   const frame = page.frameLocator("article.panel iframe").first();
   expect((await frame.locator("h1").count()) === 1, "the HTML part of a mail is not shown");
   expect((await page.locator("article.panel iframe").first().getAttribute("sandbox")) === "allow-top-navigation-by-user-activation", "the frame of a mail may do more than lead out of it");
+  const framed = (await page.request.get(await page.locator("article.panel iframe").first().evaluate((e) => e.src))).headers();
+  const policy = framed["content-security-policy"] ?? "";
+  expect(["default-src 'none'", "frame-ancestors 'self'", "sandbox allow-top-navigation-by-user-activation"].every((part) => policy.includes(part)), `the policy of a mail is ${policy}`);
   await see("demo-mail");
   await page.goto(`${base}/recover`);
   await see("recover");

@@ -50,6 +50,7 @@ def cases(op, report):
     ui.expect("a refresh token is no access token", 401, invalid, "GET /api/me/", token=pair["refresh"])
     ui.expect("a made-up token", 401, invalid, "GET /api/me/", token="abc.def.ghi")
     ui.expect("no token", 401, {"detail": "Authentication credentials were not provided."}, "GET /api/me/")
+    ui.expect("a request without an answer's body", 200, ANY, "HEAD /api/me/", token=first["access"])
     ui.expect("wrong method", 405, {"detail": 'Method "GET" not allowed.'}, "GET /api/token/")
     ui.expect("paths end in a slash", 404, ANY, "GET /api/me", token=first["access"])
     return {"access_token": first["access"], "external_id": made["id"]}

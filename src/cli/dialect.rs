@@ -1,11 +1,13 @@
 //! `dialect check FILE`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::json;
 
-use super::output::complain;
+use super::output::{complain, hint};
 use super::{Done, Failure, Global};
+use crate::legacy::mount::{self, Mounted};
 use crate::legacy::{self, SHIPPED, check};
 
 #[derive(clap::Subcommand)]
@@ -49,8 +51,13 @@ fn check(global: &Global, file: &Path, text: &str) -> Done {
     match check::parse(text) {
         Ok(dialect) => {
             let requests: usize = dialect.routes.iter().map(|route| route.requests.len()).sum();
-            let json = json!({ "ok": true, "name": dialect.name, "requests": requests, "mistakes": [] });
-            global.output().answer(&json, || format!("{} is good: {} answers {requests} requests", file.display(), dialect.name));
+            let name = dialect.name.clone();
+            // Below a prefix it is as good as any other.
+            let at_the_root = Mounted { dialect: Arc::new(dialect), from: file.display().to_string(), prefix: String::new() };
+            let notes = mount::table(&[at_the_root], "").err().unwrap_or_default();
+            notes.iter().for_each(|note| hint(note));
+            let json = json!({ "ok": true, "name": name, "requests": requests, "mistakes": [], "notes": notes });
+            global.output().answer(&json, || format!("{} is good: {name} answers {requests} requests", file.display()));
             Ok(())
         }
         Err(mistakes) => {

@@ -44,6 +44,9 @@ pub struct Import {
     /// Bring people whose stored password cannot be used without one, instead of rejecting them
     #[arg(long)]
     without_bad_passwords: bool,
+    /// Bring people whose user name cannot be one here without one, instead of rejecting them: they sign in with their address
+    #[arg(long)]
+    without_bad_usernames: bool,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -98,6 +101,7 @@ pub async fn import(global: &Global, command: Import) -> Done {
         role_map: command.map_role,
         hints: Hints { flask_bcrypt_long: command.flask_bcrypt_long, firebase },
         without_bad_passwords: command.without_bad_passwords,
+        without_bad_usernames: command.without_bad_usernames,
         dry: command.dry_run,
     };
     let mut report = match &command.report {

@@ -9,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::dialect::{Answer, BodyKind, Dialect, ErrorAnswer, ErrorName, FieldName, FieldPlace, FindBy, Operation, Route};
+use super::dialect::{Answer, BodyKind, Dialect, ErrorAnswer, ErrorName, FieldName, FieldPlace, FindBy, Kind, Operation, Route};
 use super::mount::Path;
 use super::template::Template;
 use crate::protocol::scope;
@@ -41,7 +41,7 @@ pub fn parse(text: &str) -> Result<Dialect, Vec<Mistake>> {
     };
     let refused = |error: toml::de::Error| {
         // Newer lines of a message show the source again, which we do by number.
-        vec![at(error.span().map_or(0, |span| span.start), error.message().trim().replace('\n', "; "))]
+        vec![at(error.span().map_or(0, |span| span.start), plain(error.message().trim()))]
     };
     let dialect: Dialect = toml::from_str(text).map_err(refused)?;
     let table = DeTable::parse(text).map_err(refused)?;
@@ -50,6 +50,19 @@ pub fn parse(text: &str) -> Result<Dialect, Vec<Mistake>> {
     let mut mistakes: Vec<Mistake> = checker.found.into_iter().map(|(way, what)| at(locate(&table, &way), what)).collect();
     mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
     if mistakes.is_empty() { Ok(dialect) } else { Err(mistakes) }
+}
+
+/// The parser's words without those of its own trade.
+fn plain(message: &str) -> String {
+    let ours = [
+        ("expected usize", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected i64", "expected a whole number"),
+        ("expected u16", "expected a number from 0 to 65535"),
+        ("expected a sequence", "expected a list in brackets"),
+        ("expected a map", "expected a table"),
+    ];
+    ours.iter().fold(message.replace('\n', "; "), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 /// Where in the text the member stands that `way` leads to; as near as the text goes.
@@ -239,7 +252,7 @@ impl Checker<'_> {
                 self.wrong(at.clone(), format!("{} cannot do without it", operation.as_str()));
             }
             let number = matches!(name, FieldName::Skip | FieldName::Limit);
-            if number != (place.kind == super::dialect::Kind::Integer) {
+            if number != (place.kind == Kind::Integer) {
                 let what = if number { "is a number: type = \"integer\"" } else { "is a text: type = \"string\"" };
                 self.wrong(at.clone(), what);
             }
@@ -270,6 +283,18 @@ impl Checker<'_> {
             && min > max
         {
             self.wrong(plus(at, "min"), "is greater than max");
+        }
+        if let Some(default) = &place.default {
+            let within = |number: i64| place.min.is_none_or(|min| number >= min) && place.max.is_none_or(|max| number <= max);
+            let fits = match place.kind {
+                Kind::String => default.is_string(),
+                Kind::Integer => default.as_i64().is_some_and(within),
+                Kind::Boolean => default.is_boolean(),
+                Kind::Any => true,
+            };
+            if !fits {
+                self.wrong(plus(at, "default"), "is not what the field's type, min and max ask for");
+            }
         }
     }
 
@@ -444,6 +469,9 @@ errors.unknown_user = { message = "nobody: ${field}" }
             ("find_by = \"id\"", "limit = { requests = 0, per = \"1m\" }", "at least one"),
             ("fields.user = { path = \"id\" }", "fields.user = { path = \"id\", colour = 1 }", "colour"),
             ("errors.unknown_user = { message", "errors.unknown_user = { status = 200, message", "400 to 599"),
+            ("errors.unknown_user = { message", "errors.unknown_user = { status = 'x', message", "expected a number from 0 to 65535"),
+            ("requests = [\"POST /refresh\"]", "requests = \"POST /refresh\"", "expected a list in brackets"),
+            ("fields.user = { path = \"id\" }", "fields.user = { path = \"id\", default = 7 }", "is not what the field's type"),
         ] {
             let found = mistakes(from, to);
             assert!(found.iter().any(|(line, what)| *line == line_of(from) && what.contains(words)), "{to}: {found:?}");

@@ -37,7 +37,9 @@ async fn handle(app: Arc<App>, entries: &[Entry], request: Request) -> Response 
     methods.dedup();
     let allow = methods.join(", ");
     let method = request.method().clone();
-    let mut response = match entries.iter().find(|entry| entry.method == method.as_str()) {
+    // RFC 9110 §9.3.2: "The HEAD method is identical to GET except that the server MUST NOT send content"; hyper sends none.
+    let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
+    let mut response = match entries.iter().find(|entry| entry.method == wanted) {
         Some(entry) => {
             let (dialect, route, names) = (Arc::clone(&entry.dialect), entry.route, entry.names.clone());
             // A client that goes away must not leave a half-done operation: it runs to its end on its own task.

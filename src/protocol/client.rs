@@ -177,6 +177,10 @@ pub struct Client {
     pub refresh_token_rotation: bool,
     /// Claims of granted scopes stand in the ID token, not at userinfo alone.
     pub claims_in_id_token: bool,
+    /// The old system whose ids stand in its access and ID tokens as `external_id`, for an API that knows people by them.
+    #[schema(nullable = false)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id_source: Option<String>,
     /// Resources it may ask tokens for (RFC 8707), beside those open to every client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
@@ -249,6 +253,13 @@ impl Client {
         }
         if let Some(name) = &self.client_name {
             check_text("client_name", name)?;
+        }
+        // The names that an import may give a source (`accounts::import`).
+        let is_source = |name: &String| {
+            (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b))
+        };
+        if self.external_id_source.as_ref().is_some_and(|name| !is_source(name)) {
+            return Err(MetadataError::new("external_id_source", "must be 1 to 64 of a-z 0-9 _ - ."));
         }
         if self.contacts.len() > MAX_URIS {
             return Err(MetadataError::new("contacts", format!("must not be more than {MAX_URIS}")));
@@ -381,6 +392,7 @@ pub(super) fn fixture(scope: &str, default_scope: Option<&str>) -> Client {
         first_party: false,
         refresh_token_rotation: true,
         claims_in_id_token: true,
+        external_id_source: None,
         resources: Vec::new(),
         audiences: Vec::new(),
     }

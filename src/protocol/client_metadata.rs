@@ -35,6 +35,7 @@ pub struct ClientMetadata {
     pub first_party: Option<bool>,
     pub refresh_token_rotation: Option<bool>,
     pub claims_in_id_token: Option<bool>,
+    pub external_id_source: Option<String>,
     pub resources: Option<Vec<String>>,
     pub audiences: Option<Vec<String>>,
 }
@@ -79,6 +80,7 @@ impl ClientMetadata {
             first_party: false,
             refresh_token_rotation: true,
             claims_in_id_token: true,
+            external_id_source: None,
             resources: Vec::new(),
             audiences: Vec::new(),
         })
@@ -139,6 +141,7 @@ impl ClientMetadata {
             first_party: self.first_party.unwrap_or(client.first_party),
             refresh_token_rotation: self.refresh_token_rotation.unwrap_or(client.refresh_token_rotation),
             claims_in_id_token: self.claims_in_id_token.unwrap_or(client.claims_in_id_token),
+            external_id_source: text(self.external_id_source, &client.external_id_source),
             resources: self.resources.unwrap_or_else(|| client.resources.clone()),
             audiences: self.audiences.unwrap_or_else(|| client.audiences.clone()),
         };

@@ -6,7 +6,7 @@ use portero::config::{Config, DialectMount};
 use portero::storage::durable::{Saved, UserKey};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, PASSWORD, Server, claims};
+use crate::harness::{Answer, Browser, Flow, PASSWORD, Server, claims};
 
 const DAY: i64 = 24 * 3600;
 
@@ -64,6 +64,19 @@ async fn a_refresh_token_that_is_not_replaced_has_a_fixed_life() {
     assert_eq!(access["exp"].as_i64().expect("exp") - access["iat"].as_i64().expect("iat"), 60, "no access token outlives its sign-in");
     server.advance(60);
     post(&server, "/auth/refresh", Some(refresh), Value::Null).await.expect(401);
+}
+
+/// What the frameworks before answered, and what whoever watches a service asks with.
+#[tokio::test]
+async fn head_is_answered_where_get_is() {
+    let server = Server::with(dialect("django-simplejwt")).await;
+    server.user("ana").await;
+    let signed_in =
+        post(&server, "/api/token/", None, json!({ "email": "ana@example.org", "password": PASSWORD })).await.expect(200).json();
+    let token = text(&signed_in, "access");
+    ask(&server, Method::HEAD, "/api/me/", Some(token), Value::Null).await.expect(200);
+    ask(&server, Method::HEAD, "/api/me/", None, Value::Null).await.expect(401);
+    ask(&server, Method::HEAD, "/api/token/", None, Value::Null).await.expect(405);
 }
 
 #[tokio::test]
@@ -146,6 +159,26 @@ async fn people_are_numbered_above_those_who_were_imported() {
     assert_eq!(found.email, "ana@example.org");
 }
 
+/// A front end that moves to the code flow: the API behind it goes on to find people by the id that it knows.
+#[tokio::test]
+async fn a_client_of_the_standard_kind_may_carry_the_old_id() {
+    let server = Server::with(dialect("flask-jwt")).await;
+    server.user("ana").await;
+    let number = flask(&server).await["user"]["id"].clone();
+    assert!(number.is_i64(), "{number}");
+    for (metadata, carried) in [
+        (json!({ "external_id_source": "flask-jwt" }), number.clone()),
+        (json!({ "external_id_source": "another" }), Value::Null),
+        (json!({}), Value::Null),
+    ] {
+        let client = server.client(metadata).await;
+        let tokens = Browser::new(&server).tokens(&client, &Flow::new(&client), "ana").await;
+        for kind in ["access_token", "id_token"] {
+            assert_eq!(claims(text(&tokens, kind))["external_id"], carried, "{kind}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn failures_are_counted_with_those_of_every_other_door() {
     let server = Server::with(dialect("flask-jwt")).await;
@@ -226,4 +259,33 @@ async fn a_store_that_does_not_answer_is_no_denial() {
         let answer = answer.expect(503);
         assert!(answer.headers.contains_key(header::RETRY_AFTER) && answer.json()["msg"].is_string(), "{}", answer.body);
     }
+}
+
+/// Whatever door a message comes from, the mailer of this replica looks at once.
+#[tokio::test]
+async fn a_message_goes_out_at_once_from_every_door() {
+    let server = Server::with(|config| {
+        (config.sign_up, config.mode) = (portero::config::SignUp::Open, portero::config::Mode::Development);
+        dialect("fastapi-auth")(config);
+    })
+    .await;
+    server.user("ana").await;
+    let long = std::time::Duration::from_secs(60);
+    // Nothing is waited for yet.
+    server.get("/sign-in").await.expect(200);
+    let wakes = async |what: &str| {
+        let begun = std::time::Instant::now();
+        server.app.mailer.wait(long).await;
+        assert!(begun.elapsed() < long / 2, "{what} woke nobody");
+    };
+    let register = json!({ "username": "luz", "email": "luz@example.org", "password": PASSWORD, "captcha_token": "test" });
+    let made = post(&server, "/auth/register", None, register).await;
+    assert!(made.status.is_success(), "{}", made.body);
+    wakes("the dialect").await;
+    post(&server, "/v1/registration/request-reset", None, json!({ "identifier": "ana" })).await.expect(202);
+    wakes("the API").await;
+    let mut browser = Browser::new(&server);
+    let page = browser.get("/recover").await;
+    browser.submit(&page, &[("username", "ana")], Some("recover-submit")).await.expect(200);
+    wakes("the page").await;
 }

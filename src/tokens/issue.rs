@@ -93,6 +93,13 @@ pub fn person<'a>(user: &'a User, organizations: &'a [Organization]) -> Person<'
     }
 }
 
+/// What the system that a client names ([`Client::external_id_source`]) called a person: a number where it is written as one, as it was there.
+fn external_id(client: &Client, user: &User) -> Option<Value> {
+    let source = client.external_id_source.as_deref()?;
+    let id = &user.external.iter().find(|external| external.source == source)?.id;
+    Some(id.parse::<i64>().ok().filter(|number| number.to_string() == *id).map_or_else(|| Value::from(id.as_str()), Value::from))
+}
+
 /// The organisations of a person, where the scopes or a `claims` parameter ask for them; nothing is read otherwise.
 ///
 /// # Errors
@@ -162,7 +169,7 @@ impl Tokens {
             amr: grant.map(|grant| grant.amr.split_whitespace().map(str::to_owned).collect()),
             sid: granted.sid.map(str::to_owned),
             gid: grant.map(|grant| grant.id.hex()),
-            external_id: granted.access.external_id.clone(),
+            external_id: granted.access.external_id.clone().or_else(|| external_id(granted.client, granted.person?.0)),
         };
         match granted.client.access_token_format {
             AccessTokenFormat::Jwt => self
@@ -188,7 +195,8 @@ impl Tokens {
         let requested = grant.claims.as_deref().and_then(|json| claims::ClaimsRequest::parse(json).ok()).unwrap_or_default();
         let person = person(user, granted.organizations);
         let scopes: &[String] = if granted.client.claims_in_id_token { granted.scope } else { &[] };
-        let extra: Map<String, Value> = claims::for_scopes(scopes, Some(&requested.id_token), &person);
+        let mut extra: Map<String, Value> = claims::for_scopes(scopes, Some(&requested.id_token), &person);
+        extra.extend(external_id(granted.client, user).map(|id| ("external_id".to_owned(), id)));
         let amr: Vec<&str> = grant.amr.split_whitespace().collect();
         let failed = |error: String| MintError::Signature(error);
         let alg = granted.client.id_token_signed_response_alg;

@@ -21,34 +21,17 @@ pub const CUT: usize = 72;
 /// Schemes that hash the whole password in each round: a long password must not buy more work than this, in bytes.
 const MOST_WORK: u64 = 4 << 30;
 
-/// Runs `$body` with `$D` as the type of a hash function.
+/// Runs `$body` with `$D` as the type of a hash function. The crates call their types as [`Digest`] calls them.
 macro_rules! with_digest {
     ($digest:expr, $D:ident => $body:expr) => {
+        with_digest!($digest, $D => $body, Md5 Sha1 Sha224 Sha256 Sha384 Sha512)
+    };
+    ($digest:expr, $D:ident => $body:expr, $($name:ident)*) => {
         match $digest {
-            Digest::Md5 => {
-                type $D = Md5;
+            $(Digest::$name => {
+                type $D = $name;
                 $body
-            }
-            Digest::Sha1 => {
-                type $D = Sha1;
-                $body
-            }
-            Digest::Sha224 => {
-                type $D = Sha224;
-                $body
-            }
-            Digest::Sha256 => {
-                type $D = Sha256;
-                $body
-            }
-            Digest::Sha384 => {
-                type $D = Sha384;
-                $body
-            }
-            Digest::Sha512 => {
-                type $D = Sha512;
-                $body
-            }
+            })*
         }
     };
 }

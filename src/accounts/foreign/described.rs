@@ -59,7 +59,7 @@ pub fn bytes(text: &str, encoding: &str) -> Result<Vec<u8>, Refused> {
 ///
 /// # Errors
 /// [`Refused`].
-pub fn described_argon2(kind: &str, [m, t, p]: [u64; 3], salt: &[u8], hash: &[u8]) -> Result<String, Refused> {
-    let phc = format!("$argon2{kind}$v=19$m={m},t={t},p={p}${}${}", BASE64.encode(salt), BASE64.encode(hash));
+pub fn described_argon2(kind: &str, version: u32, [m, t, p]: [u64; 3], salt: &[u8], hash: &[u8]) -> Result<String, Refused> {
+    let phc = format!("$argon2{kind}$v={version}$m={m},t={t},p={p}${}${}", BASE64.encode(salt), BASE64.encode(hash));
     argon2(&phc)?.ok_or(DAMAGED)
 }

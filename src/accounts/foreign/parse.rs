@@ -19,9 +19,11 @@ const MAX_R: u32 = 8;
 const MAX_P: u32 = 10;
 const MAX_SHA_CRYPT: u32 = 5_000_000;
 const MAX_PHPASS: u32 = 22;
+/// Bytes of a hash.
+const MAX_ARGON2: usize = 64;
 
 /// Lengths of hashes, in bytes, where a scheme leaves them open: anything else was cut.
-pub(super) const LENGTHS: [usize; 9] = [16, 20, 24, 28, 32, 48, 64, 96, 128];
+pub(super) const LENGTHS: [usize; 11] = [16, 20, 24, 28, 32, 40, 48, 56, 64, 96, 128];
 
 pub(super) const UNKNOWN: Refused = Refused("this form of a stored password is not known");
 pub(super) const CUT: Refused = Refused("the hash has not the length of its scheme: it was cut");
@@ -61,8 +63,10 @@ pub fn argon2(text: &str) -> Result<Option<String>, Refused> {
         return Err(Refused("Argon2 costs more than is computed here: at most m=1048576, t=10, p=16"));
     }
     let hash = phc.split('$').next_back().ok_or(DAMAGED)?;
-    if !LENGTHS.contains(&BASE64.decode(hash).map_err(|_| CUT)?.len()) {
-        return Err(CUT);
+    match BASE64.decode(hash).map_err(|_| CUT)?.len() {
+        length if length > MAX_ARGON2 => return Err(Refused("Argon2 is computed here with a hash of up to 64 bytes")),
+        length if !LENGTHS.contains(&length) => return Err(CUT),
+        _ => {}
     }
     if Hasher::is_usable(phc) { Ok(Some(phc.to_owned())) } else { Err(DAMAGED) }
 }

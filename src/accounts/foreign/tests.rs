@@ -119,6 +119,11 @@ async fn further_forms_of_the_same_schemes_verify() {
         "{SSHA512}1cujcyPrN3rvjGzuDpAame8+rRgZQo0Vx1EItC8hEmTdLmYC8hVMDlbitD5nggQr4OT6Et/IFXvfqHHqyQjEbnNhbHRzYWx0",
         "$pbkdf2-sha512$i=2000,l=64$c2FsdHNhbHRzYWx0c2FsdA$L47jtO4qcj7/4ko6C0+nqnAmeafLXmP9gLCSPSJRcdILVv9oqghUgqKt8XjZrueu0hns9XASitG0gxX5pCB+PQ",
         "$scrypt$ln=10,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$+HYChX++LbMMiizSseWPRQf/wSkIO4yagWj11JLlXAI",
+        // argon2-cffi 25.1: other lengths, many lanes, and the version before strings named one.
+        "$argon2id$v=19$m=256,t=1,p=1$Tks+Xacdp93+ZNF7U52H2A$s90SK4PuFxwQuP8znwoE+5LAcvX2ctxTdVEKQ2icW5mDb5VCmPkW0Q",
+        "$argon2i$v=19$m=256,t=1,p=1$mhZ49LiYxLe8L4cercJUhA$wrahUGCCzP6ZLVd+VjOM6svLYr1UkN/iF+iuw59GR5L7df27OwA7AMydXPdhQnipOwAr+Z+Vhk0",
+        "$argon2id$v=19$m=1024,t=1,p=16$rsup2J9kQr+KreYegdujIe4sgYAqYg1QOpmAJx/pNTE$n77nLS5zD2BuMicvKeJ9kJelqGTIpa+x5qOg+iqAu+ucKnDiBkbV/jMlpn4+oN2Yup2EOQky2P9LfeVJfQT2yQ",
+        "$argon2d$m=256,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$HL3jUuOhGujIdwvDY3TQZLDDoifevUlJox6qkjARNEI",
         // As WordPress 6.8 does it.
         "$wp$2y$05$mt.sZUcAluyuYGFh1YQAz.aoInp84YmYpamC1DQ3XYjnXadX4STI6",
     ] {
@@ -127,6 +132,22 @@ async fn further_forms_of_the_same_schemes_verify() {
         assert!(!hasher.verify("Contraseña-año-2026", Some(&stored)).await.expect("room").correct, "{encoded}");
         assert_eq!(kept(&stored, false), Some(stored), "what is kept is read as the same again");
     }
+    // A NUL is a character of the password: bcrypt 5.0 of Python, bcryptjs 3, Werkzeug 3.1.
+    for (encoded, password, begun) in [
+        ("$2b$04$yYdvQ1JHwxOYAlEqB54GVulGVbLmahPlHzz478WhYPwH7G16AtJGO", "abc\0def", "abc"),
+        ("$2b$04$F3avqJO5F0qenfWl0fQaIOt.C9WKHXISGow2vfluDtFN8f.cL41HS", "a\0b", "a"),
+        (
+            "scrypt:1024:8:1$DJmtMB2ZnJsVyrwm$30d5db6963541d4da3a71abe209a1a149ecdbf68a092d024e6f2ca087ffaeda287fa6cbbd8b2f334e37162317564aef9bb4d9b7ac6c24a405dbc11de1012469a",
+            "a\0b",
+            "a",
+        ),
+    ] {
+        let stored = kept(encoded, false).expect("a password");
+        assert!(hasher.verify(password, Some(&stored)).await.expect("room").correct, "{encoded}");
+        assert!(!hasher.verify(begun, Some(&stored)).await.expect("room").correct, "{encoded}");
+    }
+    let long = "$argon2d$v=19$m=256,t=1,p=1$OS2MBRI/8hlraQaqHs9/lQ$ORU0XqkiLYQMw4HeBaeGcIQx/6iaINAk87jioDP7zfCeeFqfe4VgzYVt64kEo3SrpDYe0EBTSQc3ocX1hEinE0wbx0lzY8T70s9lSfME9z0F32bjqXRTsEEob70hiuhy2pyzaY0PejwaLBkBW02UBSZ5Wart2GFn9D/oWs8BrAs";
+    assert_eq!(judge(long).err(), Some(Refused("Argon2 is computed here with a hash of up to 64 bytes")));
     // phpass' own test.
     assert!(Encoding::parse("$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0").expect("phpass").verify(b"test12345"));
 }

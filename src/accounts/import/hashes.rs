@@ -75,7 +75,12 @@ fn keycloak(credential: &Value) -> Result<Kept, Refused> {
             };
             let of = |name: &str| more(name).and_then(number).ok_or(DAMAGED);
             let kind = more("type").and_then(Value::as_str).unwrap_or("id");
-            return foreign::described_argon2(kind, [of("memory")?, rounds, of("parallelism")?], &salt, &hash)
+            let version = match more("version").and_then(Value::as_str) {
+                None | Some("1.3") => 19,
+                Some("1.0") => 16,
+                Some(_) => return Err(UNKNOWN),
+            };
+            return foreign::described_argon2(kind, version, [of("memory")?, rounds, of("parallelism")?], &salt, &hash)
                 .map(|phc| Kept::Argon2(Hasher::imported("", &phc)));
         }
         _ => return Err(UNKNOWN),
@@ -201,6 +206,10 @@ mod tests {
         let expected = "nfc:$argon2id$v=19$m=1024,t=2,p=2$DcEYw9ib814rJSQkRGgNYQ$Yt5d1iE1CYZI0OaGxX0qj1nJQ3irC5xNARtpoku+abY";
         let read = of(json!({"credentials": [{"type": "password", "secretData": secret, "credentialData": data}]}));
         assert_eq!(read, Ok(Kept::Argon2(expected.to_owned())));
+        let older = of(json!({"credentials": [{"type": "password", "secretData": secret, "credentialData": data.replace("1.3", "1.0")}]}));
+        assert_eq!(older, Ok(Kept::Argon2(expected.replace("v=19", "v=16"))));
+        let newer = of(json!({"credentials": [{"type": "password", "secretData": secret, "credentialData": data.replace("1.3", "1.4")}]}));
+        assert_eq!(newer, Err(UNKNOWN));
     }
 
     #[test]

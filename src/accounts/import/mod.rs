@@ -30,6 +30,7 @@ pub use hashes::{Hints, firebase_parameters};
 pub use reader::{Format, Unreadable};
 
 use super::attributes;
+use super::email::Username;
 use super::foreign::Kept;
 use super::password::Hasher;
 use super::users::{self, Fresh, NewAccount};
@@ -46,6 +47,9 @@ const BATCH: usize = 250;
 /// Names of this many people are remembered to say which line had them first; past that the store alone decides.
 const REMEMBERED: usize = 4_000_000;
 
+/// Above it a number loses its last digits in the front ends that read it (RFC 8259 §6).
+const MAX_NUMBER: i64 = (1 << 53) - 1;
+
 /// How a file is to be imported.
 #[derive(Clone, Default)]
 pub struct Options {
@@ -57,6 +61,8 @@ pub struct Options {
     pub hints: Hints,
     /// People whose stored password cannot be used come without one, instead of staying out.
     pub without_bad_passwords: bool,
+    /// People whose user name cannot be one here come without one, instead of staying out: they sign in with their address.
+    pub without_bad_usernames: bool,
     /// Looks at everything and writes nothing.
     pub dry: bool,
 }
@@ -202,11 +208,16 @@ async fn store(
     for (_, one) in &waiting {
         arrivals.push(&one.arrival);
     }
-    let became = match import(imports, &arrivals, options, now, by).await {
+    // Those who stay out, too, have their numbers in the tables of the apps: nobody new gets one of them.
+    let highest = batch
+        .iter()
+        .filter_map(|one| one.as_ref().map_or_else(|told| told.external_id.as_deref(), |one| one.arrival.external_id.as_deref()));
+    let highest = highest.filter_map(|id| id.parse::<i64>().ok()).filter(|number| (1..=MAX_NUMBER).contains(number)).max();
+    let became = match import(imports, &arrivals, highest, options, now, by).await {
         Err(StorageError::Conflict(_) | StorageError::LastOwner) => {
             let mut became = Vec::with_capacity(arrivals.len());
             for arrival in &arrivals {
-                match import(imports, &[*arrival], options, now, by).await {
+                match import(imports, &[*arrival], highest, options, now, by).await {
                     Ok(one) => became.extend(one),
                     Err(StorageError::LastOwner) => became.push(Became::Rejected(Note::LastOwner)),
                     Err(StorageError::Conflict("username")) => became.push(Became::Rejected(Note::UsernameTaken)),
@@ -232,13 +243,20 @@ async fn store(
     Ok(told.into_iter().flatten().collect())
 }
 
-async fn import(imports: &dyn Imports, arrivals: &[&Arrival], options: &Options, now: Time, by: &Act) -> Result<Vec<Became>, StorageError> {
-    if arrivals.is_empty() {
+async fn import(
+    imports: &dyn Imports,
+    arrivals: &[&Arrival],
+    highest: Option<i64>,
+    options: &Options,
+    now: Time,
+    by: &Act,
+) -> Result<Vec<Became>, StorageError> {
+    if arrivals.is_empty() && highest.is_none() {
         return Ok(Vec::new());
     }
     let prices = arrivals.iter().filter_map(|arrival| Hasher::price(arrival.new.password_hash.as_deref()?));
     let dearest = prices.max_by_key(|(price, _)| price.micros()).map(|(price, blank)| Dearest { micros: price.micros(), blank });
-    let batch = Batch { source: &options.source, arrivals, dearest: dearest.as_ref(), dry: options.dry };
+    let batch = Batch { source: &options.source, arrivals, dearest: dearest.as_ref(), highest, dry: options.dry };
     imports.import(&batch, now, by).await
 }
 
@@ -250,6 +268,7 @@ const fn words(note: Note) -> &'static str {
         Note::AddressElsewhere => "the address belongs to somebody who is here already, and is not verified in both systems",
         Note::AddressTwice => "the address belongs to another id of this source",
         Note::UsernameTaken => "the user name belongs to somebody else",
+        Note::NumberGivenHere => "the id was given here to somebody who registered meanwhile",
         Note::ExternalIdTaken => "an id in another system belongs to somebody else",
         Note::ChangedHere => "the person was changed here since the last import and stays so",
         Note::PasswordStays => "the password was used or changed here since the last import and stays",
@@ -272,17 +291,27 @@ async fn arrive(
     let rejected =
         |external_id: Option<String>, reason: String| Told { line, external_id, outcome: Outcome::Rejected, reason: Some(reason) };
     let members = record.members.map_err(|reason| rejected(None, reason))?;
-    let row = row::read(&members, &options.role_map, left_out).map_err(|reason| rejected(None, reason))?;
+    let mut row = row::read(&members, &options.role_map, left_out).map_err(|reason| rejected(row::external_id(&members), reason))?;
     let external_id = row.external_id.clone();
     let rejected = |reason: String| rejected(external_id.clone(), reason);
-    let (kept, remark) = match hashes::read(&members, &options.hints) {
-        Ok(kept) => (kept, None),
-        Err(refused) if options.without_bad_passwords => (Kept::NoPassword, Some(format!("without a password: {refused}"))),
+    let mut remarks = Vec::new();
+    if options.without_bad_usernames
+        && let Some(Err(bad)) = row.username.as_deref().map(Username::parse)
+    {
+        row.username = None;
+        remarks.push(format!("without a user name: {bad}"));
+    }
+    let kept = match hashes::read(&members, &options.hints) {
+        Ok(kept) => kept,
+        Err(refused) if options.without_bad_passwords => {
+            remarks.push(format!("without a password: {refused}"));
+            Kept::NoPassword
+        }
         Err(refused) => return Err(rejected(format!("password: {refused}"))),
     };
     let arrival = arrival(parts, row, kept, options, id, now).await.map_err(&rejected)?;
     seen.check(line, &arrival).map_err(&rejected)?;
-    Ok(Waiting { line, arrival, remark })
+    Ok(Waiting { line, arrival, remark: (!remarks.is_empty()).then(|| remarks.join("; ")) })
 }
 
 async fn arrival(parts: &Parts<'_>, row: Row, kept: Kept, options: &Options, id: [u8; 10], now: Time) -> Result<Arrival, String> {

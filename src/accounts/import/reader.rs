@@ -49,6 +49,8 @@ pub struct Reader<R> {
     line: u64,
     bytes: u64,
     layout: Layout,
+    /// The member with which the elements of an array begin, in its quotes: by it the next one is known behind a broken one.
+    first_member: Vec<u8>,
 }
 
 enum Layout {
@@ -63,7 +65,8 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// [`Unreadable`].
     pub fn open(input: R, format: Option<Format>) -> Result<Self, Unreadable> {
-        let mut reader = Self { input, buffer: Vec::new(), start: 0, ended: false, line: 1, bytes: 0, layout: Layout::Lines };
+        let mut reader =
+            Self { input, buffer: Vec::new(), start: 0, ended: false, line: 1, bytes: 0, layout: Layout::Lines, first_member: Vec::new() };
         while reader.buffer.len() < CHUNK && reader.fill()? {}
         if reader.buffer.starts_with(b"\xef\xbb\xbf") {
             reader.start = 3;
@@ -87,9 +90,11 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// The input's own fault.
     pub fn next(&mut self) -> std::io::Result<Option<Record>> {
-        // What was handed out goes, so that the buffer holds one record.
-        self.buffer.drain(..self.start);
-        self.start = 0;
+        // What was handed out goes, so that the buffer holds little more than one record.
+        if self.start >= CHUNK {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
         match &self.layout {
             Layout::Lines => self.next_line(),
             Layout::Csv { .. } => self.next_row(),
@@ -240,7 +245,7 @@ impl<R: Read> Reader<R> {
             for lines in 1.. {
                 if self.byte(end)?.is_none() {
                     // A quote that nothing closes takes one line with it, not the rest of the file.
-                    return if lines == 1 { Ok(None) } else { self.broken("a quote is not closed".to_owned()) };
+                    return if lines == 1 { Ok(None) } else { self.broken(OPEN_QUOTE.to_owned()) };
                 }
                 let Some((text_end, next)) = self.line_at(end)? else { return self.broken(TOO_LONG.to_owned()) };
                 let text = &self.buffer[self.start..text_end];
@@ -252,7 +257,10 @@ impl<R: Read> Reader<R> {
                 end = next;
                 match csv::parse(text, delimiter) {
                     Parsed::Open if lines < MAX_LINES && end - self.start < MAX_RECORD => {}
-                    Parsed::Open => return self.broken("a quote is not closed".to_owned()),
+                    Parsed::Open => return self.broken(OPEN_QUOTE.to_owned()),
+                    // Lines that were taken for one value, up to a quote of somebody else's.
+                    Parsed::Broken(_) if lines > 1 => return self.broken(OPEN_QUOTE.to_owned()),
+                    Parsed::Fields(fields) if fields.len() != columns && lines > 1 => return self.broken(OPEN_QUOTE.to_owned()),
                     Parsed::Broken(reason) => return self.broken(reason.to_owned()),
                     Parsed::Fields(fields) if fields.len() != columns => {
                         return self.broken(format!("there are {} columns instead of {columns}", fields.len()));
@@ -349,6 +357,9 @@ impl<R: Read> Reader<R> {
             Some(b'{') => match self.element_end()? {
                 Some(end) => match object(&self.buffer[self.start..end]) {
                     Ok(members) => {
+                        if self.first_member.is_empty() {
+                            self.first_member = first_member(&self.buffer[self.start..end]).to_vec();
+                        }
                         self.line += self.buffer[self.start..end].iter().filter(|byte| **byte == b'\n').count() as u64;
                         self.start = end;
                         return Ok(Some(Record { line, members: Ok(members) }));
@@ -359,6 +370,10 @@ impl<R: Read> Reader<R> {
             },
             Some(_) => "not a JSON object".to_owned(),
         };
+        if let Some(next) = self.next_in_line()? {
+            self.start = next;
+            return Ok(Some(Record { line, members: Err(reason) }));
+        }
         // The next one begins on a line of its own, no deeper than this.
         loop {
             self.drop_line()?;
@@ -392,6 +407,30 @@ impl<R: Read> Reader<R> {
             self.layout = Layout::Elements { over: true };
         }
         Ok(Some(Record { line, members: Err(reason) }))
+    }
+
+    /// Where in the line of a broken element the next begins: behind a comma, an object with the first member of all of them.
+    fn next_in_line(&mut self) -> std::io::Result<Option<usize>> {
+        if self.first_member.is_empty() {
+            self.first_member = first_member(&self.buffer[self.start..]).to_vec();
+        }
+        if self.first_member.is_empty() {
+            return Ok(None);
+        }
+        let mut at = self.start + 1;
+        while let Some(byte) = self.byte(at)?.filter(|byte| *byte != b'\n' && at - self.start <= MAX_RECORD) {
+            if byte == b','
+                && let Some(begin) = self.behind_comma(at)?
+            {
+                // Enough of it to see its first member.
+                self.byte(begin + MAX_MEMBER)?;
+                if first_member(&self.buffer[begin..]) == self.first_member {
+                    return Ok(Some(begin));
+                }
+            }
+            at += 1;
+        }
+        Ok(None)
     }
 
     /// Where in this line an object begins, behind a comma.
@@ -437,6 +476,21 @@ impl<R: Read> Reader<R> {
 }
 
 const TOO_LONG: &str = "longer than 1 MiB";
+const OPEN_QUOTE: &str = "a quote is not closed";
+/// Far above the length of any name of a first member.
+const MAX_MEMBER: usize = 128;
+
+/// The quoted name right behind the brace of an object; empty where there is none.
+fn first_member(object: &[u8]) -> &[u8] {
+    let inner = object.get(1..).unwrap_or_default().trim_ascii_start();
+    let inner = &inner[..inner.len().min(MAX_MEMBER)];
+    let name = |end: &usize| inner[*end + 2..].trim_ascii_start().first() == Some(&b':');
+    let end = inner.get(1..).and_then(|rest| rest.iter().position(|byte| *byte == b'"')).filter(name);
+    match (inner.first(), end) {
+        (Some(b'"'), Some(end)) => &inner[..end + 2],
+        _ => &[],
+    }
+}
 
 fn object(text: &[u8]) -> Result<Map<String, Value>, String> {
     match serde_json::from_slice::<Value>(text) {
@@ -496,7 +550,7 @@ mod tests {
         assert_eq!(all.len(), 40);
         for (n, (line, email)) in (1..).zip(all) {
             assert_eq!(line, n + 1);
-            assert_eq!(email.is_err(), n % 10 == 0, "{n}: {email:?}");
+            assert_eq!(email.err().as_deref(), (n % 10 == 0).then_some("a quote is not closed"), "{n}");
         }
         let all = read("email;id\na;1\nb\nc;3;4\n\nd;\"4\"");
         assert_eq!([&all[0], &all[3]], [&good(2, "a"), &good(6, "d")]);
@@ -518,6 +572,21 @@ mod tests {
         let all = read(&format!("[\n{}\n]", lines.join(",\n")));
         assert_eq!(all.len(), 40);
         assert_eq!(all.iter().filter(|(line, email)| email.is_err() && (line - 1) % 10 == 0).count(), 4);
+        // All in one line: the next is known by the member that all begin with.
+        for broken in [
+            "{\"email\":\"x\",name:1}",
+            "{\"email\":\"x",
+            "{\"email\":\"x\",\"l\":[{\"a\":1},{\"b\":2},{\"c\"",
+            "{\"email\":\"x\",\"l\":[1,2}",
+        ] {
+            for between in [",", " , "] {
+                let all = read(&format!("[{}]", ["{\"email\":\"a\"}", broken, "{\"email\":\"b\"}", "{\"email\":\"c\"}"].join(between)));
+                assert_eq!([&all[0], &all[2], &all[3]], [&good(1, "a"), &good(1, "b"), &good(1, "c")], "{broken}");
+                assert!(all[1].1.is_err() && all.len() == 4, "{all:?}");
+            }
+            let all = read(&format!("[{broken},{{\"email\":\"b\"}},{broken}]"));
+            assert_eq!((all[1].clone(), all.len()), (good(1, "b"), 3), "{broken}: {all:?}");
+        }
         let cut = read("[{\"email\":\"a\"},");
         assert_eq!(cut[1], (1, Err("the file ends inside its array".to_owned())));
         assert_eq!(read("[]"), []);

@@ -187,6 +187,11 @@ pub fn read(members: &Map<String, Value>, role_map: &RoleMap, left_out: &mut Lef
     Ok(row)
 }
 
+/// The id of a record in its source, where that much of it can be read.
+pub fn external_id(members: &Map<String, Value>) -> Option<String> {
+    first(members, &EXTERNAL_ID).and_then(|(name, value)| id(name, value).ok())
+}
+
 /// A member that says something.
 pub fn there<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     members.get(name).filter(|value| !value.is_null() && *value != "")

@@ -226,8 +226,50 @@ async fn every_tenth_line_is_broken_and_the_rest_arrives() {
     let without = Options { without_bad_passwords: true, ..from("x") };
     let outcome = fixture.outcomes(&broken[2], &without).await;
     assert_eq!(outcome, ["1 created without a password: bcrypt is computed here at a cost from 4 to 15"]);
+    let named = json!({"email": "j@example.org", "external_id": "j", "username": "José Peña", "password_hash": HASH}).to_string();
+    let without = Options { without_bad_usernames: true, ..from("x") };
+    let wrong = "a user name has 1 to 64 letters, digits and . _ - between them, and begins and ends with a letter or digit";
+    assert_eq!(fixture.outcomes(&named, &from("x")).await, [format!("1 rejected {wrong}")]);
+    assert_eq!(fixture.outcomes(&named, &without).await, [format!("1 created without a user name: {wrong}")]);
+    assert_eq!(fixture.outcomes(&named, &without).await, [format!("1 skipped unchanged; without a user name: {wrong}")]);
+    assert!(fixture.signs_in("j@example.org", PASSWORD).await);
     let (again, _) = fixture.import(&lines.join("\n"), &from("x")).await;
     assert_eq!(again.iter().filter(|told| told.outcome == Outcome::Skipped).count(), 90);
+}
+
+/// The tables of the apps hold the numbers of people who stay out, too: nobody new gets one, and a later import brings their owner.
+#[tokio::test]
+async fn the_number_of_somebody_who_stays_out_is_given_to_nobody_else() {
+    let fixture = Fixture::new().await;
+    let line = |id: u32, more: Value| {
+        let mut line = json!({"id": id, "email": format!("p{id}@example.org"), "password": HASH});
+        for (name, value) in more.as_object().expect("members") {
+            line[name] = value.clone();
+        }
+        line.to_string()
+    };
+    let broken = [line(7, json!({"username": "a b"})), line(8, json!({"password": "plain"})), line(9, json!({"is_active": "perhaps"}))];
+    let (told, _) = fixture.import(&broken.join("\n"), &from("flask")).await;
+    assert!(told.iter().all(|told| told.outcome == Outcome::Rejected && told.external_id.is_some()), "{told:?}");
+    fixture.import(&ana(json!({"external_id": "1"})), &from("elsewhere")).await;
+    let id = fixture.person("ana").await.id;
+    let numbered = fixture.storage.accounts.number(&id, "flask", now(), &act()).await.expect("stored").expect("known");
+    assert!(numbered.external.iter().any(|external| external.source == "flask" && external.id == "10"), "{:?}", numbered.external);
+    let reason = "the id was given here to somebody who registered meanwhile";
+    assert_eq!(fixture.outcomes(&line(10, json!({})), &from("flask")).await, [format!("1 rejected {reason}")]);
+    assert_eq!(fixture.outcomes(&line(7, json!({})), &from("flask")).await, ["1 created "]);
+}
+
+/// bcryptjs made this one: what an old system took, the sign-in takes.
+#[tokio::test]
+async fn a_password_with_a_nul_goes_on_to_work() {
+    let fixture = Fixture::new().await;
+    let hash = "$2b$04$F3avqJO5F0qenfWl0fQaIOt.C9WKHXISGow2vfluDtFN8f.cL41HS";
+    fixture.import(&ana(json!({"password_hash": hash})), &from("x")).await;
+    assert!(!fixture.signs_in("ana", "a").await);
+    assert!(fixture.signs_in("ana", "a\0b").await);
+    assert!(fixture.signs_in("ana", "a\0b").await, "and after the rehash");
+    assert!(!fixture.signs_in("ana", "a").await);
 }
 
 #[tokio::test]

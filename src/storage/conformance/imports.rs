@@ -34,7 +34,8 @@ fn arrival(id: &str, external_id: &str, hash: &str) -> Arrival {
 }
 
 async fn import(storage: &Storage, arrivals: &[&Arrival], dry: bool) -> Result<Vec<Became>> {
-    let batch = Batch { source: "flask", arrivals, dearest: None, dry };
+    let highest = arrivals.iter().filter_map(|arrival| arrival.external_id.as_ref()?.parse().ok()).max();
+    let batch = Batch { source: "flask", arrivals, dearest: None, highest, dry };
     storage.imports.import(&batch, at(10), &operator()).await
 }
 
@@ -77,13 +78,13 @@ async fn a_dry_batch_writes_nothing(place: &Place) {
     let storage = place.open().await;
     let ana = arrival("ana", "1", "old");
     let dearest = Dearest { micros: 5, blank: "scheme".to_owned() };
-    let batch = Batch { source: "flask", arrivals: &[&ana], dearest: Some(&dearest), dry: true };
+    let batch = Batch { source: "flask", arrivals: &[&ana], dearest: Some(&dearest), highest: None, dry: true };
     assert_eq!(storage.imports.import(&batch, at(10), &operator()).await.expect("read"), [Became::Created]);
     assert_eq!(storage.users.list(None, 10).await.expect("read").len(), 0);
     assert_eq!(storage.imports.dearest().await.expect("read"), None);
     for (micros, blank, known) in [(5_000, "dear", "dear"), (70, "cheap", "dear"), (123_456, "dearer", "dearer")] {
         let dearest = Dearest { micros, blank: blank.to_owned() };
-        let batch = Batch { source: "flask", arrivals: &[&ana], dearest: Some(&dearest), dry: false };
+        let batch = Batch { source: "flask", arrivals: &[&ana], dearest: Some(&dearest), highest: None, dry: false };
         storage.imports.import(&batch, at(10), &operator()).await.expect("written");
         assert_eq!(storage.imports.dearest().await.expect("read").as_deref(), Some(known));
     }
@@ -147,6 +148,22 @@ async fn the_counter_is_above_every_number_that_came(place: &Place) {
     let sign_up = super::super::durable::accounts::SignUp { new: &new, number_from: Some("flask"), spend: None, welcome: &[], taken: &[] };
     storage.accounts.sign_up(&sign_up, at(20), &operator()).await.expect("made");
     assert_eq!(found(&storage, "18").await.0.id, "ana");
+    // Nobody arrives in this one; its numbers are taken all the same. A dry one takes nothing.
+    for (dry, highest, number) in [(true, 500, "19"), (false, 99, "100")] {
+        let batch = Batch { source: "flask", arrivals: &[], dearest: None, highest: Some(highest), dry };
+        assert_eq!(storage.imports.import(&batch, at(30), &operator()).await.expect("read"), []);
+        let new = user(&format!("n{number}"));
+        let sign_up =
+            super::super::durable::accounts::SignUp { new: &new, number_from: Some("flask"), spend: None, welcome: &[], taken: &[] };
+        storage.accounts.sign_up(&sign_up, at(31), &operator()).await.expect("made");
+        assert_eq!(found(&storage, number).await.0.id, new.user.id);
+    }
+    // Whoever comes later with a number that was given here is somebody else, unless the address is the same.
+    let stranger = arrival("eva", "18", "x");
+    assert_eq!(import(&storage, &[&stranger], false).await.expect("read"), [Became::Rejected(Note::NumberGivenHere)]);
+    let mut same = arrival("ana2", "18", "x");
+    (same.new.email_canonical, same.new.username_canonical) = (new.email_canonical.clone(), None);
+    assert_ne!(import(&storage, &[&same], false).await.expect("read"), [Became::Rejected(Note::NumberGivenHere)]);
 }
 
 async fn of_two_imports_at_once_each_person_arrives_once(place: &Place) {

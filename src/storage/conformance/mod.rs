@@ -181,6 +181,7 @@ fn client(id: &str) -> ClientRecord {
             first_party: false,
             refresh_token_rotation: true,
             claims_in_id_token: true,
+            external_id_source: Some("flask-jwt".to_owned()),
             resources: vec![],
             audiences: vec![],
         }),

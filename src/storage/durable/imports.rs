@@ -34,6 +34,8 @@ pub struct Batch<'a> {
     pub arrivals: &'a [&'a Arrival],
     /// The dearest scheme among them.
     pub dearest: Option<&'a Dearest>,
+    /// The highest number among the ids of the source, those of people included who do not arrive: whoever registers here gets one above it.
+    pub highest: Option<i64>,
     /// Everything is looked at and nothing written.
     pub dry: bool,
 }
@@ -58,6 +60,8 @@ pub enum Note {
     /// Two ids of one source have one address.
     AddressTwice,
     UsernameTaken,
+    /// The id is a number that somebody got who registered here.
+    NumberGivenHere,
     /// An id in a further system is somebody else's.
     ExternalIdTaken,
     /// Somebody changed the person here since the last import.
@@ -135,6 +139,10 @@ pub fn decide(source: &str, arrival: &Arrival, met: Met<'_>) -> Decision {
         }
         if met.username.is_some_and(|id| id != known.user.id) {
             return Decision::Reject(Note::UsernameTaken);
+        }
+        // No import brought this id: it was given here, and is the same person's only if the address is.
+        if known.last.described.is_none() && known.email_canonical != new.email_canonical {
+            return Decision::Reject(Note::NumberGivenHere);
         }
         return again(arrival, known);
     }

@@ -70,6 +70,29 @@ const OPEN: Message = message!(
     " WHERE changes() > 0 RETURNING id",
 );
 
+/// The same for a password that was right, as long as its hash ($26) is the account's; see `START_PROVED`.
+macro_rules! open_proved {
+    () => {
+        concat!(grant_is!(), "COALESCE($18, (SELECT s.ended_at FROM sessions s WHERE s.id = $5)) FROM ")
+    };
+}
+const OPEN_PROVED: Message = message!(
+    concat!(
+        "WITH held AS (SELECT u.id FROM ",
+        users::proved!("$4", "$26"),
+        " FOR SHARE), opened AS (",
+        open_proved!(),
+        "held RETURNING id) ",
+        insert_opening!(),
+        " FROM opened RETURNING id"
+    ),
+    open_proved!(),
+    users::proved!("$4", "$26"),
+    "; ",
+    insert_opening!(),
+    " WHERE changes() > 0 RETURNING id",
+);
+
 /// The same for a code: its grant is opened if its session is live, and the person comes back with whether it was opened. A step that ends the
 /// session at the same time is waited for, or waits and finds the grant (SQLite has one writer at a time anyway).
 const OPEN_BY_CODE: Message = message!(
@@ -93,9 +116,9 @@ const OPEN_BY_CODE: Message = message!(
     person_of_code!(),
 );
 
-/// The values of [`insert_grant!`].
-macro_rules! bind_row {
-    ($query:expr, $grant:expr, $id:expr, $code:expr) => {
+/// The values of a grant with its audit row.
+macro_rules! bind_grant {
+    ($query:expr, $grant:expr, $id:expr, $code:expr, $entry:expr) => {
         $query
             .bind($id)
             .bind($code)
@@ -115,12 +138,6 @@ macro_rules! bind_row {
             .bind(seconds($grant.created_at))
             .bind(seconds($grant.expires_at))
             .bind($grant.revoked_at.map(seconds))
-    };
-}
-/// Those of a grant with its audit row.
-macro_rules! bind_grant {
-    ($query:expr, $grant:expr, $id:expr, $code:expr, $entry:expr) => {
-        bind_row!($query, $grant, $id, $code)
             .bind($entry.act)
             .bind(&$entry.actor)
             .bind(&$entry.subject)
@@ -279,14 +296,15 @@ impl Grants for Sql {
 
     async fn open_proved(&self, grant: &Grant, proof: &Proof, by: &Act) -> Result<bool> {
         let (id, now, code) = (grant.id.hex(), grant.created_at, None::<String>);
-        step!(self, |tx| {
-            if !users::still_proved!(tx, &grant.user_id, proof, now, by) {
-                return Ok(false);
-            }
-            bind_row!(sqlx::query(insert_grant!()), grant, &id, &code).execute(&mut *tx).await?;
-            audit!(tx, Entry::done("grant.open", subject(&id), now, by));
-            Ok(true)
-        })
+        let entry = Entry::done("grant.open", subject(&id), now, by);
+        let opened = at_once!(self, &OPEN_PROVED, |db, text| bind_grant!(sqlx::query_as::<_, (i64,)>(text), grant, &id, &code, entry)
+            .bind(proof.hash())
+            .fetch_all(db)
+            .await)?;
+        if opened.is_empty() {
+            self.not_proved(&grant.user_id, now, by).await?;
+        }
+        Ok(!opened.is_empty())
     }
 
     async fn open_by_code(&self, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<OpenedByCode> {

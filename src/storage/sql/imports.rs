@@ -96,10 +96,12 @@ impl Imports for Sql {
                 }
             }
             let mut met: HashMap<String, Known> = HashMap::new();
-            let query = sqlx::query_as::<_, KnownRow>(AssertSqlSafe(by_email.as_str()));
-            for row in emails.iter().fold(query, |query, email| query.bind(*email)).fetch_all(&mut *tx).await? {
-                let (_, person) = row.read()?;
-                met.insert(person.email_canonical.clone(), person);
+            if !emails.is_empty() {
+                let query = sqlx::query_as::<_, KnownRow>(AssertSqlSafe(by_email.as_str()));
+                for row in emails.iter().fold(query, |query, email| query.bind(*email)).fetch_all(&mut *tx).await? {
+                    let (_, person) = row.read()?;
+                    met.insert(person.email_canonical.clone(), person);
+                }
             }
             let mut named: HashMap<String, String> = HashMap::new();
             if !usernames.is_empty() {
@@ -235,8 +237,7 @@ impl Imports for Sql {
                     }
                 }
             }
-            let highest = arrivals.iter().filter_map(|arrival| arrival.external_id.as_ref()?.parse::<i64>().ok()).max();
-            if let Some(highest) = highest.filter(|number| *number > 0 && !batch.dry) {
+            if let Some(highest) = batch.highest.filter(|_| !batch.dry) {
                 sqlx::query(accounts::RAISE).bind(batch.source).bind(highest).execute(&mut *tx).await?;
             }
             if let Some(dearest) = batch.dearest.filter(|_| !batch.dry) {

@@ -49,8 +49,12 @@ const OF: &str =
 /// A new session and its audit row in one message to the database, as every sign-in begins with it.
 macro_rules! insert_session {
     () => {
-        "INSERT INTO sessions (id, digest, user_id, auth_time, acr, amr, created_at, last_seen_at, expires_at, ended_at, address, user_agent) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, $10, $11 WHERE EXISTS (SELECT 1 FROM users WHERE id = $3)"
+        concat!(into_sessions!(), "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 WHERE EXISTS (SELECT 1 FROM users WHERE id = $3)")
+    };
+}
+macro_rules! into_sessions {
+    () => {
+        "INSERT INTO sessions (id, digest, user_id, auth_time, acr, amr, created_at, last_seen_at, expires_at, address, user_agent) "
     };
 }
 macro_rules! insert_starting {
@@ -62,6 +66,30 @@ macro_rules! insert_starting {
 const START: Message = message!(
     concat!("WITH started AS (", insert_session!(), " RETURNING id) ", insert_starting!(), " FROM started RETURNING id"),
     insert_session!(),
+    "; ",
+    insert_starting!(),
+    " WHERE changes() > 0 RETURNING id",
+);
+
+/// The same for a password that was right: the session starts while its hash ($19) is the account's. A step that changes it at the same time waits, and
+/// ends the session; or is waited for, and no row comes back.
+macro_rules! start_proved {
+    () => {
+        concat!(into_sessions!(), "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM ")
+    };
+}
+const START_PROVED: Message = message!(
+    concat!(
+        "WITH held AS (SELECT u.id FROM ",
+        users::proved!("$3", "$19"),
+        " FOR SHARE), started AS (",
+        start_proved!(),
+        "held RETURNING id) ",
+        insert_starting!(),
+        " FROM started RETURNING id"
+    ),
+    start_proved!(),
+    users::proved!("$3", "$19"),
     "; ",
     insert_starting!(),
     " WHERE changes() > 0 RETURNING id",
@@ -187,7 +215,7 @@ impl Sessions for Sql {
     async fn start(&self, session: &Session, digest: &Digest, replaces: Option<&str>, by: &Act) -> Result<Option<String>> {
         let now = session.last_seen_at;
         if replaces.is_none() {
-            return Ok(self.start_first(session, digest, by).await?.then(|| session.id.clone()));
+            return Ok(self.start_first(session, digest, None, by).await?.then(|| session.id.clone()));
         }
         step!(self, |tx| {
             // Stays until the end of the transaction: whoever deletes the person waits, and finds the session.
@@ -208,6 +236,13 @@ impl Sessions for Sql {
         by: &Act,
     ) -> Result<Option<String>> {
         let now = session.last_seen_at;
+        if replaces.is_none() {
+            let started = self.start_first(session, digest, Some(proof), by).await?;
+            if !started {
+                self.not_proved(&session.user_id, now, by).await?;
+            }
+            return Ok(started.then(|| session.id.clone()));
+        }
         step!(self, |tx| {
             if !users::still_proved!(tx, &session.user_id, proof, now, by) {
                 return Ok(None);
@@ -313,33 +348,38 @@ impl Sessions for Sql {
 }
 
 impl Sql {
-    /// Starts a session in a browser that had none. False where the person is gone.
-    async fn start_first(&self, session: &Session, digest: &Digest, by: &Act) -> Result<bool> {
+    /// Starts a session in a browser that had none; where there is a proof, only if it still holds. False where not, or where the person is gone.
+    async fn start_first(&self, session: &Session, digest: &Digest, proof: Option<&Proof>, by: &Act) -> Result<bool> {
+        let message = if proof.is_some() { &START_PROVED } else { &START };
         let entry = Entry::done("session.start", subject(&session.id), session.last_seen_at, by);
-        at_once!(self, &START, |db, text| sqlx::query(text)
-            .bind(&session.id)
-            .bind(digest.hex())
-            .bind(&session.user_id)
-            .bind(seconds(session.auth_time))
-            .bind(&session.acr)
-            .bind(&session.amr)
-            .bind(seconds(session.created_at))
-            .bind(entry.at)
-            .bind(seconds(session.expires_at))
-            .bind(&session.address)
-            .bind(&session.user_agent)
-            .bind(entry.act)
-            .bind(&entry.actor)
-            .bind(&entry.subject)
-            .bind(entry.client_id)
-            .bind(&entry.address)
-            .bind(entry.request_id)
-            .bind(entry.result)
-            .fetch_all(db)
-            .await
-            .map(|rows| !rows.is_empty())
-            // Postgres finds out when it looks at the reference; in SQLite nobody writes beside the statement.
-            .or_else(|error| if users::is_ghost(&error) { Ok(false) } else { Err(error) }))
+        at_once!(self, message, |db, text| {
+            let query = sqlx::query(text)
+                .bind(&session.id)
+                .bind(digest.hex())
+                .bind(&session.user_id)
+                .bind(seconds(session.auth_time))
+                .bind(&session.acr)
+                .bind(&session.amr)
+                .bind(seconds(session.created_at))
+                .bind(entry.at)
+                .bind(seconds(session.expires_at))
+                .bind(&session.address)
+                .bind(&session.user_agent)
+                .bind(entry.act)
+                .bind(&entry.actor)
+                .bind(&entry.subject)
+                .bind(entry.client_id)
+                .bind(&entry.address)
+                .bind(entry.request_id)
+                .bind(entry.result);
+            let query = match proof {
+                Some(proof) => query.bind(proof.hash()),
+                None => query,
+            };
+            // Postgres finds out that the person is gone when it looks at the reference; in SQLite nobody writes beside the statement.
+            let rows = query.fetch_all(db).await;
+            rows.map(|rows| !rows.is_empty()).or_else(|error| if users::is_ghost(&error) { Ok(false) } else { Err(error) })
+        })
     }
 
     /// Notes that a session was seen, at most once in [`SEEN`].

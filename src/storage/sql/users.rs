@@ -236,6 +236,24 @@ macro_rules! still_proved {
 }
 pub(super) use still_proved;
 
+/// In a statement: the person whose password was proved, while the hash is still theirs.
+macro_rules! proved {
+    ($id:literal, $hash:literal) => {
+        concat!("users u WHERE u.id = ", $id, " AND u.password_hash = ", $hash, " AND u.disabled_at IS NULL")
+    };
+}
+pub(super) use proved;
+
+impl Sql {
+    /// A password was right, and nothing was begun on it.
+    pub(super) async fn not_proved(&self, user_id: &str, now: Time, by: &Act) -> Result<()> {
+        step!(self, |tx| {
+            audit!(tx, Entry::refused("sign_in", format!("user:{user_id}"), "changed", now, by));
+            Ok(())
+        })
+    }
+}
+
 #[async_trait]
 impl Users for Sql {
     async fn find(&self, key: UserKey<'_>) -> Result<Option<User>> {

@@ -1,0 +1,217 @@
+//! Sign-up, confirmation of an address, invitations.
+
+use super::*;
+
+#[tokio::test]
+async fn rg_01_an_address_that_is_taken_looks_like_any_other() {
+    let town = Town::new().await;
+    let first = town.sign_up("Ana@Example.org").await.expect("made");
+    assert!(first.made.is_some_and(|user| !user.email_verified));
+    let again = town.sign_up("ana@EXAMPLE.org").await.expect("the same answer");
+    assert_eq!((again.made, again.handle.len()), (None, first.handle.len()));
+    let mails = town.mails(now()).await;
+    assert!(matches!(&mails[..], [(to, Mail::AlreadyRegistered), (_, Mail::SignUp { .. })] if to == "ana@EXAMPLE.org"), "{mails:?}");
+    assert_eq!(town.storage.users.list(None, 10).await.expect("read").len(), 1);
+}
+
+#[tokio::test]
+async fn rg_01_nothing_that_follows_a_sign_up_tells_whether_its_address_was_taken() {
+    let mut town = Town::new().await;
+    town.limits = true;
+    let ana = town.ana().await;
+    let seen = async |email: &str, username: &str| {
+        let form = |email: &'static str| Form { email, username: Some(username), password: ANOTHER, ..Form::default() };
+        let asking = town.asking(now());
+        let mut seen = Vec::new();
+        let first = Form { email, ..form("") };
+        seen.push(format!("{:?}", sign_up::sign_up(&town.desk(), first, Terms::default(), &asking).await.map(|made| made.handle.len())));
+        // Is the name taken now? Does the password open anything, under either name?
+        let eve = if email.starts_with("ana") { "eve1@example.org" } else { "eve2@example.org" };
+        let other = sign_up::sign_up(&town.desk(), form(eve), Terms::default(), &asking).await;
+        seen.push(format!("{:?}", other.map(|made| made.made.map(|user| user.username))));
+        let door = Parts::of(&town.storage, &town.seal, &town.hasher, Limits { enabled: true });
+        for identifier in [email, username] {
+            for _ in 0..12 {
+                let credentials = Credentials { identifier, password: ANOTHER, device: None, address: None };
+                seen.push(format!("{:?}", authenticate(&door, &credentials, [9; 16], now(), &town.by).await.expect("no fault")));
+            }
+        }
+        let patch = Map::from_iter([("username".to_owned(), json!(username))]);
+        let renamed = profile::patch(&town.desk(), &ana.id, &patch, None, Hand::Own, &asking).await;
+        seen.push(format!("{:?}", renamed.map(|_| ())));
+        profile::patch(&town.desk(), &ana.id, &Map::from_iter([("username".to_owned(), Value::Null)]), None, Hand::Own, &asking)
+            .await
+            .expect("given back");
+        seen
+    };
+    assert_eq!(seen("ana@example.org", "hydrangea").await, seen("new@example.org", "hollyhock").await);
+}
+
+#[tokio::test]
+async fn a_user_name_goes_to_whoever_confirms_first() {
+    let town = Town::new().await;
+    let asking = town.asking(now());
+    for email in ["luz@example.org", "eva@example.org", "sol@example.org"] {
+        let form = Form { email, username: Some("Flor"), password: PASSWORD, ..Form::default() };
+        let made = sign_up::sign_up(&town.desk(), form, Terms::default(), &asking).await.expect("one answer").made.expect("made");
+        assert!(made.pending && made.username.is_none());
+    }
+    assert_eq!(town.find("flor").await, None, "nobody's yet");
+    let token = |mails: &[(String, Mail)], to: &str| token_of(&mails.iter().find(|(other, _)| other == to).expect("a mail").1).0;
+    let mails = town.mails(now()).await;
+    let eva = sign_up::verify_email(&town.desk(), Proof::Token(&token(&mails, "eva@example.org")), &asking).await.expect("hers");
+    assert!(!eva.pending && eva.email_verified && eva.username.as_deref() == Some("Flor"));
+    assert_eq!(town.find("flor").await.map(|user| user.id), Some(eva.id));
+    let luz = sign_up::verify_email(&town.desk(), Proof::Token(&token(&mails, "luz@example.org")), &asking).await.expect("hers");
+    assert!(!luz.pending && luz.username.is_none(), "she chooses another one");
+    // A reset confirms as well: its link came to the address.
+    recovery::request_reset(&town.desk(), "sol@example.org", &asking).await.expect("sent");
+    let mails = town.mails(now()).await;
+    let sol = recovery::reset(&town.desk(), Proof::Token(&token(&mails, "sol@example.org")), ANOTHER, &asking).await.expect("hers");
+    assert!(!sol.pending && sol.email_verified && sol.username.is_none());
+}
+
+#[tokio::test]
+async fn an_invitation_is_worth_more_than_a_sign_up_that_nobody_confirmed() {
+    let town = Town::new().await;
+    let asking = town.asking(now());
+    town.sign_up("eva@example.org").await.expect("made");
+    town.mails(now()).await;
+    sign_up::invite(&town.desk(), "eva@example.org", vec!["editor".into()], &asking).await.expect("sent");
+    let (token, _) = token_of(&town.mails(now()).await[0].1);
+    let form = Form { email: "eva@example.org", password: ANOTHER, invitation: Some(&token), ..Form::default() };
+    let eva = sign_up::sign_up(&town.desk(), form, Terms::default(), &asking).await.expect("taken up").made.expect("made");
+    assert!(eva.roles == ["editor"] && eva.email_verified && !eva.pending);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_sign_up_is_told() {
+    let town = Town::new().await;
+    let attempt = async |form: Form<'_>| {
+        let form = Form { email: if form.email.is_empty() { "eva@example.org" } else { form.email }, ..form };
+        let form = Form { password: if form.password.is_empty() { PASSWORD } else { form.password }, ..form };
+        sign_up::sign_up(&town.desk(), form, Terms::default(), &town.asking(now())).await.expect_err("refused")
+    };
+    town.ana().await;
+    let taken = NewAccount { email: "luz@example.org", username: Some("luz"), ..NewAccount::default() };
+    administration::create(&town.desk(), taken, &town.asking(now())).await.expect("new");
+    // RG-04.
+    for email in ["a@evil.test@good.test", "a b@x", "a@x\r\nRCPT TO:<v@y>", "a\u{0}@example.org", "<script>@x", "x"] {
+        assert_eq!(attempt(Form { email, ..Form::default() }).await.member().as_deref(), Some("email"), "{email}");
+    }
+    // The name is judged alike, whoever has the address.
+    for email in ["ana@example.org", "eva@example.org"] {
+        let told = attempt(Form { email, username: Some("LUZ"), ..Form::default() }).await;
+        assert!(matches!(told, AccountError::Taken("username")), "{told:?}");
+    }
+    let password = async |password| match attempt(Form { password, ..Form::default() }).await {
+        AccountError::Password(bad) => bad,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(password("x").await, BadPassword::TooShort);
+    assert_eq!(password("password1").await, BadPassword::Common);
+    assert_eq!(password("eva@example.org").await, BadPassword::OwnName);
+    let large = Map::from_iter([("note".to_owned(), Value::from("x".repeat(20_000)))]);
+    assert_eq!(attempt(Form { attributes: large, ..Form::default() }).await.member().as_deref(), Some("attributes"));
+    assert!(town.mails(now()).await.is_empty(), "no mail leaves");
+}
+
+#[tokio::test]
+async fn an_address_is_confirmed_by_link_or_code_once() {
+    let town = Town::new().await;
+    let registered = town.sign_up("ana@example.org").await.expect("made");
+    let mails = town.mails(now()).await;
+    let (token, code) = token_of(&mails[0].1);
+    let code = code.expect("a code");
+    let desk = town.desk();
+    desk.look(Purpose::VerifyEmail, &token, now()).await.expect("looking changes nothing");
+    let wrong = if code == "000000" { "111111" } else { "000000" };
+    let proof = Proof::Code { handle: &registered.handle, code: wrong };
+    let refused = sign_up::verify_email(&desk, proof, &town.asking(now())).await;
+    assert!(matches!(refused, Err(AccountError::Code(BadCode::Wrong))), "{refused:?}");
+    let proof = Proof::Code { handle: &registered.handle, code: &code };
+    assert!(sign_up::verify_email(&desk, proof, &town.asking(now())).await.expect("right").email_verified);
+    // The link of the same mail is used up with its code.
+    assert!(is_link(sign_up::verify_email(&desk, Proof::Token(&token), &town.asking(now())).await, LinkError::Used));
+    assert!(is_link(desk.look(Purpose::VerifyEmail, &token, now()).await, LinkError::Used));
+    let late = town.asking(now() + TimeDelta::hours(24));
+    assert!(is_link(sign_up::verify_email(&desk, Proof::Token(&token), &late).await, LinkError::Expired));
+    assert!(is_link(recovery::reset(&desk, Proof::Token(&token), ANOTHER, &town.asking(now())).await, LinkError::Wrong), "another purpose");
+}
+
+#[tokio::test]
+async fn rg_09_a_code_dies_after_ten_tries() {
+    let town = Town::new().await;
+    let registered = town.sign_up("ana@example.org").await.expect("made");
+    let code = token_of(&town.mails(now()).await[0].1).1.expect("a code");
+    let right: u32 = code.parse().expect("digits");
+    let attempt = async |code: String| {
+        let proof = Proof::Code { handle: &registered.handle, code: &code };
+        sign_up::verify_email(&town.desk(), proof, &town.asking(now())).await
+    };
+    for n in 1..=10 {
+        let told = attempt(format!("{:06}", (right + n) % 1_000_000)).await;
+        assert!(matches!(told, Err(AccountError::Code(BadCode::Wrong))), "{n}: {told:?}");
+    }
+    assert!(matches!(attempt(code).await, Err(AccountError::Code(BadCode::Dead))));
+    assert!(!town.find("ana@example.org").await.expect("there").email_verified);
+}
+
+#[tokio::test]
+async fn a_confirmation_is_sent_again_only_where_somebody_waits() {
+    let town = Town::new().await;
+    town.sign_up("ana@example.org").await.expect("made");
+    town.mails(now()).await;
+    for (email, sent) in [("nobody@example.org", 0), ("ana@example.org", 1)] {
+        let handle = sign_up::resend(&town.desk(), email, &town.asking(now())).await.expect("one answer");
+        assert_eq!(handle.len(), 22);
+        let mails = town.mails(now()).await;
+        assert_eq!(mails.len(), sent, "{email}");
+        if let Some((_, mail)) = mails.first() {
+            let (token, _) = token_of(mail);
+            sign_up::verify_email(&town.desk(), Proof::Token(&token), &town.asking(now())).await.expect("good");
+        }
+    }
+    sign_up::resend(&town.desk(), "ana@example.org", &town.asking(now())).await.expect("one answer");
+    assert!(town.mails(now()).await.is_empty(), "it is confirmed");
+}
+
+#[tokio::test]
+async fn rg_12_an_invitation_is_for_one_address_and_one_account() {
+    let town = Town::new().await;
+    let asking = town.asking(now());
+    sign_up::invite(&town.desk(), "Eva@example.org", vec!["auditor".into()], &asking).await.expect("sent");
+    let (token, _) = token_of(&town.mails(now()).await[0].1);
+    let take = async |policy, email: &'static str, invitation: Option<&str>, at: Time| {
+        let form = Form { email, password: PASSWORD, invitation, ..Form::default() };
+        sign_up::sign_up(&town.desk_with(policy), form, Terms::default(), &town.asking(at)).await
+    };
+    let by_invitation = SignUpPolicy::Invitation;
+    assert!(matches!(take(by_invitation, "eva@example.org", None, now()).await, Err(AccountError::Closed)));
+    assert!(matches!(take(SignUpPolicy::Closed, "eva@example.org", Some(&token), now()).await, Err(AccountError::Closed)));
+    assert!(is_link(take(by_invitation, "other@example.org", Some(&token), now()).await, LinkError::Wrong));
+    assert!(is_link(take(by_invitation, "eva@example.org", Some(&token[1..]), now()).await, LinkError::Wrong));
+    assert!(is_link(take(by_invitation, "eva@example.org", Some(&token), now() + sign_up::INVITED).await, LinkError::Expired));
+    let eva = take(by_invitation, "EVA@example.org", Some(&token), now()).await.expect("made").made.expect("made");
+    assert!(eva.email_verified && eva.roles == ["auditor"]);
+    assert!(is_link(take(by_invitation, "eva@example.org", Some(&token), now()).await, LinkError::Used));
+    assert!(town.mails(now()).await.is_empty(), "there is nothing to confirm");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rg_02_of_parallel_sign_ups_one_is_made() {
+    let town = Arc::new(Town::new().await);
+    let spellings = ["Bob@Example.com", "bob@example.com", "BOB@EXAMPLE.COM", " bob@example.com "];
+    let tasks: Vec<_> = (0..16)
+        .map(|n| {
+            let town = Arc::clone(&town);
+            tokio::spawn(async move { town.sign_up(spellings[n % 4]).await.expect("one answer").made.is_some() })
+        })
+        .collect();
+    let mut made = 0;
+    for task in tasks {
+        made += usize::from(task.await.expect("no panic"));
+    }
+    assert_eq!((made, town.mails(now()).await.len()), (1, 16));
+    assert_eq!(town.storage.users.list(None, 10).await.expect("read").len(), 1);
+}
