@@ -58,27 +58,32 @@ impl Consents for Sql {
 
     async fn allow(&self, user_id: &str, client_id: &str, scope: &str, now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
-            // The upsert holds the row until the end of the transaction, so what it returns is what is extended.
-            let held = sqlx::query_as::<_, (String,)>(
-                "INSERT INTO consents (user_id, client_id, scope, granted_at) VALUES ($1, $2, '', $3) \
-                 ON CONFLICT (user_id, client_id) DO UPDATE SET granted_at = $3 RETURNING scope",
+            // Stays until the end of the transaction: two permissions of one person come one after the other, and whoever deletes the person waits
+            // before they hold anything that this step still needs.
+            let held = sqlx::query("UPDATE users SET id = id WHERE id = $1").bind(user_id).execute(&mut *tx).await?;
+            if held.rows_affected() == 0 {
+                return Ok(false);
+            }
+            let before = sqlx::query_as::<_, (String,)>("SELECT scope FROM consents WHERE user_id = $1 AND client_id = $2")
+                .bind(user_id)
+                .bind(client_id)
+                .fetch_optional(&mut *tx)
+                .await?;
+            let allowed = sqlx::query(
+                "INSERT INTO consents (user_id, client_id, scope, granted_at) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (user_id, client_id) DO UPDATE SET scope = $3, granted_at = $4",
             )
             .bind(user_id)
             .bind(client_id)
+            .bind(together(&before.map_or_else(String::new, |(scope,)| scope), scope))
             .bind(seconds(now))
-            .fetch_one(&mut *tx)
+            .execute(&mut *tx)
             .await;
-            let (before,) = match held {
-                // Nothing was written, and nothing will be.
-                Err(error) if is_ghost(&error) => return Ok(false),
-                held => held?,
-            };
-            sqlx::query("UPDATE consents SET scope = $3 WHERE user_id = $1 AND client_id = $2")
-                .bind(user_id)
-                .bind(client_id)
-                .bind(together(&before, scope))
-                .execute(&mut *tx)
-                .await?;
+            // The client is gone: nothing was written, and nothing will be.
+            if allowed.as_ref().is_err_and(is_ghost) {
+                return Ok(false);
+            }
+            allowed?;
             audit!(tx, Entry::done("consent.allow", subject(user_id, client_id), now, by));
             Ok(true)
         })
