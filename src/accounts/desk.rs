@@ -214,6 +214,15 @@ pub(super) fn consumed(consumed: Consumed) -> Result<(), AccountError> {
     }
 }
 
+/// A request for a mail is answered no earlier than this: far more than it takes to look somebody up and to put a mail into the outbox.
+const EVEN: Duration = Duration::from_millis(100);
+
+/// The answer to a request whose work differs with whether somebody is there, when that difference is over.
+pub(super) async fn evenly<T>(work: impl Future<Output = T>) -> T {
+    let (done, ()) = tokio::join!(work, tokio::time::sleep(EVEN));
+    done
+}
+
 /// Whom a link was for is there no more: it leads nowhere.
 pub(super) fn gone(error: AccountError) -> AccountError {
     match error {

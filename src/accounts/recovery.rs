@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::desk::{Asking, Desk, Presence, Proof, consumed, gone, subject};
+use super::desk::{Asking, Desk, Presence, Proof, consumed, evenly, gone, subject};
 use super::limits::Asked;
 use super::users::{self, AccountError, LinkError};
 use super::{email, password_rules::Rules};
@@ -30,6 +30,10 @@ const REQUIRED: Duration = Duration::from_secs(24 * 60 * 60);
 /// # Errors
 /// [`AccountError::Throttled`], whoever the address belongs to.
 pub async fn request_reset(desk: &Desk<'_>, typed: &str, asking: &Asking<'_>) -> Result<String, AccountError> {
+    evenly(send_reset(desk, typed, asking)).await
+}
+
+async fn send_reset(desk: &Desk<'_>, typed: &str, asking: &Asking<'_>) -> Result<String, AccountError> {
     let Some(identifier) = email::identifier(typed) else { return Err(email::BadName::Email.into()) };
     desk.admit(Asked::Request, asking).await?;
     desk.admit(Asked::Mail { to: &identifier }, asking).await?;

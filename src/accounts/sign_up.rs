@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::desk::{Asking, Desk, Proof, SignUpPolicy, consumed, gone, subject};
+use super::desk::{Asking, Desk, Proof, SignUpPolicy, consumed, evenly, gone, subject};
 use super::email::{self, Email, Username};
 use super::limits::Asked;
 use super::password_rules::Rules;
@@ -143,6 +143,10 @@ pub async fn verify_email(desk: &Desk<'_>, proof: Proof<'_>, asking: &Asking<'_>
 /// # Errors
 /// [`AccountError::Throttled`] after three mails in an hour, whoever the address belongs to.
 pub async fn resend(desk: &Desk<'_>, typed: &str, asking: &Asking<'_>) -> Result<String, AccountError> {
+    evenly(send_again(desk, typed, asking)).await
+}
+
+async fn send_again(desk: &Desk<'_>, typed: &str, asking: &Asking<'_>) -> Result<String, AccountError> {
     let canonical = Email::parse(typed)?.canonical;
     desk.admit(Asked::Request, asking).await?;
     desk.admit(Asked::Mail { to: &canonical }, asking).await?;
