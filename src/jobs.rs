@@ -14,6 +14,8 @@ use crate::storage::durable::{Act, Actor};
 const POLL: Duration = Duration::from_millis(500);
 /// After an import, this long until a failed sign-in takes as long as the dearest password that came with it.
 const PASSWORDS: Duration = Duration::from_secs(5);
+/// How often that dearest password is timed again: what was measured while the machine was busy, at a start above all, must not stay.
+const MEASURE: Duration = Duration::from_secs(3 * 60);
 const KEY_STAGES: Duration = Duration::from_secs(60);
 /// Mail of this replica goes out at once; that of others, or what waited, within this.
 const MAIL: Duration = Duration::from_secs(1);
@@ -37,6 +39,14 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 loop {
                     tick.tick().await;
                     meet_passwords(&app, &mut met).await;
+                }
+            },
+            async {
+                let mut tick = ticks(MEASURE);
+                tick.reset();
+                loop {
+                    tick.tick().await;
+                    measure_passwords(&app).await;
                 }
             },
             async {
@@ -106,6 +116,19 @@ async fn meet_passwords(app: &App, met: &mut Option<String>) {
             Ok(()) => *met = Some(dearest),
             Err(busy) => tracing::debug!(event = "busy", detail = %busy, "the dearest scheme of passwords is met the next time"),
         },
+        Ok(None) => {}
+        Err(fault) => tracing::warn!(event = "fault", detail = %fault, "the dearest scheme of passwords is not known"),
+    }
+}
+
+/// Computes that scheme again, which moves the mean that failures wait for.
+async fn measure_passwords(app: &App) {
+    match app.storage.imports.dearest().await {
+        Ok(Some(dearest)) => {
+            if let Err(busy) = app.hasher.verify("", Some(&dearest)).await {
+                tracing::debug!(event = "busy", detail = %busy, "the dearest scheme of passwords is timed the next time");
+            }
+        }
         Ok(None) => {}
         Err(fault) => tracing::warn!(event = "fault", detail = %fault, "the dearest scheme of passwords is not known"),
     }

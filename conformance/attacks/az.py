@@ -234,6 +234,13 @@ def AZ_20(lab):
         must(extra not in answer["scope"].split(), f"{extra} was granted", answer["scope"])
         must(extra not in rig.jwt_claims(answer["access_token"])["scope"].split(), f"{extra} is in the token")
         must(set(answer["scope"].split()) == {"openid", "api:read"}, "the narrowed scope is told", answer["scope"])
+    # A scope of the house in the hand of somebody without a role: the API asks for both.
+    import ad
+
+    _, plain = ad.somebody(lab)
+    for path in ("/v1/users", "/v1/clients", "/v1/audit"):
+        ad.problem(ad.call(lab, "GET", path, plain), 403, "role_required")
+    ad.problem(ad.call(lab, "POST", "/v1/users", plain, {"email": f"x{secrets.token_hex(4)}@example.org"}), 403, "role_required")
     machine = lab.client("machine")
     for extra in ("users:write", "api:write", "openid"):
         answer = lab.op.token(machine, grant_type="client_credentials", scope=f"api:read {extra}")

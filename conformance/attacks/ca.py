@@ -181,3 +181,30 @@ def CA_24(lab):
         text = done.stdout + done.stderr
         must(lab.client("web")["client_secret"] not in text, f"{' '.join(words)} shows the secret")
         must(not re.search(r'"(client_secret|secret|secrets|digest)"', done.stdout), f"{' '.join(words)} has a member for the secret", done.stdout[:200])
+
+    # And no list that people see of themselves, of their apps, or of others.
+    import ad
+
+    browser, third, held = lab.signed_in(), lab.client("third"), []
+    lab.tokens(browser, third, scope="openid offline_access", prompt="consent")
+    mine = ad.token_of(lab, browser.email)["access_token"]
+    _, owner = ad.somebody(lab, "owner")
+    made = ad.call(lab, "POST", "/v1/clients", owner, {"redirect_uris": [CB]}).json()
+    ids = [third["client_id"], made["client_id"]]
+    for token, paths in (
+        (mine, ("/v1/me", "/v1/me/consents", "/v1/me/sessions", "/v1/me/export", "/v1/one-time-tokens")),
+        (owner, ("/v1/clients?limit=200", *(f"/v1/clients/{one}" for one in ids), "/v1/users?limit=200", "/v1/organizations", "/v1/audit?limit=200", f"/v1/users/{urllib.parse.quote(browser.email)}/sessions")),
+    ):
+        for path in paths:
+            answer = ad.call(lab, "GET", path, token)
+            must(answer.status == 200, f"{path} is there", answer)
+            held.append(answer.text)
+            for secret in (third["client_secret"], made["client_secret"]):
+                must(secret not in answer.text, f"{path} shows a secret")
+            # How many secrets are good now is said; what they are is not.
+            must(not re.search(r'"(client_secret|secret|digest)"|"secrets":[^0-9]', answer.text), f"{path} has a member for a secret", answer)
+    must(any(third["client_id"] in text for text in held), "the app is in a list")
+    page = browser.request("GET", "/account")
+    must(page.status == 200 and third["client_secret"] not in page.text, "the page of one's apps")
+    changed_ = ad.call(lab, "PATCH", f"/v1/clients/{made['client_id']}", owner, {"client_name": "x"})
+    must(changed_.status == 200 and '"client_secret"' not in changed_.text, "a change shows no secret", changed_)

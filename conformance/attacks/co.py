@@ -143,9 +143,43 @@ def CO_09(lab):
         thief = Browser(op)
         thief.cookies = {(other, place): value for other, place in browser.cookies if other != name}
         nobody(lab, thief, "a cookie under another's name")
+    # Links of mails, invitations and one-time tokens: nothing to each other, to the token endpoint, or as a bearer.
+    import ad
+    import pr
+    import rg
+
+    address, invited = rg.new_address(lab), rg.new_address(lab)
+    rg.sign_up(lab, address)
+    _, owner = ad.somebody(lab, "owner")
+    must(ad.call(lab, "POST", "/v1/invitations", owner, {"email": invited, "roles": []}).status == 202, "the invitation")
+    once = ad.call(lab, "POST", "/v1/one-time-tokens", owner, {"purpose": "p", "ttl": 600, "audience": [ad.console(lab)["client_id"]]}).json()["token"]
+    WATCH.issued.add(once)
+    links = {"verify": rg.token_in(rg.mail_to(lab, address, rg.VERIFY)), "reset": pr.link_for(lab, browser.email), "invitation": rg.token_in(rg.mail_to(lab, invited, rg.SIGN_UP)), "once": once}
+    places = {
+        "verify": lambda value: ad.call(lab, "POST", "/v1/registration/verify", body={"token": value}),
+        "reset": lambda value: ad.call(lab, "POST", "/v1/registration/reset", body={"token": value, "password": rg.SECRET}),
+        "invitation": lambda value: ad.call(lab, "POST", "/v1/registration", body={"email": invited, "password": rg.SECRET, "invitation": value}),
+        "email": lambda value: ad.call(lab, "POST", "/v1/registration/confirm-email-change", body={"token": value}),
+        "undo": lambda value: ad.call(lab, "POST", "/v1/registration/undo-email-change", body={"token": value}),
+        "once": lambda value: ad.call(lab, "POST", "/v1/one-time-tokens/consume", owner, {"token": value, "purpose": "p"}),
+        "set-up": lambda value: fetch("GET", op.at(f"/setup?token={value}"), connect=op.port),
+    }
+    for kind, value in {**links, "code": code.value, "access": tokens["access_token"], "refresh": tokens["refresh_token"]}.items():
+        for place, present in places.items():
+            if place != kind:
+                answer = present(value)
+                must(answer.status in (400, 403, 404), f"{kind} presented as {place}", answer)
+    for kind, value in links.items():
+        oauth_error(code.redeem(code=value), 400, "invalid_grant")
+        oauth_error(lab.refresh(web, value), 400, "invalid_grant")
+        must(op.userinfo(value).status == 401 and ad.call(lab, "GET", "/v1/me", value).status == 401, f"{kind} as a bearer")
+        must(not lab.active(web, value) and op.revoke(web, value).status == 200, f"{kind} at introspection and revocation")
+    must(places["verify"](links["verify"]).status == 204 and places["invitation"](links["invitation"]).status == 202 and places["once"](once).status == 200, "the real ones were touched")
     must(code.redeem().status == 200, "the code was touched")
     must(lab.refresh(web, tokens["refresh_token"]).status == 200, "the refresh token was touched")
     must("code" in browser.callback(browser.submit(page, "consent-allow")).params, "the flow was touched")
+    # Last, as it ends everything of the person.
+    must(places["reset"](links["reset"]).status == 204, "the reset was touched")
 
 
 def CO_11(lab):

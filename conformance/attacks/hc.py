@@ -42,6 +42,28 @@ def HC_01(lab):
                     must(allowed == (origin if kind == "registered" else None), f"{what}: {allowed}")
                     must("origin" in (answer.header("vary") or "").lower(), f"{what}: Vary", answer.header("vary"))
             must(preflight.status in (200, 204, 405, 404, 403, 400), f"the preflight at {path}", preflight)
+    # The JSON API: for registered origins, with the token in a header and never with cookies. Pages of one's own account: for nobody.
+    from ad import somebody as api_person
+
+    _, mine = api_person(lab)
+    bearer = {"Authorization": f"Bearer {mine}"}
+    for path, who, headers in (("/v1/me", "registered", bearer), ("/v1/me", "registered", {}), ("/v1/nothing", "any", bearer), ("/v1/users", "registered", bearer), ("/v1/registration", "registered", {}), ("/account", "nobody", {}), ("/account/password", "nobody", {}), ("/sign-up", "nobody", {}), ("/recover", "nobody", {}), ("/docs", "nobody", {}), ("/openapi.json", "public", {})):
+        for kind, origin in origins.items():
+            named = {"Origin": origin} if origin else {}
+            preflight = fetch("OPTIONS", op.at(path), headers={**named, "Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization,content-type,if-match"}, connect=op.port)
+            for answer in (preflight, fetch("GET", op.at(path), headers={**named, **headers}, connect=op.port), fetch("PATCH", op.at(path), body=b"{", headers={**named, **headers, "Content-Type": "application/json"}, connect=op.port)):
+                allowed, what = answer.header("access-control-allow-origin"), f"{answer.method} {path} from {kind}: {answer.status}"
+                must(answer.header("access-control-allow-credentials") is None, f"{what}: with credentials", allowed)
+                if who == "nobody":
+                    must(allowed is None, f"{what}: allowed", allowed)
+                elif who == "registered":
+                    must(allowed == (origin if kind == "registered" else None), f"{what}: {allowed}")
+                    vary = ", ".join(answer.header_all("vary")).lower()
+                    must("origin" in vary, f"{what}: Vary", vary)
+                elif who == "any":
+                    must(allowed in (None, origin if kind == "registered" else None), f"{what}: {allowed}")
+                else:
+                    must(allowed in (None, "*") or kind == "registered" and allowed == origin, f"{what}: {allowed}")
     # Another client's origin is registered as soon as the client is, and not before.
     must(op.get(USERINFO, headers={"Origin": "https://late.example"}).header("access-control-allow-origin") is None, "an origin nobody registered")
     lab.new_client(redirect_uri="https://late.example/cb")
@@ -71,7 +93,8 @@ def HC_02(lab):
     """headers of every answer, whatever its status"""
     for kind in ("https", "main"):
         op = lab.instance(kind)
-        for name, answer in _answers(lab, op).items():
+        more = {} if kind == "https" else {name: answer for part in _more(lab) for name, answer in part.items()}
+        for name, answer in {**_answers(lab, op), **more}.items():
             must(answer.header("x-content-type-options") == "nosniff", f"{kind}, {name}: nosniff", answer)
             must((answer.header("referrer-policy") or "") in ("no-referrer", "same-origin", "strict-origin"), f"{kind}, {name}: Referrer-Policy", answer.header("referrer-policy"))
             must(answer.header("content-security-policy"), f"{kind}, {name}: Content-Security-Policy")
@@ -105,6 +128,11 @@ def HC_03(lab):
             must("no-store" in control, f"{name}: no-store", f"{answer.status} {control!r}")
         if name in ("token", "token error"):
             must((answer.header("pragma") or "") == "no-cache", f"{name}: Pragma", answer.header("pragma"))
+    of_people, pages, docs = _more(lab)
+    for name, answer in {**of_people, **pages}.items():
+        must("no-store" in (answer.header("cache-control") or ""), f"{name}: no-store", f"{answer.status} {answer.header('cache-control')!r}")
+    must("no-store" in docs["docs"].header("cache-control") or "private" in docs["docs"].header("cache-control") or docs["docs"].header("etag"), "the documentation", docs["docs"].header("cache-control"))
+    must(docs["openapi"].status == 200, "the document", docs["openapi"])
 
 
 def HC_04(lab):
@@ -126,6 +154,19 @@ def HC_04(lab):
         for path in (TOKEN, INTROSPECT, REVOKE, AUTHORIZE, "/sign-in", "/consent", LOGOUT):
             for kind in ("application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=x", "text/plain", "application/x-www-form-urlencoded; charset=utf-7", ""):
                 answers.append(fetch("POST", op.at(path), body=body, headers={"Content-Type": kind, "Authorization": basic(web["client_id"], web["client_secret"])}, connect=op.port))
+    # The JSON API: in every place a value can stand.
+    from ad import call, somebody as api_person
+
+    _, owner = api_person(lab, "owner")
+    for value in odd:
+        quoted = urllib.parse.quote(value.encode("utf-8", "surrogatepass"), safe="")
+        for path in (f"/v1/users/{quoted[:3000]}", f"/v1/users?q={quoted[:3000]}", f"/v1/users?cursor={quoted[:3000]}", f"/v1/audit?act={quoted[:3000]}", f"/v1/clients/{quoted[:3000]}", f"/v1/organizations/{quoted[:3000]}", f"/v1/me/sessions/{quoted[:3000]}"):
+            answers.append(call(lab, "GET", path, owner))
+        for method, path, member in (("POST", "/v1/registration", "email"), ("POST", "/v1/registration", "username"), ("POST", "/v1/registration/verify", "token"), ("POST", "/v1/registration/request-reset", "identifier"), ("PATCH", "/v1/me", "name"), ("PATCH", "/v1/me", "locale"), ("POST", "/v1/users", "email"), ("POST", "/v1/clients", "client_name"), ("POST", "/v1/organizations", "slug"), ("POST", "/v1/one-time-tokens", "purpose"), ("POST", "/v1/one-time-tokens/consume", "token")):
+            sent = json.dumps({"email": f"h{secrets.token_hex(5)}@example.org", "password": "seven purple lanterns drift", member: value} if path == "/v1/registration" else {member: value}).encode()
+            answers.append(fetch(method, op.at(path), body=sent, headers={"Content-Type": "application/json", "Authorization": f"Bearer {owner}"}, connect=op.port))
+        for path in ("/sign-up", "/verify-email", "/recover", "/recover/reset", "/account", "/account/email/confirm", "/account/email/undo", "/docs", "/docs/errors"):
+            answers.append(op.get(path + "?" + urllib.parse.urlencode({name: value.encode("utf-8", "surrogatepass") for name in ("token", "handle", "interaction", "done", "email", "lang")}), headers={"Accept": "text/html"}))
     for answer in answers:
         must(answer.status < 500, "a 5xx", answer)
         # A head that is too large is refused before there is a request.
@@ -151,6 +192,16 @@ def HC_05(lab):
             if status:
                 control = re.search(rb"(?im)^cache-control: ([^\r]*)", got)
                 must(control is None or b"max-age" not in control.group(1), f"{trick} may be cached", control and control.group(1))
+    # The JSON API and one's own pages: however they are written, nothing without a token or a session.
+    for path in ("/v1/users", "/v1/me", "/v1/audit", "/v1/clients", "/account", "/account/password"):
+        first, rest = path[1:2], path[2:]
+        tricks = ["/" + path, f"/.{path}", f"{path};x", f"/%{ord(first):02x}{rest}", f"{path}/..;/", f"{path}%00", f"{path}/", f"{path}.", path.upper(), f"{path}/x.css", f"{path}%2f", f"{path}/.", f"{path}%20", f"/x/..{path}", f"/assets/..{path}", f"/docs/..{path}", f"/docs/%2e%2e{path}", f"{path}.json", f"{path}.css", f"/;{path}", path.replace("/", "//"), path.replace("/", "/%2e/"), path.replace("/", "%2f"), f"{path}?x=.css", f"{path}#x"]
+        for trick in tricks:
+            got = raw(op.port, f"GET {trick} HTTP/1.1\r\nHost: 127.0.0.1:{op.port}\r\nConnection: close\r\n\r\n".encode())
+            status = int(got.split(b" ", 2)[1]) if got.startswith(b"HTTP/1.") else 0
+            must(status in (0, 400, 401, 403, 404, 405) or status == 303 and b"/sign-in" in got, f"GET {trick}: {status}", got[:200])
+            control = re.search(rb"(?im)^cache-control: ([^\r]*)", got)
+            must(control is None or b"max-age" not in control.group(1), f"{trick} may be cached", control and control.group(1))
     # What belongs to the management address is not on the public one, and the other way round.
     for path in ("/metrics", "/readyz", "/livez", "/healthz", "/debug", "/.git/config", "/.env", "/data/portero.db", "/keys/master.key", "/assets/../Cargo.toml", "/assets/portero.css.map", "/assets/portero.css~", "/assets/"):
         must(op.get(path).status in (404, 400), f"{path} on the public address", op.get(path))
@@ -224,3 +275,85 @@ def HC_07(lab):
         statuses = _statuses(raw(op.port, data + b"", timeout=1.0))
         must(statuses in ([], [200], [400]), f"{name}", statuses)
     must(lab.op.get(rig.DISCOVERY).status == 200, "the server is alive")
+
+
+def HC_06(lab):
+    """headers and fields that pretend another method, path or host"""
+    from ad import call, somebody as api_person
+
+    op = lab.op
+    email, mine = api_person(lab)
+    for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
+        for method in ("DELETE", "PATCH", "PUT"):
+            answer = call(lab, "GET", "/v1/me", mine, headers={name: method})
+            must(answer.status == 200 and answer.json()["email"] == email, f"{name}: {method}", answer)
+            answer = call(lab, "POST", "/v1/me", mine, {}, headers={name: method})
+            must(answer.status == 405, f"{name}: {method} on a POST", answer)
+    must(call(lab, "POST", "/v1/me?_method=DELETE", mine, {"_method": "DELETE"}).status == 405, "_method")
+    must(call(lab, "GET", "/v1/me", mine).status == 200, "the person is there")
+    for name in ("X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Path", "X-Override-URL", "X-Original-Host", "X-Host", "X-Forwarded-Server"):
+        for value in ("/v1/users", "/metrics", "/setup", "evil.example", "https://evil.example/x"):
+            for path in ("/nothing", "/sign-in", rig.DISCOVERY):
+                plain, other = op.get(path, headers={"Accept": "text/html"}), op.get(path, headers={"Accept": "text/html", name: value})
+                must(other.status == plain.status and "evil.example" not in other.text and "evil.example" not in (other.header("location") or ""), f"{name}: {value} at {path}", other)
+            must(op.get(rig.DISCOVERY, headers={name: value}).json() == op.get(rig.DISCOVERY).json(), f"{name} changes what is published")
+    must(call(lab, "GET", "/v1/users", None, headers={"X-Original-URL": "/v1/me", "X-Forwarded-User": email, "X-Remote-User": email, "Remote-User": email, "X-Forwarded-Email": email, "X-Authenticated-User": email}).status == 401, "a header that names a person")
+
+
+def HC_09(lab):
+    """the API reads JSON in UTF-8 and nothing else"""
+    from ad import call, problem, somebody as api_person
+
+    _, mine = api_person(lab)
+    before = call(lab, "GET", "/v1/me", mine).json()
+    body = json.dumps({"name": "Eve"})
+    xml = "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><name>&e;</name>"
+    refused = {
+        "XML": ("application/xml", xml.encode()), "XML as text": ("text/xml", xml.encode()), "a form": ("application/x-www-form-urlencoded", b"name=Eve"), "multipart": ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nEve\r\n--x--"),
+        "UTF-16": ("application/json; charset=utf-16", body.encode("utf-16")), "UTF-16 that says nothing": ("application/json", body.encode("utf-16")), "latin-1": ("application/json", '{"name":"Ñ"}'.encode("latin-1")), "a byte order mark": ("application/json", b"\xef\xbb\xbf" + body.encode()),
+        "YAML": ("application/yaml", b"name: Eve"), "no type": ("", body.encode()), "two values": ("application/json", body.encode() * 2), "a comment": ("application/json", b'{"name":"Eve"/**/}'), "a trailing comma": ("application/json", b'{"name":"Eve",}'), "NaN": ("application/json", b'{"name":NaN}'), "a member twice": ("application/json", b'{"name":"Eve","name":"Mallory"}'), "deep": ("application/json", b'{"attributes":' + b"[" * 5000 + b"]" * 5000 + b"}"), "an array": ("application/json", b"[]"), "null": ("application/json", b"null"), "a lone surrogate": ("application/json", b'{"name":"\\ud800"}'),
+    }  # fmt: skip
+    for name, (kind, sent) in refused.items():
+        for method, path in (("PATCH", "/v1/me"), ("POST", "/v1/registration")):
+            answer = fetch(method, lab.op.at(path), body=sent, headers={"Content-Type": kind, "Authorization": f"Bearer {mine}"}, connect=lab.op.port)
+            must(answer.status in (400, 415), f"{name}: {method} {path}", answer)
+            must(answer.header("content-type") == "application/problem+json", f"{name}: the error", answer)
+    must(call(lab, "GET", "/v1/me", mine).json() == before, "something was changed")
+    # RFC 8259 §11: a charset has no effect. What would mean something else in another one is read as it stands.
+    answer = fetch("PATCH", lab.op.at("/v1/me"), body=b'{"name":"+ADw-b+AD4-"}', headers={"Content-Type": "application/json; charset=utf-7", "Authorization": f"Bearer {mine}"}, connect=lab.op.port)
+    must(answer.status in (400, 415) or answer.json()["name"] == "+ADw-b+AD4-", "UTF-7 is decoded", answer)
+    for kind in ("application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8", "application/merge-patch+json"):
+        answer = fetch("PATCH", lab.op.at("/v1/me"), body='{"name":"Ñandú"}'.encode(), headers={"Content-Type": kind, "Authorization": f"Bearer {mine}"}, connect=lab.op.port)
+        must(answer.status == 200 and answer.json()["name"] == "Ñandú", f"{kind} is taken", answer)
+    for accept in ("application/xml", "text/html"):
+        answer = call(lab, "GET", "/v1/me", mine, headers={"Accept": accept})
+        must(answer.status == 406 and "html" not in answer.header("content-type"), f"Accept: {accept}", answer)
+
+
+def HC_12(lab):
+    """what helps developers and operators is not there for strangers"""
+    with Portero(lab.store, production=True) as op:
+        for path in ("/docs", "/docs/", "/redoc", "/openapi.json", "/swagger", "/swagger-ui", "/swagger.json", "/v1/openapi.json", "/graphql", "/demo", "/demo/mail", "/metrics", "/readyz", "/livez", "/health", "/healthz", "/status", "/debug", "/debug/pprof", "/actuator", "/actuator/env", "/.git/HEAD", "/.git/config", "/.env", "/.env.bak", "/config.toml", "/portero.toml", "/backup.sql", "/data/portero.db", "/portero.db", "/server-status", "/assets/portero.css.map", "/assets/app.js.map", "/.DS_Store", "/robots.txt~", "/index.php", "/wp-login.php", "/admin.bak", "/keys", "/keys/master.key"):  # fmt: skip
+            for headers in ({}, {"User-Agent": "Googlebot/2.1"}, {"User-Agent": "kube-probe/1.29"}, {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Host": urllib.parse.urlsplit(op.issuer).netloc}, {"X-Debug": "1", "X-Portero-Debug": "1"}):
+                answer = fetch("GET", op.at(path), headers=headers, connect=op.port)
+                must(answer.status in (400, 401, 403, 404), f"{path} with {headers}", answer)
+        must(fetch("GET", op.at("/docs/errors"), connect=op.port).status == 200, "where the types of errors lead")
+        for path in ("/livez", "/readyz"):
+            answer = fetch_quietly("GET", op.management + path)
+            must(answer.status == 200 and len(answer.body) < 200 and not INTERNAL.search(answer.text), f"{path} says more than that it is well", answer)
+
+
+def _more(lab):
+    """The JSON API, one's own pages and the documentation: one of every kind of answer."""
+    from ad import call, somebody as api_person
+
+    email, mine = api_person(lab)
+    _, owner = api_person(lab, "owner")
+    browser = lab.browser()
+    anyone = {"me": call(lab, "GET", "/v1/me", mine), "me 401": call(lab, "GET", "/v1/me"), "me 400": call(lab, "PATCH", "/v1/me", mine, {"x": 1}), "me 415": fetch("PATCH", lab.op.at("/v1/me"), body=b"x", headers={"Content-Type": "text/plain", "Authorization": f"Bearer {mine}"}, connect=lab.op.port)}
+    anyone |= {"users 403": call(lab, "GET", "/v1/users", mine), "users": call(lab, "GET", "/v1/users", owner), "user 404": call(lab, "GET", "/v1/users/nobody", owner), "v1 405": call(lab, "PUT", "/v1/me", mine, {}), "v1 404": call(lab, "GET", "/v1/nothing", mine), "v1 406": call(lab, "GET", "/v1/me", mine, headers={"Accept": "text/html"})}
+    anyone |= {"sign-up by API": call(lab, "POST", "/v1/registration", body={"email": f"h{secrets.token_hex(5)}@example.org", "password": "seven purple lanterns drift"}), "sign-up by API 400": call(lab, "POST", "/v1/registration", body={}), "audit": call(lab, "GET", "/v1/audit", owner), "one-time": call(lab, "POST", "/v1/one-time-tokens", mine, {"purpose": "p"}), "made 201": call(lab, "POST", "/v1/clients", owner, {"redirect_uris": [CB]})}
+    pages = {f"page {path}": browser.request("GET", path) for path in ("/account", "/account/password", "/account/email", "/account/delete", "/sign-up", "/recover", "/verify-email", "/recover/reset?token=x", "/account/email/confirm?token=x", "/account/email/undo?token=x")}
+    pages["page /account of nobody"] = Browser(lab.op).request("GET", "/account")
+    docs = {"docs": lab.op.get("/docs", headers={"Accept": "text/html"}), "docs of errors": lab.op.get("/docs/errors", headers={"Accept": "text/html"}), "redoc": lab.op.get("/redoc"), "openapi": lab.op.get("/openapi.json")}
+    return anyone, pages, docs

@@ -97,6 +97,18 @@ def IR_04(lab):
     oauth_error(lab.refresh(web, tokens["refresh_token"]), 400, "invalid_grant")
     must(lab.refresh(web, kept["refresh_token"]).status == 200, "offline access lives on after the sign-out")
 
+    import ad
+
+    browser, third = lab.signed_in(), lab.client("third")
+    tokens = lab.tokens(browser, third, scope="openid offline_access", prompt="consent")
+    must(lab.active(third, tokens["access_token"]), "the token of an app that the person allowed")
+    mine = ad.token_of(lab, browser.email)["access_token"]
+    must(ad.call(lab, "DELETE", f"/v1/me/consents/{third['client_id']}", mine).status == 204, "the person withdraws it")
+    dead(tokens, third, "the consent is withdrawn")
+    oauth_error(lab.refresh(third, tokens["refresh_token"]), 400, "invalid_grant")
+    consent_page(browser.get(lab.request(third)))
+    must(ad.call(lab, "GET", "/v1/me", mine).status == 200, "the other apps go on")
+
     client = lab.new_client(**CLIENTS["web"])
     tokens = lab.tokens(lab.signed_in(), client, resource=API)
     must(lab.active(rs, tokens["access_token"]), "the token of a client that is there")

@@ -276,6 +276,13 @@ INSTANCES = {
         "PORTERO_SESSIONS__IDLE": "7s",
     },
     "idle": {"PORTERO_SESSIONS__IDLE": "3s"},
+    # Nobody signs up: on no page, by no API, and by no old service's request.
+    "closed": {"PORTERO_SIGN_UP": "closed", "PORTERO_DIALECTS": "fastapi-auth,flask-jwt@/flask,django-simplejwt@/django"},
+    "invited": {"PORTERO_SIGN_UP": "invitation", "PORTERO_DIALECTS": "fastapi-auth,flask-jwt@/flask,django-simplejwt@/django"},
+    # Old services' requests with the limits on.
+    "old": {"PORTERO_LIMITS": "on", "PORTERO_TRUSTED_PROXIES": "127.0.0.1", "PORTERO_DIALECTS": "fastapi-auth"},
+    # People of other systems, whose passwords cost more or less than ours.
+    "imported": {},
 }
 
 CLIENTS = {
@@ -644,6 +651,38 @@ def kolmogorov_smirnov(a: list[float], b: list[float]) -> float:
     root = math.sqrt(len(a) * len(b) / (len(a) + len(b)))
     t = (root + 0.12 + 0.11 / root) * distance
     return min(1.0, max(0.0, 2 * sum((-1) ** (k - 1) * math.exp(-2 * k * k * t * t) for k in range(1, 101)))) if t > 0.2 else 1.0
+
+
+def told_apart(classes: dict, base: str, samples: int, close=0.0003) -> dict:
+    """Takes the time of each class, one after another in random order, and fails where a class is told from `base`: by the test of Kolmogorov and
+    Smirnov, and by more than `close` seconds between the medians. A machine that does other work separates a class now and then; a leak does it every
+    time: only what is apart in the same direction three times over counts. `classes` are functions that answer in how many seconds."""
+    verdicts = []
+    for _ in range(3):
+        taken = {name: [] for name in classes}
+        order = [name for name in classes for _ in range(samples)]
+        secrets.SystemRandom().shuffle(order)
+        for name in order:
+            taken[name].append(classes[name]())
+        apart = {name: (kolmogorov_smirnov(taken[base], seconds), spread(seconds) - spread(taken[base])) for name, seconds in taken.items() if name != base}
+        verdicts.append(apart)
+        FIGURES.append({"n": samples, "median": {name: round(spread(seconds) * 1000, 2) for name, seconds in taken.items()}, "p": {name: round(p, 4) for name, (p, _) in apart.items()}})
+        if all(p > 0.01 or abs(difference) < close for p, difference in apart.values()):
+            return apart
+    for name in verdicts[0]:
+        always = all(verdict[name][0] <= 0.01 and abs(verdict[name][1]) >= close and (verdict[name][1] > 0) == (verdicts[0][name][1] > 0) for verdict in verdicts)
+        must(not always, f"{name!r} is told apart by time", [f"p={p:.4f} {difference * 1000:+.2f} ms" for p, difference in (verdict[name] for verdict in verdicts)])
+    return verdicts[-1]
+
+
+#: What was measured, for whoever asks (ATTACK_FIGURES=1 prints it).
+FIGURES: list[dict] = []
+
+
+def seconds_of(request) -> float:
+    began = time.perf_counter()
+    request()
+    return time.perf_counter() - began
 
 
 def encoded(raw_bytes: bytes) -> str:

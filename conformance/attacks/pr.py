@@ -1,7 +1,8 @@
 """PR: a forgotten password, on the pages."""
 
 from lab import *
-from rg import code_in, fill, like, mail_to, mails, token_in
+from ad import call, problem, somebody as api_person
+from rg import code_in, fill, like, mail_to, mails, signs_in, token_in
 
 RECOVER, RESET = "/recover", "/recover/reset"
 NEW = "forty quiet herons walking"
@@ -29,12 +30,6 @@ def choose(browser, token: str, password=NEW) -> Response:
     return fill(browser, f"{RESET}?token={token}", "reset-submit", password=password)
 
 
-def signs_in(lab, address: str, password: str, op=None) -> bool:
-    browser = Browser(op or lab.op)
-    target, fields = hidden(browser.request("GET", "/sign-in"), "sign-in-submit")
-    return browser.request("POST", target, form={**fields, "username": address, "password": password}).status == 303
-
-
 def PR_01(lab):
     """known, unknown and disabled addresses look alike"""
     known, disabled = lab.person(), lab.person()
@@ -46,6 +41,14 @@ def PR_01(lab):
         target, fields = hidden(page, "reset-submit")
         seen[name] = [like(answer), like(page), like(browser.request("POST", target, form={**fields, "code": "000000", "password": NEW}))]
     must(seen["known"] == seen["unknown"] == seen["disabled"], "the same answers", seen)
+
+    def ask(typed):
+        answer = call(lab, "POST", "/v1/registration/request-reset", body={"identifier": typed})
+        must(answer.status == 202, "the API", answer)
+
+    classes = {"unknown": lambda: seconds_of(lambda: ask(f"n{secrets.token_hex(5)}@example.org")), "known": lambda: seconds_of(lambda: ask(timed)), "disabled": lambda: seconds_of(lambda: ask(disabled))}
+    timed = lab.person()
+    told_apart(classes, "unknown", SAMPLES)
     mail_to(lab, known, RESET)
     must(all(to != disabled or RESET not in text for to, _, text in mails(lab)), "nobody who is disabled gets a link")
 
@@ -138,3 +141,109 @@ def PR_09(lab):
         lab.redis("FLUSHDB")
     again = browser.request("POST", target, form={**fields, "password": "nine paper boats at noon"})
     must(again.status == 400 and signs_in(lab, address, NEW), "the second use", again)
+
+
+def PR_07(lab):
+    """a link is long, short-lived, and lies nowhere"""
+    address = lab.person()
+    text = mail_of_reset(lab, address)
+    token = token_in(text)
+    must(len(rig.unb64url(token)) >= 16 + 24, "enough of it is random", len(token))
+    ends = re.search(r"until [^;.]*?(\d{1,2}):(\d{2})", text)
+    must(ends, "the mail says when it ends", text)
+    now = time.gmtime()
+    left = (int(ends[1]) * 60 + int(ends[2]) - now.tm_hour * 60 - now.tm_min) % (24 * 60)
+    must(25 <= left <= 60, "half an hour", left)
+    if lab.store == "embedded":
+        held = b"".join(path.read_bytes() for path in (lab.op.home / "data").iterdir() if path.is_file())
+    else:
+        held = subprocess.run(["pg_dump", "-d", lab.op.environment["PORTERO_DATABASE_URL"], "--data-only"], capture_output=True, timeout=60).stdout
+    must(len(held) > 1000 and token.encode() not in held and rig.unb64url(token).hex().encode() not in held, "the store holds a link that works")
+    must(len({link_for(lab, address) for _ in range(3)}) == 3, "each is another")
+
+
+def mail_of_reset(lab, address: str) -> str:
+    asked_for(lab, address)
+    return mail_to(lab, address, RESET)
+
+
+def PR_08(lab):
+    """the page that a link opens tells nobody of it"""
+    address = lab.person()
+    token = link_for(lab, address)
+    page = Browser(lab.op).request("GET", f"{RESET}?token={token}")
+    must(page.status == 200 and page.page.has("reset-submit"), "the page", page)
+    must(page.header("referrer-policy") in ("no-referrer", "same-origin"), "Referrer-Policy", page.header("referrer-policy"))
+    must("no-store" in page.header("cache-control"), "no cache keeps it")
+    for link in page.page.links + re.findall(r"(?:src|href)=[\"']([^\"']+)", page.text):
+        where = urllib.parse.urlsplit(urllib.parse.urljoin(page.url, link))
+        must(where.netloc == urllib.parse.urlsplit(lab.op.issuer).netloc, f"the page leads elsewhere: {link}")
+        must(token not in link or "/recover" in link, "a link of the page carries it", link[:60])
+    must(token not in lab.op.log(), "the log holds it")
+
+
+def PR_10(lab):
+    """asking for resets again and again hurts nobody"""
+    op = lab.instance("limited")
+    victim = lab.signed_in(op)
+    ask = lambda typed, place: call(lab, "POST", "/v1/registration/request-reset", body={"identifier": typed}, op=op, headers={"X-Forwarded-For": place})
+    spelled = (victim.email, victim.email.upper(), f" {victim.email}")
+    answers = [ask(spelled[n % 3], f"100.100.{n}.1") for n in range(100)]
+    must([answer.status for answer in answers].count(202) <= 3 and answers[-1].status == 429, "three in an hour for one person", [answer.status for answer in answers[:6]])
+    statuses = [ask(f"n{n}{secrets.token_hex(4)}@example.org", "100.101.0.1").status for n in range(40)]
+    must(statuses.count(202) <= 11 and statuses[-1] == 429, "ten at once from one place", statuses)
+    somebody(lab, victim, "the session goes on")
+    must(signs_in(lab, victim.email, PASSWORD, op), "the password is the same, and the account not locked")
+    time.sleep(1.5)
+    sent = [path for path in (op.home / "data" / "outbox").glob("*.eml") if victim.email.encode() in path.read_bytes()]
+    must(1 <= len(sent) <= 3, "mails", len(sent))
+
+
+def PR_11(lab):
+    """an administrator's reset is a link for the person; nobody sets or sees a password"""
+    _, admin = api_person(lab, "user_admin")
+    browser = lab.signed_in()
+    path = "/v1/users/" + urllib.parse.quote(browser.email)
+    tokens = lab.tokens(browser, lab.client("web"), scope="openid offline_access", prompt="consent")
+    for body in ({"password": NEW}, {"password_hash": "x"}, {"reset_required": False}):
+        problem(call(lab, "PATCH", path, admin, body), 400, "invalid_request")
+    for method, end in (("PUT", "/password"), ("POST", "/password"), ("POST", "/set-password"), ("GET", "/password"), ("GET", "/reset")):
+        must(call(lab, method, path + end, admin, {"password": NEW} if method != "GET" else None).status in (404, 405), f"{method} {end}")
+    answer = call(lab, "POST", path + "/require-reset", admin)
+    must(answer.status == 200, "asked for", answer)
+    text = mail_to(lab, browser.email, RESET)
+    token = token_in(text)
+    must(token not in answer.text and "token" not in answer.text, "the administrator sees the link", answer)
+    must(not signs_in(lab, browser.email, PASSWORD), "the old password opens nothing")
+    nobody(lab, browser, "the session before")
+    oauth_error(lab.refresh(lab.client("web"), tokens["refresh_token"]), 400, "invalid_grant")
+    rows = call(lab, "GET", "/v1/audit?limit=50", api_person(lab, "auditor")[1])
+    must(token not in rows.text, "the trail holds the link")
+    must(choose(Browser(lab.op), token).status == 303 and signs_in(lab, browser.email, NEW), "the person's own word")
+
+
+def PR_12(lab):
+    """a reset lets nobody in whom an administrator keeps out"""
+    address = lab.person()
+    token, waiting = link_for(lab, address), asked_for(lab, address)
+    lab.op.cli("user", "disable", address)
+    late = choose_or_not(lab, token)
+    must(late.status == 400, "a link of before", late)
+    browser, answer = waiting
+    target, fields = hidden(browser.follow(answer), "reset-submit")
+    late = browser.request("POST", target, form={**fields, "code": code_in(mail_to(lab, address, RESET)), "password": NEW})
+    must(late.status == 400, "a code of before", late)
+    lab.op.cli("user", "enable", address)
+    must(signs_in(lab, address, PASSWORD) and not signs_in(lab, address, NEW), "nothing was changed meanwhile")
+    lab.op.cli("user", "disable", address)
+    must(not signs_in(lab, address, PASSWORD), "still kept out")
+
+
+def choose_or_not(lab, token: str) -> Response:
+    """Sends the form of the reset, whether its page is shown or not."""
+    browser = Browser(lab.op)
+    page = browser.request("GET", f"{RESET}?token={token}")
+    if page.page.has("reset-submit"):
+        target, fields = hidden(page, "reset-submit")
+        return browser.request("POST", target, form={**fields, "password": NEW})
+    return page

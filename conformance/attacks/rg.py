@@ -3,6 +3,7 @@
 import email as mime
 import email.policy
 
+from ad import call, problem, somebody as api_person
 from lab import *
 
 SECRET = "seven purple lanterns drift"
@@ -72,8 +73,60 @@ def like(answer: Response) -> tuple:
     return answer.status, sorted(name.lower() for name, _ in answer.headers), location, len(answer.location or ""), body
 
 
+def signs_in(lab, name: str, password: str, op=None) -> bool:
+    browser = Browser(op or lab.op)
+    target, fields = hidden(browser.request("GET", "/sign-in"), "sign-in-submit")
+    answer = browser.request("POST", target, form={**fields, "username": name, "password": password})
+    must(answer.status in (303, 400), "signing in is answered", answer)
+    return answer.status == 303
+
+
+def register(lab, address: str, op=None, **members) -> Response:
+    WATCH.typed.add(SECRET)
+    return call(lab, "POST", "/v1/registration", body={"email": address, "password": SECRET, **members}, op=op)
+
+
+def confirm(lab, address: str):
+    token = token_in(mail_to(lab, address, VERIFY))
+    answer = call(lab, "POST", "/v1/registration/verify", body={"token": token})
+    must(answer.status == 204, "the confirmation", answer)
+
+
+def _what_follows(lab, address: str) -> list:
+    """Everything that somebody who signed up with an address can try afterwards without reading its mail."""
+    name = f"n{secrets.token_hex(6)}"
+    seen = [like(sign_up(lab, address, username=name)[1])]
+    # Is the user name taken now? On the page, by the API, and for somebody who has an account.
+    seen.append(like(sign_up(lab, new_address(lab), username=name)[1]))
+    answer = register(lab, new_address(lab), username=name.upper())
+    seen.append((answer.status, sorted(k.lower() for k, _ in answer.headers), len(answer.body)))
+    _, token = api_person(lab)
+    seen.append(call(lab, "PATCH", "/v1/me", token, {"username": name}).status)
+    call(lab, "PATCH", "/v1/me", token, {"username": None})
+    # Does the password open anything?
+    door = Browser(lab.op)
+    for typed in (address, name):
+        target, fields = hidden(door.request("GET", "/sign-in"), "sign-in-submit")
+        answer = door.request("POST", target, form={**fields, "username": typed, "password": SECRET})
+        seen.append((answer.status, answer.text.replace(typed, "#").count("\n"), "Wrong e-mail or password" in answer.text))
+    app = lab.client("password")
+    seen.append(lab.op.token(app, grant_type="password", username=address, password=SECRET).body)
+    # Is there something to confirm, or to reset?
+    for path, body in (("resend", {"email": address}), ("request-reset", {"identifier": name}), ("request-reset", {"identifier": address})):
+        answer = call(lab, "POST", f"/v1/registration/{path}", body=body)
+        seen.append((answer.status, sorted(k.lower() for k, _ in answer.headers), len(answer.body)))
+    seen.append(like(sign_up(lab, address, username=name)[1]))
+    return seen
+
+
 def RG_01(lab):
-    """a taken address looks like a free one"""
+    """a taken address looks like a free one, in every answer, in what follows, and by time"""
+    taken = lab.person()
+    after = {name: _what_follows(lab, address) for name, address in (("taken", lab.person()), ("free", new_address(lab)))}
+    for one, other in zip(after["taken"], after["free"]):
+        must(one == other, "what follows a sign-up tells whether the address was taken", (one, other))
+    classes = {"free": lambda: seconds_of(lambda: register(lab, new_address(lab))), "taken": lambda: seconds_of(lambda: register(lab, taken))}
+    told_apart(classes, "free", SAMPLES, close=0.001)
     taken = lab.person()
     seen = {}
     for name, address in (("taken", taken), ("free", new_address(lab))):
@@ -133,6 +186,49 @@ def RG_04(lab):
     must(int(lab.sql(f"SELECT count(*) FROM users WHERE email LIKE '%{mark}%'")[0][0]) == 0, "nor is an account made")
 
 
+def RG_05(lab):
+    """nobody gives themselves more than anybody has"""
+    extra = {"id": "usr_1", "role": "owner", "roles": ["owner"], "is_admin": True, "email_verified": True, "groups": ["admin"], "created_at": "2020-01-01T00:00:00Z", "tenant": "x", "claims": {"email_verified": True}, "pending": False, "disabled_at": None}
+    for member, value in extra.items():
+        address = new_address(lab)
+        problem(register(lab, address, **{member: value}), 400, "invalid_request")
+        must(accounts(lab, address) == 0, f"an account was made with {member}")
+    address = new_address(lab)
+    _, answer = sign_up(lab, address, **{member: str(value) for member, value in extra.items()}, **{"roles[]": "owner", "user[roles]": "owner"})
+    must(answer.status == 303, "a form with fields of its own", answer)
+    row = lab.sql(f"SELECT id, roles, owner, email_verified, created_at, disabled_at FROM users WHERE email_canonical = '{address}'")[0]
+    must(row[0] != "usr_1" and row[1] == "[]" and str(row[2]).lower() in ("0", "f", "false") and str(row[3]).lower() in ("0", "f", "false") and int(row[4]) > 1_600_000_000, "an account like any other", row)
+    confirm(lab, address)
+    token = lab.op.token(lab.client("password"), grant_type="password", username=address, password=SECRET)
+    must(token.status == 200, "it opens when it is confirmed", token)
+
+
+def RG_06(lab):
+    """an address that is not confirmed is never called so, and opens nothing that somebody signed up for"""
+    address = new_address(lab)
+    sign_up(lab, address)
+    must(not signs_in(lab, address, SECRET), "a sign-up opens before its address is confirmed")
+    oauth_error(lab.op.token(lab.client("password"), grant_type="password", username=address, password=SECRET), 400, "invalid_grant")
+    # Somebody whom an administrator made: they sign in, and every token says that the address is not confirmed.
+    unproved = lab.person(verified=False)
+    browser, web = lab.signed_in(email=unproved), lab.client("web")
+
+    def said():
+        tokens = lab.tokens(browser, web, scope="openid email")
+        return rig.jwt_claims(tokens["id_token"])["email_verified"], lab.op.userinfo(tokens["access_token"]).json()["email_verified"]
+
+    must(said() == (False, False), "email_verified of an address that nobody confirmed", said())
+    # An address that somebody changes to by an administrator's hand is not confirmed either.
+    _, owner = api_person(lab, "owner")
+    proved = lab.person()
+    changed = call(lab, "PATCH", "/v1/users/" + urllib.parse.quote(proved), owner, {"email": new_address(lab)})
+    must(changed.status == 200 and changed.json()["email_verified"] is False, "another address is not confirmed", changed)
+    answer = call(lab, "POST", "/v1/registration/resend", body={"email": unproved})
+    must(answer.status == 202, "the mail is sent again", answer)
+    confirm(lab, unproved)
+    must(said() == (True, True), "email_verified of a confirmed address", said())
+
+
 def RG_07(lab):
     """a confirmation works once, for its address"""
     address = new_address(lab)
@@ -186,3 +282,238 @@ def RG_09(lab):
     late = browser.request("POST", target, form={**fields, "code": code})
     must(late.status == 400 and "too often" in late.text, "then it is dead, right or wrong", late)
     must(int(lab.sql(f"SELECT count(*) FROM users WHERE email_canonical = '{address}' AND email_verified")[0][0]) == 0, "not confirmed")
+
+
+def RG_10(lab):
+    """the mail is sent again a few times for one address, and not for a thousand from one place"""
+    op = lab.instance("limited")
+    browser, place = Browser(op), "198.51.100.77"
+    mailed = lambda address: sum(to == address for to, _, _ in mails_of(op))
+
+    def again(address, place):
+        return call(lab, "POST", "/v1/registration/resend", body={"email": address}, op=op, headers={"X-Forwarded-For": place})
+
+    address = new_address(lab)
+    must(call(lab, "POST", "/v1/registration", body={"email": address, "password": SECRET}, op=op, headers={"X-Forwarded-For": place}).status == 202, "the sign-up")
+    answers = [again(address, f"198.51.100.{n + 100}") for n in range(50)]
+    must([answer.status for answer in answers].count(202) <= 2 and answers[-1].status == 429, "three mails in an hour", [answer.status for answer in answers[:6]])
+    must(int(answers[-1].header("retry-after")) >= 1, "and when there is another one", answers[-1])
+    unknown = [again(f"n{address}", f"198.51.100.{n + 160}").status for n in range(5)]
+    must(unknown == [202, 202, 202, 429, 429], "an address that nobody has is counted alike", unknown)
+    statuses = [again(new_address(lab), "203.0.113.200").status for _ in range(30)]
+    must(statuses.count(202) <= 11 and statuses[-1] == 429, "from one place to many addresses", statuses)
+    time.sleep(2.5)
+    must(1 <= mailed(address) <= 3, "mails to one address", mailed(address))
+    must(browser.request("GET", "/sign-up").status == 200, "the page is there")
+
+
+def mails_of(op) -> list[tuple[str, str, str]]:
+    return mails(type("One", (), {"replicas": lambda self: [op]})())
+
+
+def _way_in(lab, op, **members):
+    """Every way to an account, as (name, answer, the address that would have one)."""
+    address = new_address(lab)
+    yield "the API", call(lab, "POST", "/v1/registration", body={"email": address, "password": SECRET, **members}, op=op), address
+    for path, names in (("/auth/register", ("username", "email", "password")), ("/flask/auth/sign-up", ("name", "email", "password")), ("/django/api/register/", ("username", "email", "password"))):
+        address = new_address(lab)
+        body = dict(zip(names, (f"u{secrets.token_hex(4)}", address, SECRET)))
+        yield path, call(lab, "POST", path, body={**body, "captcha_token": "test", **members}, op=op), address
+    # The page's form, with a form token that is good for it in this browser.
+    address, browser = new_address(lab), Browser(op)
+    page = browser.request("GET", "/sign-in")
+    _, fields = hidden(page, "sign-in-submit")
+    yield "the page", browser.request("POST", SIGN_UP, form={**fields, "email": address, "password": SECRET, **members}), address
+    yield "registration of clients", call(lab, "POST", "/oauth2/register", body={"redirect_uris": [CB]}, op=op), address
+
+
+def RG_11(lab):
+    """where sign-up is closed, or for those who were invited, there is no way to an account"""
+    WATCH.typed.add(SECRET)
+    for kind in ("closed", "invited"):
+        op = lab.instance(kind)
+        before = lab.sql("SELECT count(*) FROM users", op)[0][0]
+        page = Browser(op).request("GET", SIGN_UP)
+        must(page.status == 403 and not page.page.has("sign-up-submit"), f"{kind}: the page", page)
+        must(not Browser(op).request("GET", "/sign-in").page.has("sign-up"), f"{kind}: the sign-in page leads there")
+        for members in ({}, {"invitation": "x", "token": "x"}):
+            for name, answer, address in _way_in(lab, op, **members):
+                must(answer.status in ((403, 404) if not members else (400, 403, 404)), f"{kind}: {name}", answer)
+                must(int(lab.sql(f"SELECT count(*) FROM users WHERE email_canonical = '{address}'", op)[0][0]) == 0, f"{kind}: {name} made an account")
+        must(lab.sql("SELECT count(*) FROM users", op)[0][0] == before, f"{kind}: somebody was made")
+    problem(call(lab, "POST", "/v1/registration", body={"email": new_address(lab), "password": SECRET}, op=lab.instance("closed")), 403, "sign_up_closed")
+
+
+def RG_12(lab):
+    """an invitation makes one account, for whoever it was sent to"""
+    op = lab.instance("invited")
+    _, owner = api_person(lab, "owner", op=op)
+
+    def invited(roles=("editor",)):
+        address = new_address(lab)
+        must(call(lab, "POST", "/v1/invitations", owner, {"email": address, "roles": list(roles)}, op=op).status == 202, "the invitation")
+        return address, token_in(mail_to_of(op, address, SIGN_UP))
+
+    def take(address, token, **members):
+        WATCH.typed.add(SECRET)
+        return call(lab, "POST", "/v1/registration", body={"email": address, "password": SECRET, "invitation": token, **members}, op=op)
+
+    count = lambda address: int(lab.sql(f"SELECT count(*) FROM users WHERE email_canonical = '{address}'", op)[0][0])
+    address, token = invited()
+    unsigned = ".".join(rig.b64url(json.dumps(part).encode()) if isinstance(part, dict) else part for part in ({"alg": "none"}, {"sub": address, "roles": ["owner"], "exp": 9999999999}, ""))
+    for name, forged in {"changed": wrong(token), "cut": token[:-1], "longer": token + "A", "an unsigned JWT": unsigned, "empty": " ", "a number": "1"}.items():
+        problem(take(address, forged), 400, "link_invalid")
+        must(count(address) == 0, f"an account by an invitation that is {name}")
+    other = new_address(lab)
+    problem(take(other, token), 400, "link_invalid")
+    must(count(other) == 0, "an account for somebody else's address")
+    problem(take(address, token, roles=["owner"]), 400, "invalid_request")
+    # Sixteen at once, in sixteen spellings of the same address.
+    for _ in range(max(2, ROUNDS // 8)):
+        address, token = invited()
+        shots = []
+        for n in range(16):
+            shot = Shot(op, "POST", "/v1/registration", {})
+            body = json.dumps({"email": address.upper() if n % 2 else address, "password": SECRET, "invitation": token, "username": f"u{n}{secrets.token_hex(3)}"}).encode()
+            head = f"POST /v1/registration HTTP/1.1\r\nHost: {urllib.parse.urlsplit(op.issuer).netloc}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            shot.raw = head.encode() + body
+            shots.append(shot)
+        with WATCH.slow_wanted(), WATCH.faults_wanted():
+            answers = lab.volley.fire(shots)
+        must(sum(answer.status == 202 for answer in answers) == 1 and all(answer.status in (202, 400, 503) for answer in answers), "one of sixteen", sorted(answer.status for answer in answers))
+        must(count(address) == 1, "one account")
+        roles = lab.sql(f"SELECT roles FROM users WHERE email_canonical = '{address}'", op)[0][0]
+        must(json.loads(roles) == ["editor"], "with the roles of the invitation", roles)
+    problem(take(address, token), 400, "link_invalid")
+    # It is nothing to another purpose.
+    problem(call(lab, "POST", "/v1/registration/verify", body={"token": invited()[1]}, op=op), 400, "link_invalid")
+    problem(call(lab, "POST", "/v1/registration/reset", body={"token": invited()[1], "password": SECRET}, op=op), 400, "link_invalid")
+
+
+def mail_to_of(op, address: str, path: str) -> str:
+    return mail_to(type("One", (), {"replicas": lambda self: [op]})(), address, path)
+
+
+def RG_13(lab):
+    """which passwords are taken, and what a large one costs"""
+    mark = secrets.token_hex(3)
+    good = ["x7#kPw2!", f"sieben Zwerge laufen {mark}"[:64].ljust(64, "ü"), ("correct horse battery staple " * 5)[:128], "     spaces only around words     ", "🦜🌵🥘🎻🪕🧉🦙🏔️", "zwölf boxkämpfer", "einfachnurkleinebuchstaben", "tres tristes tigres 99"]
+    bad = {"seven characters": "x7#kPw2", "one of the commonest": "password123", "one of the commonest, in capitals": "PASSWORD", "a sequence": "abcdefgh12345678", "one character": "aaaaaaaaaaaaaaaa", "the product": "portero2026", "empty": "", "known from breaches": "iloveyou2"}
+    for password in good:
+        answer = call(lab, "POST", "/v1/registration", body={"email": new_address(lab), "password": password})
+        must(answer.status == 202, f"{password[:20]!r} is refused", answer)
+    for why, password in bad.items():
+        answer = call(lab, "POST", "/v1/registration", body={"email": new_address(lab), "password": password})
+        problem(answer, 400, "invalid_request")
+        must(answer.json()["errors"][0]["pointer"] == "/password", f"{why}: the field", answer)
+        _, answer = sign_up(lab, new_address(lab), secret=password or "x" * 7)
+        must(answer.status == 400, f"{why} on the page", answer)
+    address = new_address(lab)
+    problem(call(lab, "POST", "/v1/registration", body={"email": address, "password": address}), 400, "invalid_request")
+    # A megabyte is refused before anything is computed.
+    for path, body in (("/v1/registration", {"email": new_address(lab), "password": "a" * 1_000_000}), ("/v1/registration", {"email": new_address(lab), "password": "a" * 20_000})):
+        began = time.monotonic()
+        answer = call(lab, "POST", path, body=body)
+        must(answer.status in (400, 413) and time.monotonic() - began < 1, "a password of a megabyte", answer)
+    answer = lab.op.token(lab.client("password"), grant_type="password", username="nobody@example.org", password="a" * 20_000)
+    oauth_error(answer, (400, 413), ("invalid_grant", "invalid_request"))
+
+
+def RG_14(lab):
+    """what is stored of a password, and what becomes of a hash that is old or broken"""
+    two = [lab.person(), lab.person()]
+    stored = [lab.sql(f"SELECT password_hash FROM users WHERE email_canonical = '{email}'")[0][0] for email in two]
+    for one in stored:
+        found = re.fullmatch(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]{22,})\$([A-Za-z0-9+/]{43,})", one)
+        # OWASP's least: 19 MiB, two rounds.
+        must(found and int(found[1]) >= 19456 and int(found[2]) >= 2, "Argon2id at the current cost", one[:40])
+    must(stored[0].split("$")[4] != stored[1].split("$")[4], "a salt for each")
+
+    def set_hash(email, value):
+        lab.sql(f"UPDATE users SET password_hash = '{value}' WHERE email_canonical = '{email}'")
+
+    def get_hash(email):
+        return lab.sql(f"SELECT password_hash FROM users WHERE email_canonical = '{email}'")[0][0]
+
+    import hashlib
+
+    weak = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), b"salt5alt", 1000)
+    set_hash(two[0], f"pbkdf2_sha256$1000$salt5alt${base64.b64encode(weak).decode()}")
+    must(not signs_in(lab, two[0], PASSWORD + "x") and get_hash(two[0]).startswith("pbkdf2"), "a wrong password replaces nothing")
+    must(signs_in(lab, two[0], PASSWORD) and get_hash(two[0]).startswith("$argon2id$v=19$m="), "an old hash is replaced at the first sign-in", get_hash(two[0])[:30])
+    must(signs_in(lab, two[0], PASSWORD), "and the new one is of the same password")
+    for broken in ("", "x", "$argon2id$", stored[1][:-1], stored[1].replace("m=", "m=9999999"), stored[1].replace("$v=19", ""), "$argon2id$v=19$m=19456,t=2,p=1$$", "$2b$99$abcdefghijklmnopqrstuu0123456789012345678901234567890", "scrypt:1:1:1$x$y", "pbkdf2_sha256$-1$a$b", "pbkdf2_sha256$99999999999$a$YQ==", "plain:" + PASSWORD, PASSWORD):
+        set_hash(two[1], broken)
+        must(not signs_in(lab, two[1], PASSWORD), f"a stored {broken[:20]!r} opens")
+    set_hash(two[1], stored[1])
+    must(signs_in(lab, two[1], PASSWORD), "the right one again")
+
+
+def RG_15(lab):
+    """user names that look like another, or like the house"""
+    name = f"mapache{secrets.token_hex(3)}"
+    address = new_address(lab)
+    must(register(lab, address, username=name).status == 202, "a plain name")
+    confirm(lab, address)
+    for twin in (name.upper(), f" {name} ", name.replace("m", "\uff4d"), name.title()):
+        problem(register(lab, new_address(lab), username=twin), 409, "taken")
+    for bad in (f"{name} x", f"{name}\u200b", f"{name}\u202e", "a@b", f"{name}\x00", f".{name}", f"{name}/x", "\u0430" + name[1:], "m\u0430pache", "\u03bfwner", "pe\u0455o"):
+        problem(register(lab, new_address(lab), username=bad), 400, "invalid_request")
+    for reserved in ("admin", "Administrator", "ROOT", "support", "soporte", "security", "postmaster", "\uff41dmin", "portero", "owner", "system"):
+        answer = register(lab, new_address(lab), username=reserved)
+        must(answer.status in (400, 409), f"the name {reserved!r}", answer)
+    for fine in ("\u0430\u043d\u043d\u0430" + name[-6:].translate({ord(c): None for c in "abcdef"}), "\u4eba\u540d" + name[-6:], "mar\u00eda" + name[-6:], "administradora" + name[-6:]):
+        must(register(lab, new_address(lab), username=fine).status == 202, f"the name {fine!r}")
+
+
+def RG_16(lab):
+    """sign-up leads nowhere outside, and from a flow back into that flow, once"""
+    for trick in ("https://evil.example/", "//evil.example", "javascript:alert(1)"):
+        browser = Browser(lab.op)
+        names = ("next", "redirect", "redirect_uri", "return_to", "to", "continue", "url")
+        page = browser.request("GET", SIGN_UP + "?" + urllib.parse.urlencode({name: trick for name in names}))
+        for place in page.page.links + [form.action or "" for form in page.page.forms]:
+            where = urllib.parse.urlsplit(urllib.parse.urljoin(page.url, place))
+            must(where.scheme in ("http", "https") and where.netloc == urllib.parse.urlsplit(lab.op.issuer).netloc, "the page leads away", place)
+        target, fields = hidden(page, "sign-up-submit")
+        answer = browser.request("POST", target, form={**fields, "email": new_address(lab), "password": SECRET, **{name: trick for name in names}})
+        must(answer.status == 303 and browser.at_home(answer.location) and "evil" not in answer.location, "it leads away", answer)
+    third, browser, address = lab.client("third"), Browser(lab.op), new_address(lab)
+    url = lab.request(third, state="where-i-was")
+    page = sign_in_page(browser.get(url))
+    link = next(link for link in page.page.links if "/sign-up" in link)
+    target, fields = hidden(browser.get(urllib.parse.urljoin(page.url, link)), "sign-up-submit")
+    waiting = browser.follow(browser.request("POST", target, form={**fields, "email": address, "password": SECRET}))
+    target, fields = hidden(waiting, "verify-submit")
+    done = browser.follow(browser.request("POST", target, form={**fields, "code": code_in(mail_to(lab, address, VERIFY))}))
+    must(done.page.has("verify-done"), "confirmed", done)
+    back = next(link for link in done.page.links if "/sign-in" in link)
+    consent = consent_page(browser.sign_in(sign_in_page(browser.get(urllib.parse.urljoin(done.url, back))), address, SECRET))
+    callback = browser.callback(browser.submit(consent, "consent-allow"))
+    must(callback and callback.params.get("state") == "where-i-was" and "code" in callback.params, "back to the app that asked", callback and callback.params)
+    again = browser.get(urllib.parse.urljoin(done.url, back))
+    must(browser.callback(again) is None and again.status in (200, 400, 403, 404), "the flow is over", again)
+
+
+def RG_17(lab):
+    """a fresh server has nobody in it whom everybody knows, and its first owner needs the operator's link"""
+    for production in (False, True):
+        with Portero(lab.store, production=production) as fresh:
+            rows = lab.sql("SELECT email, owner, roles FROM users", fresh)
+            must(not any(str(row[1]).lower() in ("1", "t", "true") or "owner" in row[2] for row in rows), "somebody owns it from the start", rows)
+            must(not (production and rows), "people in production", rows)
+            clients = fresh.cli("client", "list")
+            must(not (production and clients), "clients in production", clients)
+            # In production the limits are on: thirty sign-ins a minute.
+            for name in ("admin", "root", "demo", "demo@portero.example", "admin@example.org"):
+                for password in (name, "admin", "password", "portero", "changeme"):
+                    must(not signs_in(lab, name, password, fresh), f"{name} / {password} signs in")
+            answer = fetch("GET", fresh.at("/setup"), connect=fresh.port)
+            must(answer.status in (200, 400, 403, 404) and "setup-submit" not in answer.text, "the set-up page without its link", answer)
+            for token in ("", "x", "1.x", "0" * 43, "admin", "A" * 120):
+                answer = fetch("GET", fresh.at(f"/setup?token={token}"), connect=fresh.port)
+                must("setup-submit" not in answer.text, f"the set-up page opens to {token!r}", answer)
+                browser = Browser(fresh)
+                answer = browser.request("POST", "/setup", form={"token": token, "email": "eve@example.org", "name": "Eve", "password": SECRET})
+                must(answer.status in (400, 403, 404), f"set-up with {token!r}", answer)
+            must(not any("eve@" in row[0] for row in lab.sql("SELECT email FROM users", fresh)), "nobody was made")

@@ -153,6 +153,24 @@ def RT_11(lab):
         op.cli("user", "enable", browser.email)
         lab.must_be_dead(web, tokens, "the person was disabled meanwhile")
         nobody(lab, browser, "the session from before")
+    # Deleted, asked for another password, or cut off from the app.
+    import ad
+
+    _, owner = ad.somebody(lab, "owner")
+    for why, method, end in (("deleted", "DELETE", ""), ("asked for another password", "POST", "/require-reset"), ("signed out everywhere", "POST", "/end-sessions")):
+        for scope in (OFFLINE, "openid"):
+            browser = lab.signed_in()
+            tokens = lab.tokens(browser, scope=scope)
+            pending = lab.code(browser, web, scope=scope)
+            answer = ad.call(lab, method, "/v1/users/" + urllib.parse.quote(browser.email) + end, owner)
+            must(answer.status in (200, 204), why, answer)
+            for at in lab.replicas():
+                lab.must_be_dead(web, tokens, f"the person is {why}", at)
+            oauth_error(pending.redeem(), 400, "invalid_grant")
+            nobody(lab, browser, f"a session of somebody {why}")
+            answer = op.token(lab.client("password"), grant_type="password", username=browser.email, password=PASSWORD)
+            if end != "/end-sessions":
+                oauth_error(answer, 400, "invalid_grant")
 
 
 def RT_17(lab):

@@ -42,12 +42,27 @@ def RU_03(lab):
     ])  # fmt: skip
 
 
+def _refused_by_the_api(lab, **members):
+    """Neither a new client nor one that is there is given them by an administrator's API."""
+    from ad import call, somebody as api_person
+
+    if (lab.op.home, "keeper") not in lab._clients:
+        lab._clients[(lab.op.home, "keeper")] = {"token": api_person(lab, "owner")[1]}
+        lab._clients[(lab.op.home, "kept")] = lab.new_client(redirect_uri=CB)
+    token, kept = lab._clients[(lab.op.home, "keeper")]["token"], lab._clients[(lab.op.home, "kept")]["client_id"]
+    for method, path in (("POST", "/v1/clients"), ("PATCH", f"/v1/clients/{kept}")):
+        answer = call(lab, method, path, token, members)
+        must(answer.status == 400 and answer.header("content-type") == "application/problem+json", f"{method} {path} with {members}", answer)
+    must(call(lab, "GET", f"/v1/clients/{kept}", token).json()["redirect_uris"] == [CB], "the client is as it was")
+
+
 def RU_04(lab):
     """a registered URI is no pattern, and a pattern cannot be registered"""
     client = lab.new_client(redirect_uri="https://foo.example.com/cb", first_party=True)
     _pages(lab, client, ["https://fooaexample.com/cb", "https://fooXexampleXcom/cb", "https://foo.example.comm/cb"])
     for pattern in ("https://*.example/cb", "https://app.example/*", ".*", "*", "https://(a|b).example/cb", "^https://app\\.example/cb$"):
         _refused_at_creation(lab, redirect_uri=pattern)
+        _refused_by_the_api(lab, redirect_uris=[pattern])
 
 
 def RU_05(lab):
@@ -59,6 +74,8 @@ def RU_05(lab):
         _refused_at_creation(lab, redirect_uri=uri)
         _refused_at_creation(lab, redirect_uri=uri, public=True)
         _refused_at_creation(lab, redirect_uri=CB, post_logout_redirect_uri=uri)
+        for members in ({"redirect_uris": [uri]}, {"redirect_uris": [CB, uri]}, {"redirect_uris": [CB], "post_logout_redirect_uris": [uri]}, {"redirect_uris": [CB], "client_uri": uri}, {"redirect_uris": [CB], "logo_uri": uri}):
+            _refused_by_the_api(lab, **members)
 
 
 def RU_09(lab):

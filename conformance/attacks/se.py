@@ -49,6 +49,16 @@ def SE_01(lab):
     must(browser.callback(response) is not None, "another person signs in", response)
     must(somebody(lab, browser, "the other person")["sub"] != sub, "another person has the first one's session")
     nobody(lab, old, "the cookie of the person before")
+    # A new password on the page: another cookie, and the thief's copy is dead.
+    from rg import fill
+
+    browser = lab.signed_in()
+    old, first = with_cookies(browser), _session_cookies(browser)
+    WATCH.typed.add("forty quiet herons walking")
+    must(fill(browser, "/account/password", "change-password-submit", current=PASSWORD, password="forty quiet herons walking").status == 303, "the password is changed")
+    must(_session_cookies(browser) != first, "the session cookie did not change with the password")
+    nobody(lab, old, "the cookie from before the new password")
+    somebody(lab, browser, "the browser in which it was changed")
 
 
 def SE_02(lab):
@@ -144,6 +154,68 @@ def SE_04(lab):
                 must(victim.request("POST", urllib.parse.urljoin(page.url, form.action), form={**form.fields, "lang": "es", "theme": "dark"}, headers=headers).status == 403, f"the form at {form.action} with {headers}")
         must(victim.request("POST", op.at("/setup"), form={"token": "x", "email": "a@example.org", "password": PASSWORD}, headers=headers).status in (403, 404), "the set-up form")
         somebody(lab, victim, "the session")
+    _other_forms(lab)
+
+
+def _other_forms(lab):
+    """The forms of sign-up, recovery and one's own account."""
+    from rg import VERIFY, SIGN_UP, mail_to, new_address, token_in
+
+    victim, wanted = lab.signed_in(), new_address(lab)
+    rows = lambda: lab.sql(f"SELECT email, password_hash, name FROM users WHERE email_canonical = '{victim.email}'")
+    before = rows()
+    stranger = Browser(lab.op)
+    forms = [
+        (stranger, SIGN_UP, "sign-up-submit", {"email": wanted, "password": PASSWORD}),
+        (stranger, VERIFY, "verify-again-submit", {"email": victim.email}),
+        (stranger, "/recover", "recover-submit", {"username": victim.email}),
+        (victim, "/account/password", "change-password-submit", {"current": PASSWORD, "password": "forty quiet herons walking"}),
+        (victim, "/account/email", "change-email-submit", {"email": wanted, "current": PASSWORD}),
+        (victim, "/account/delete", "delete-account-submit", {"current": PASSWORD}),
+        (victim, "/account", "end-all", {}),
+    ]
+    for browser, path, button, typed in forms:
+        page = browser.request("GET", path)
+        must(page.status == 200, f"the page {path}", page)
+        own = [form for form in page.page.forms if form.method == "POST" and any(name not in ("lang", "theme") for name in [b.get("name") or b.get("id") for b in form.buttons])]
+        must(own, f"a form on {path}")
+        for form in page.page.forms:
+            if form.method != "POST":
+                continue
+            pressed = {b["name"]: b.get("value", "") for b in form.buttons if b.get("name")}
+            for headers in CROSS:
+                answer = browser.request("POST", urllib.parse.urljoin(page.url, form.action or page.url), form={**form.fields, **pressed, **typed}, headers=headers)
+                must(answer.status == 403, f"a form of {path} with {headers}", answer)
+    must(rows() == before and int(lab.sql(f"SELECT count(*) FROM users WHERE email_canonical = '{wanted}'")[0][0]) == 0, "something was changed")
+    somebody(lab, victim, "the session goes on")
+
+
+def SE_06(lab):
+    """the JSON API takes no cookie, and no body that a form could send"""
+    import ad
+
+    browser = lab.browser()
+    cookies = {"Cookie": browser.cookie_header("/")}
+    email, mine = ad.somebody(lab)
+    before = ad.call(lab, "GET", "/v1/me", mine).json()
+    requests = (("PATCH", "/v1/me", {"name": "Eve"}), ("POST", "/v1/me/password", {"current_password": PASSWORD, "new_password": "forty quiet herons walking"}), ("POST", "/v1/me/email", {"email": "eve@example.org", "password": PASSWORD}), ("POST", "/v1/me/delete", {"password": PASSWORD}), ("POST", "/v1/one-time-tokens", {"purpose": "p"}), ("DELETE", "/v1/me/sessions", None))
+    for method, path, body in requests:
+        raw_body = json.dumps(body).encode() if body is not None else b""
+        for kind in ("application/json", "text/plain", "text/plain; charset=utf-8", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/csp-report", None):
+            headers = {"Content-Type": kind} if kind else {}
+            for origin in ({}, {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, {"Origin": browser.origin, "Sec-Fetch-Site": "same-origin"}):
+                answer = fetch(method, lab.op.at(path), body=raw_body, headers={**cookies, **headers, **origin}, connect=lab.op.port)
+                must(answer.status == 401, f"{method} {path} with a cookie alone, {kind}", answer)
+            if method != "DELETE" and kind not in ("application/json", None):
+                answer = fetch(method, lab.op.at(path), body=raw_body, headers={**headers, "Authorization": f"Bearer {mine}"}, connect=lab.op.port)
+                must(answer.status in (400, 415) and answer.header("content-type") == "application/problem+json", f"{method} {path} as {kind}", answer)
+    must(ad.call(lab, "GET", "/v1/me", mine).json() == before, "something was changed")
+    somebody(lab, browser, "the session of the cookie goes on")
+    # What needs no token is no form either.
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        answer = fetch("POST", lab.op.at("/v1/registration"), body=json.dumps({"email": "eve@example.org", "password": PASSWORD}).encode(), headers={"Content-Type": kind}, connect=lab.op.port)
+        must(answer.status in (400, 415), f"sign-up as {kind}", answer)
+    must(int(lab.sql("SELECT count(*) FROM users WHERE email_canonical = 'eve@example.org'")[0][0]) == 0, "somebody was made")
 
 
 def SE_05(lab):

@@ -75,6 +75,52 @@ def ST_01(lab):
         owners = fresh.cli("user", "list")
         must(len([user for user in owners if "owner" in user.get("roles", [])]) == 1, "owners in the store", len(owners))
         must(Browser(fresh).get(link.group(0)).status == 404, "the link after its use")
+    # What comes by mail is RG-08's (confirmations), PR-03's (resets), RG-12's (invitations); here another address, by link and code at once.
+    import ad
+    import rg
+
+    for _ in range(max(2, rounds // 4)):
+        mover, wanted = lab.signed_in(), rg.new_address(lab)
+        asked = rg.fill(mover, "/account/email", "change-email-submit", email=wanted, current=PASSWORD)
+        must(asked.status == 303, "asked for", asked)
+        token = rg.token_in(rg.mail_to(lab, wanted, "/account/email"))
+        shots = [_json_shot(replica, "/v1/registration/confirm-email-change", {"token": token}) for replica in (at * WORKERS)[:WORKERS]]
+        statuses = sorted(answer.status for answer in volley(shots))
+        must(statuses == [204] + [400] * (WORKERS - 1), "a change of address", statuses)
+        undo = rg.token_in(rg.mail_to(lab, mover.email, "/account/email/undo"))
+        shots = [_json_shot(replica, "/v1/registration/undo-email-change", {"token": undo}) for replica in (at * WORKERS)[:WORKERS]]
+        statuses = sorted(answer.status for answer in volley(shots))
+        must(statuses == [204] + [400] * (WORKERS - 1), "the way back", statuses)
+    # One-time tokens, by whoever the audience allows.
+    _, mine = ad.somebody(lab)
+    for _ in range(rounds):
+        made = ad.call(lab, "POST", "/v1/one-time-tokens", mine, {"purpose": "p", "ttl": 60, "data": {"n": 1}})
+        must(made.status == 201, "a one-time token", made)
+        token = made.json()["token"]
+        WATCH.issued.add(token)
+        shots = [_json_shot(replica, "/v1/one-time-tokens/consume", {"token": token, "purpose": "p"}, mine) for replica in (at * WORKERS)[:WORKERS]]
+        answers = volley(shots)
+        statuses = sorted(answer.status for answer in answers)
+        must(statuses == [200] + [404] * (WORKERS - 1), "a one-time token", statuses)
+        must({answer.json()["code"] for answer in answers if answer.status == 404} == {"one_time_token_invalid"}, "one answer for the others")
+    # One made by one key, whatever is sent beside it.
+    for _ in range(max(2, rounds // 4)):
+        _, owner = ad.somebody(lab, "owner")
+        slug, key = f"o{secrets.token_hex(5)}", secrets.token_hex(12)
+        shots = [_json_shot(replica, "/v1/organizations", {"slug": slug, "name": slug}, owner, {"Idempotency-Key": key}) for replica in (at * WORKERS)[:WORKERS]]
+        statuses = sorted(answer.status for answer in volley(shots))
+        must(set(statuses) <= {201, 409} and 201 in statuses, "one organisation by one Idempotency-Key", statuses)
+        must(int(lab.sql(f"SELECT count(*) FROM organizations WHERE slug = '{slug}'")[0][0]) == 1, "one row")
+
+
+def _json_shot(at, path: str, body, token=None, headers=None) -> Shot:
+    shot = Shot(at, "POST", path)
+    sent = json.dumps(body).encode()
+    lines = [f"POST {path} HTTP/1.1", f"Host: {urllib.parse.urlsplit(at.issuer).netloc}", "Content-Type: application/json", f"Content-Length: {len(sent)}"]
+    lines += [f"Authorization: Bearer {token}"] if token else []
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    shot.raw = "\r\n".join(lines).encode() + b"\r\n\r\n" + sent
+    return shot
 
 
 def ST_02(lab):
@@ -313,3 +359,50 @@ def _dump(lab, key):
 def _restore(lab, key, value):
     done = subprocess.run(["redis-cli", "-u", lab.op.environment["PORTERO_REDIS_URL"], "--no-auth-warning", "-x", "RESTORE", key, "600000"], input=value, capture_output=True, timeout=30)
     must(done.stdout.strip() == b"OK", "restored", done.stdout)
+
+
+def ST_06(lab):
+    """somebody is deleted while a flow, a code, a reset and requests of theirs are open"""
+    import ad
+    import pr
+    from rg import signs_in
+
+    op, web, third = lab.op, lab.client("web"), lab.client("third")
+    _, owner = ad.somebody(lab, "owner")
+    for round_ in range(max(2, ROUNDS // 8)):
+        browser = lab.signed_in()
+        email, path = browser.email, "/v1/users/" + urllib.parse.quote(browser.email)
+        who = lab.sql(f"SELECT id FROM users WHERE email_canonical = '{email}'")[0][0]
+        tokens, code = lab.tokens(browser, web, scope="openid offline_access", prompt="consent"), lab.code(browser, web)
+        mine, token = ad.token_of(lab, email)["access_token"], pr.link_for(lab, email)
+        consent, signing = consent_page(browser.get(lab.request(third))), sign_in_page(Browser(op).get(lab.request(third)))
+        reset = Browser(op)
+        reset_target, reset_fields = hidden(reset.request("GET", f"{pr.RESET}?token={token}"), "reset-submit")
+        target, fields = hidden(consent, "consent-allow")
+        headers = {"Cookie": browser.cookie_header("/"), "Origin": browser.origin, "Sec-Fetch-Site": "same-origin"}
+        at = lab.replicas()
+        # Beside all of it: each is answered, by success or by its own refusal.
+        gone = Shot(at[0], "DELETE", path, headers={"Authorization": f"Bearer {owner}"})
+        beside = [
+            Shot(at[-1], "POST", target, fields, headers),
+            as_client(at[-1], web, TOKEN, {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}),
+            code.shot(at[0]),
+            Shot(at[-1], "POST", reset_target, {**reset_fields, "password": pr.NEW}, {"Cookie": reset.cookie_header("/"), "Origin": reset.origin, "Sec-Fetch-Site": "same-origin"}),
+            as_client(at[0], lab.client("password"), TOKEN, {"grant_type": "password", "username": email, "password": PASSWORD}),
+            _json_shot(at[-1], "/v1/one-time-tokens", {"purpose": "p"}, mine),
+            _json_shot(at[0], "/v1/me/password", {"current_password": PASSWORD, "new_password": pr.NEW}, mine),
+        ]
+        with WATCH.slow_wanted():
+            answers = lab.volley.fire([gone, *beside] if round_ % 2 else [*beside, gone])
+        must(all(answer.status in (200, 201, 204, 303, 400, 401, 403) for answer in answers), "each ends in its own way", [answer.status for answer in answers])
+        must(ad.call(lab, "GET", path, owner).status == 404, "deleted")
+        # And afterwards.
+        for replica in at:
+            lab.must_be_dead(web, tokens, "a deleted person", replica)
+        oauth_error(code.redeem(), 400, "invalid_grant")
+        nobody(lab, browser, "the session of somebody who is gone")
+        must(reset.request("POST", reset_target, form={**reset_fields, "password": pr.NEW}).status == 400, "the reset")
+        must(ad.call(lab, "GET", "/v1/me", mine).status == 401 and not signs_in(lab, email, PASSWORD) and not signs_in(lab, email, pr.NEW), "nothing opens")
+        for table in ("sessions", "grants", "consents", "external_ids", "organization_members"):
+            must(int(lab.sql(f"SELECT count(*) FROM {table} WHERE user_id = '{who}'")[0][0]) == 0, f"{table} of somebody who is gone")
+        WATCH.typed.add(pr.NEW)

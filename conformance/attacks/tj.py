@@ -159,6 +159,36 @@ def TJ_05(lab):
     _refused(lab, f"{forge.part({**rig.jwt_header(tokens['id_token']), 'typ': 'at+jwt'})}.{body}.{tail}", "an ID token relabelled as access token")
 
 
+def TJ_06(lab):
+    """a token for another audience opens neither the API nor an old service's requests"""
+    import ad
+
+    email, good = ad.somebody(lab, "owner")
+    must(ad.call(lab, "GET", "/v1/me", good).status == 200, "a token of the issuer's own audience")
+    for resource in (API, "https://other.example/api"):
+        answer = lab.op.token(ad.console(lab), grant_type="password", username=email, password=PASSWORD, scope=ad.SCOPES, resource=resource)
+        if answer.status != 200:
+            oauth_error(answer, 400, "invalid_target")
+            continue
+        token = answer.json()["access_token"]
+        must(rig.jwt_claims(token)["aud"] == resource, "the audience is the resource", rig.jwt_claims(token)["aud"])
+        for method, path in (("GET", "/v1/me"), ("GET", "/v1/users"), ("POST", "/v1/clients"), ("DELETE", "/v1/me"), ("POST", "/v1/one-time-tokens/consume")):
+            refused = ad.call(lab, method, path, token, {} if method == "POST" else None)
+            must(refused.status == 401 and "invalid_token" in (refused.header("www-authenticate") or ""), f"{method} {path} with a token for {resource}", refused)
+    # An app that asks for the API of another app does not come in here by a refresh either.
+    first = lab.op.token(ad.console(lab), grant_type="password", username=email, password=PASSWORD, scope="openid account", resource=API).json()
+    second = lab.refresh(ad.console(lab), first["refresh_token"]).json()
+    must(ad.call(lab, "GET", "/v1/me", second["access_token"]).status == 401, "after a refresh")
+    wider = lab.refresh(ad.console(lab), second["refresh_token"], resource=lab.op.issuer)
+    must(wider.status == 400 or ad.call(lab, "GET", "/v1/me", wider.json()["access_token"]).status == 401, "a refresh for an audience that was not granted", wider)
+    old = lab.instance("old")
+    person = lab.person(old)
+    for client in (lab.client("password", old),):
+        token = old.token(client, grant_type="password", username=person, password=PASSWORD, resource=API).json()["access_token"]
+        must(fetch("GET", old.at("/auth/me"), headers={"Authorization": f"Bearer {token}"}, connect=old.port).status == 401, "an old service's request with a token for another audience")
+    must(ad.call(lab, "GET", "/v1/me", good).status == 200, "the honest token")
+
+
 def TJ_09(lab):
     """the ID token says what happened, to whom, for whom"""
     op = lab.op

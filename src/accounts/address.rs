@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::desk::{Asking, Desk, Presence, Proof, consumed, subject};
+use super::desk::{Asking, Desk, Presence, Proof, consumed, gone, subject};
 use super::email::Email;
 use super::limits::Asked;
 use super::recovery;
@@ -86,7 +86,7 @@ pub async fn confirm_change(desk: &Desk<'_>, proof: Proof<'_>, asking: &Asking<'
         }
         Err(fault) => return Err(fault.into()),
     }
-    desk.person(&user.id).await
+    desk.person(&user.id).await.map_err(gone)
 }
 
 /// The old address comes back, before or after the new one was confirmed. Whoever is signed in is out, and the password must be reset: it
@@ -112,7 +112,7 @@ pub async fn undo_change(desk: &Desk<'_>, token: &str, asking: &Asking<'_>) -> R
         }
         Err(fault) => return Err(fault.into()),
     }
-    desk.person(&user.id).await
+    desk.person(&user.id).await.map_err(gone)
 }
 
 /// The way back to the present address. It hangs from nothing: whoever took over an account may have changed its password and its address again.
@@ -123,11 +123,4 @@ fn undo(desk: &Desk<'_>, user: &User, expires_at: Time) -> String {
 fn address_of(link: &Link) -> Result<Email, AccountError> {
     let typed = link.data.get("email").and_then(Value::as_str).ok_or(LinkError::Wrong)?;
     Email::parse(typed).map_err(|_| LinkError::Wrong.into())
-}
-
-fn gone(error: AccountError) -> AccountError {
-    match error {
-        AccountError::Unknown => LinkError::Stale.into(),
-        other => other,
-    }
 }

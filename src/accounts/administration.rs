@@ -6,7 +6,7 @@
 
 use super::desk::{Asking, Desk};
 use super::email::identifier;
-use super::limits::account_key;
+use super::limits::{account_key, name_key};
 use super::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::mail::Mail;
 use crate::storage::durable::User;
@@ -50,15 +50,16 @@ pub async fn set_password(desk: &Desk<'_>, user_id: &str, password: &str, asking
     users::set_password(desk.door.users, desk.door.hasher, user_id, new, asking.now, asking.by).await
 }
 
-/// Forgets the failed sign-ins of an account, under each of its names: a lock ends. Known devices have their own count, which only time ends.
+/// Forgets the failed sign-ins of an account, under each of its names and from each of its known devices: every lock ends.
 ///
 /// # Errors
 /// [`AccountError::Unknown`], or the fault of the store.
 pub async fn unlock(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>) -> Result<(), AccountError> {
     let user = desk.person(user_id).await?;
     let names = [Some(user.email.as_str()), user.username.as_deref()];
-    let keys: Vec<_> = names.into_iter().flatten().filter_map(identifier).map(|name| account_key(desk.door.seal, &name)).collect();
-    Ok(desk.door.attempts.forget(&keys, &user.id, asking.now, asking.by).await?)
+    let keys: Vec<_> = names.into_iter().flatten().filter_map(identifier).map(|name| name_key(desk.door.seal, &name)).collect();
+    let account = account_key(desk.door.seal, Some(&user.id), "");
+    Ok(desk.door.attempts.forget(&account, &keys, &user.id, asking.now, asking.by).await?)
 }
 
 /// Signs somebody out everywhere, and revokes every grant, offline ones too.

@@ -1,16 +1,20 @@
 //! The only way to check a password: pages, the password grant, dialects and the API all come through [`authenticate`].
 //!
 //! Owns: the order of the checks and one answer, one cost for everything that is not right. Leaves to others: how often (`limits`), the
-//! hash (`password`), what follows from a success (`sessions`, `tokens`). Order: throttle by address, look up, admit by the account's
-//! own count, hash or dummy, disabled, and only then success. The attempt is counted as failed *before* its password is looked at, so that
-//! parallel guesses cannot pass the limit.
+//! hash (`password`), what follows from a success (`sessions`, `tokens`). Order: throttle by address, look up, admit by the counts of
+//! name and account, hash or dummy, disabled or not confirmed, and only then success. The attempt is counted as failed *before* its password is
+//! looked at, so that parallel guesses cannot pass the limit.
+//!
+//! There are two counts. That of the name that was typed says when it is locked, and is the same whether anybody has that name. That of the account
+//! joins all its names, and is never told: past it even the right password is answered like a wrong one, because "locked" under a name that nobody
+//! tried would tell whose it is.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::breached::Breached;
 use super::email;
-use super::limits::{Device, Limits, account_key, device_key};
+use super::limits::{Device, Limits, account_key, device_key, name_key};
 use super::password::{Busy, Checked, Hasher};
 use super::password_rules::MAX;
 use crate::clock::Random;
@@ -130,7 +134,8 @@ pub enum Outcome {
 /// Why not. Nothing in it tells whether the account exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Wrong password, unknown name, an account without a password, a disabled account.
+    /// Wrong password, unknown name, an account without a password, a disabled account, one that nobody confirmed, one that was tried too often under
+    /// its other name.
     WrongCredentials,
     /// Too many failures under this name.
     Locked { until: Time },
@@ -169,37 +174,84 @@ pub async fn authenticate(parts: &Parts<'_>, credentials: &Credentials<'_>, salt
     };
     let found = parts.users.with_password(UserKey::Identifier(&identifier)).await?;
     let user = found.as_ref().map(|(user, _)| user);
-    let key = counted_under(parts, &identifier, user, credentials.device);
-    if parts.limits.enabled
-        && let Admission::Locked { until } = parts.attempts.admit(&key, now).await?
-    {
-        if let Some(watch) = &parts.watch {
-            watch.locked(parts.seal, user, &key, until, now, by).await;
+    let counts = counted_under(parts, &identifier, user, credentials.device);
+    let mut counted = Vec::with_capacity(2);
+    let admitted = if parts.limits.enabled { admit(parts, &counts, &mut counted, now).await } else { Ok(Admitted::Yes) };
+    let judged = match admitted {
+        Ok(Admitted::Locked { until }) => {
+            if let Some(watch) = &parts.watch {
+                watch.locked(parts.seal, user, &counts.own, until, now, by).await;
+            }
+            return refuse(parts, user, "locked", Refusal::Locked { until }, now, by).await;
         }
-        return refuse(parts, user, "locked", Refusal::Locked { until }, now, by).await;
-    }
-    let judged = judge(parts, found, credentials.password, salt, &key, now, by).await;
-    if judged.is_err() && parts.limits.enabled {
+        Ok(Admitted::LockedElsewhere) => unjudged(parts, user, credentials.password, now, by).await,
+        Ok(Admitted::Yes) => judge(parts, found, credentials.password, salt, &counted, now, by).await,
+        Err(fault) => Err(fault.into()),
+    };
+    if judged.is_err() {
         // Not counted, if the store can still be told so; its fault is the one that is reported already.
-        if let Err(error) = parts.attempts.withdrawn(&key, now).await {
-            tracing::warn!(%error, "an attempt that could not be judged stays counted");
+        for key in &counted {
+            if let Err(error) = parts.attempts.withdrawn(key, now).await {
+                tracing::warn!(%error, "an attempt that could not be judged stays counted");
+            }
         }
     }
     judged
 }
 
+/// The keys that an attempt is counted under.
+struct Counts {
+    /// The name that was typed; or the browser, if it signed in to this account before: a stranger's guesses do not lock that out.
+    own: Digest,
+    account: Digest,
+    known_device: bool,
+}
+
+enum Admitted {
+    Yes,
+    Locked {
+        until: Time,
+    },
+    /// The account was tried too often, though not under this name.
+    LockedElsewhere,
+}
+
+fn counted_under(parts: &Parts<'_>, identifier: &str, user: Option<&User>, cookie: Option<&str>) -> Counts {
+    let account = account_key(parts.seal, user.map(|user| &*user.id), identifier);
+    let known = user.zip(cookie).and_then(|(user, cookie)| Some((user, Device::known(parts.seal, &user.id, cookie)?)));
+    match known {
+        Some((user, device)) => Counts { own: device_key(parts.seal, &user.id, device), account, known_device: true },
+        None => Counts { own: name_key(parts.seal, identifier), account, known_device: false },
+    }
+}
+
+/// Counts the attempt; what was counted is in `counted`.
+async fn admit(parts: &Parts<'_>, counts: &Counts, counted: &mut Vec<Digest>, now: Time) -> Result<Admitted, StorageError> {
+    if let Admission::Locked { until } = parts.attempts.admit_of(&counts.own, Some(&counts.account), now).await? {
+        return Ok(Admitted::Locked { until });
+    }
+    counted.push(counts.own);
+    if counts.known_device {
+        return Ok(Admitted::Yes);
+    }
+    if let Admission::Locked { .. } = parts.attempts.admit_of(&counts.account, Some(&counts.account), now).await? {
+        return Ok(Admitted::LockedElsewhere);
+    }
+    counted.push(counts.account);
+    Ok(Admitted::Yes)
+}
+
+/// Answers like a wrong password, at the same cost, and looks at none.
+async fn unjudged(parts: &Parts<'_>, user: Option<&User>, password: &str, now: Time, by: &Act) -> Result<Outcome, Fault> {
+    let checked = parts.hasher.verify(password, None).await?;
+    tokio::time::sleep(checked.shortfall).await;
+    metrics::rate_limited("locked");
+    refuse(parts, user, "locked", Refusal::WrongCredentials, now, by).await
+}
+
 /// Not longer than any password here, or imported, can be. A NUL is in no new password, but may be in one that came along.
 fn is_possible(password: &str) -> bool {
     password.len() <= 4 * MAX
-}
-
-/// A browser that signed in to this account before is counted by itself: a stranger's guesses do not lock it out.
-fn counted_under(parts: &Parts<'_>, identifier: &str, user: Option<&User>, cookie: Option<&str>) -> Digest {
-    let known = user.zip(cookie).and_then(|(user, cookie)| Some((user, Device::known(parts.seal, &user.id, cookie)?)));
-    match known {
-        Some((user, device)) => device_key(parts.seal, &user.id, device),
-        None => account_key(parts.seal, identifier),
-    }
 }
 
 /// Hashes, and believes the result only if the account still stands as it was hashed for.
@@ -208,13 +260,14 @@ async fn judge(
     mut account: Option<(User, Option<String>)>,
     password: &str,
     salt: [u8; 16],
-    key: &Digest,
+    counted: &[Digest],
     now: Time,
     by: &Act,
 ) -> Result<Outcome, Fault> {
     for _ in 0..CHANGES {
-        // A disabled account is hashed for like one that does not exist: its password can be neither confirmed nor denied.
-        let stored = account.as_ref().filter(|(user, _)| user.disabled_at.is_none()).and_then(|(_, hash)| hash.as_deref());
+        // A disabled account is hashed for like one that does not exist: its password can be neither confirmed nor denied. So is one that nobody
+        // confirmed: whoever signed up with an address that is not theirs does not learn whether it was taken.
+        let stored = account.as_ref().filter(|(user, _)| is_open(user)).and_then(|(_, hash)| hash.as_deref());
         let checked = parts.hasher.verify(password, stored).await?;
         if !checked.correct {
             if checked.unusable {
@@ -229,10 +282,10 @@ async fn judge(
         };
         // The hash took its time: a password that was changed meanwhile, or an account that was disabled, is judged as it is now.
         let current = parts.users.with_password(UserKey::Id(&user.id)).await?;
-        let stands = |(user, hash): &(User, Option<String>)| user.disabled_at.is_none() && hash.as_deref() == Some(stored);
+        let stands = |(user, hash): &(User, Option<String>)| is_open(user) && hash.as_deref() == Some(stored);
         if current.as_ref().is_some_and(stands) {
-            if parts.limits.enabled {
-                parts.attempts.succeeded(key).await?;
+            if !counted.is_empty() {
+                parts.attempts.succeeded(counted).await?;
             }
             // Where somebody else was faster, what is stored now is judged: most likely this very password's stronger hash.
             let Some(proof) = upgrade(parts, &user.id, password, (stored, checked), salt, now, by).await else {
@@ -254,10 +307,16 @@ async fn judge(
     Err(Fault::Busy(Busy { retry_after: Duration::from_secs(1) }))
 }
 
+/// A password may open it.
+fn is_open(user: &User) -> bool {
+    user.disabled_at.is_none() && !user.pending
+}
+
 fn why_wrong(account: Option<&(User, Option<String>)>, unusable: bool) -> &'static str {
     match account {
         None => "unknown_user",
         Some((user, _)) if user.disabled_at.is_some() => "disabled",
+        Some((user, _)) if user.pending => "not_confirmed",
         Some((_, None)) => "no_password",
         Some((_, Some(_))) if unusable => "unusable_hash",
         Some((_, Some(_))) => "wrong_password",

@@ -214,6 +214,14 @@ pub(super) fn consumed(consumed: Consumed) -> Result<(), AccountError> {
     }
 }
 
+/// Whom a link was for is there no more: it leads nowhere.
+pub(super) fn gone(error: AccountError) -> AccountError {
+    match error {
+        AccountError::Unknown => LinkError::Stale.into(),
+        other => other,
+    }
+}
+
 /// A person as the audit trail names them.
 pub(super) fn subject(user: &User) -> String {
     format!("user:{}", user.id)

@@ -20,6 +20,61 @@ pub enum BadName {
     Username,
 }
 
+/// Why a user name is not somebody's to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// It reads as if the house itself spoke.
+    Reserved,
+    /// Letters of several alphabets that look like one another.
+    Mixed,
+}
+
+/// Names that people take for the house, in English and Spanish; without the signs between their letters.
+const RESERVED: [&str; 30] = [
+    "abuse",
+    "admin",
+    "administrador",
+    "administrator",
+    "anonymous",
+    "auditor",
+    "ayuda",
+    "clientadmin",
+    "help",
+    "hostmaster",
+    "info",
+    "mailerdaemon",
+    "moderador",
+    "moderator",
+    "noreply",
+    "nobody",
+    "oauth",
+    "owner",
+    "portero",
+    "postmaster",
+    "root",
+    "security",
+    "seguridad",
+    "soporte",
+    "staff",
+    "superuser",
+    "support",
+    "sysadmin",
+    "system",
+    "useradmin",
+];
+
+/// The alphabet of a letter, where it has doubles in another one; Unicode TR 39 §5.1 in small.
+fn script(c: char) -> Option<&'static str> {
+    Some(match c {
+        'a'..='z' | 'A'..='Z' | '\u{aa}' | '\u{ba}' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => "Latin",
+        '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => "Greek",
+        '\u{400}'..='\u{52f}' | '\u{1c80}'..='\u{1c8f}' | '\u{2de0}'..='\u{2dff}' | '\u{a640}'..='\u{a69f}' => "Cyrillic",
+        '\u{530}'..='\u{58f}' => "Armenian",
+        '\u{13a0}'..='\u{13ff}' | '\u{ab70}'..='\u{abbf}' => "Cherokee",
+        _ => return None,
+    })
+}
+
 /// An e-mail address: as it is written to, and as it is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email {
@@ -60,6 +115,21 @@ impl Username {
             && canonical.chars().all(|c| plain(c) || matches!(c, '.' | '_' | '-') || unicode_normalization::char::is_combining_mark(c));
         // No `@`: a user name is never somebody's address.
         if valid { Ok(Self { name, canonical }) } else { Err(BadName::Username) }
+    }
+
+    /// May somebody give it to themselves? Not a name that speaks for the house, nor one whose letters only look like those of another. An
+    /// administrator and an import may, for whom they know.
+    ///
+    /// # Errors
+    /// [`Unfit`].
+    pub fn check_own(&self) -> Result<(), Unfit> {
+        let plain: String = self.canonical.chars().filter(|c| !matches!(c, '.' | '_' | '-')).collect();
+        if RESERVED.contains(&&*plain) {
+            return Err(Unfit::Reserved);
+        }
+        let mut scripts = self.canonical.chars().filter_map(script);
+        let first = scripts.next();
+        if scripts.any(|script| Some(script) != first) { Err(Unfit::Mixed) } else { Ok(()) }
     }
 }
 
@@ -207,6 +277,20 @@ mod tests {
         }
         for typed in ["a", "ana.nunez-2_x", "Ñandú", "安娜", &"a".repeat(64)] {
             assert!(Username::parse(typed).is_ok(), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn rg_15_nobody_names_themselves_after_the_house_or_after_another() {
+        let own = |typed: &str| Username::parse(typed).expect("a user name").check_own();
+        for reserved in ["admin", "ADMIN", "ad.min", "ａdmin", "Sys-Admin", "soporte"] {
+            assert_eq!(own(reserved), Err(Unfit::Reserved), "{reserved}");
+        }
+        for mixed in ["\u{430}dmin", "p\u{435}dro", "\u{3bf}scar", "m\u{430}r\u{ed}a", "an\u{578}a"] {
+            assert_eq!(own(mixed), Err(Unfit::Mixed), "{mixed}");
+        }
+        for fine in ["maría", "анна", "οδος", "安娜ana", "administradora", "adminis", "ana1", "李.ana"] {
+            assert_eq!(own(fine), Ok(()), "{fine}");
         }
     }
 

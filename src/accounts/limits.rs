@@ -119,10 +119,20 @@ fn network_key(seal: &Seal, address: IpAddr) -> Digest {
     }
 }
 
-/// What the failures of an account are counted under, known or unknown alike. `identifier` is canonical (`email::identifier`).
+/// What the failures under a name are counted under, known or unknown alike. `identifier` is canonical (`email::identifier`).
 #[must_use]
-pub fn account_key(seal: &Seal, identifier: &str) -> Digest {
+pub fn name_key(seal: &Seal, identifier: &str) -> Digest {
     seal.mac(Purpose::Identifier, &[b"account", identifier.as_bytes()])
+}
+
+/// What the failures of an account are counted under, whichever of its names was typed; a name that nobody has is one by itself, so that both cost
+/// the same. `user_id` is none for it.
+#[must_use]
+pub fn account_key(seal: &Seal, user_id: Option<&str>, identifier: &str) -> Digest {
+    match user_id {
+        Some(id) => seal.mac(Purpose::Identifier, &[b"person", id.as_bytes()]),
+        None => seal.mac(Purpose::Identifier, &[b"nobody", identifier.as_bytes()]),
+    }
 }
 
 /// The same for a browser that signed in to this account before: its own count, so that a stranger cannot lock its owner out.
@@ -185,8 +195,11 @@ mod tests {
     #[test]
     fn an_account_and_its_devices_have_counts_of_their_own() {
         let keys = [
-            account_key(&seal(), "ana@example.org"),
-            account_key(&seal(), "usr_1"),
+            name_key(&seal(), "ana@example.org"),
+            name_key(&seal(), "usr_1"),
+            account_key(&seal(), Some("usr_1"), "ana@example.org"),
+            account_key(&seal(), None, "ana@example.org"),
+            account_key(&seal(), None, "usr_1"),
             device_key(&seal(), "usr_1", Device([1; 16])),
             device_key(&seal(), "usr_1", Device([2; 16])),
             device_key(&seal(), "usr_2", Device([1; 16])),

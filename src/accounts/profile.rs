@@ -145,6 +145,9 @@ fn apply(desk: &Desk<'_>, user: &User, patch: &Map<String, Value>, hand: Hand) -
     let email = Email::parse(text(&document, "email")?.as_deref().unwrap_or_default())?;
     let username = text(&document, "username")?.filter(|name| !name.trim().is_empty());
     let username = username.as_deref().map(Username::parse).transpose()?;
+    if let Some(username) = username.as_ref().filter(|username| hand == Hand::Own && user.username.as_ref() != Some(&username.name)) {
+        username.check_own()?;
+    }
     let claims = claims::read(object(&document, "claims")?)?;
     if let Some(member) = claims.column() {
         return Err(AccountError::Member { member: format!("claims/{member}"), reason: "is a member of the profile itself" });

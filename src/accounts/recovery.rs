@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::desk::{Asking, Desk, Presence, Proof, consumed, subject};
+use super::desk::{Asking, Desk, Presence, Proof, consumed, gone, subject};
 use super::limits::Asked;
 use super::users::{self, AccountError, LinkError};
 use super::{email, password_rules::Rules};
 use crate::mail::Mail;
 use crate::once::links::{Opened, Purpose};
+use crate::storage::StorageError;
 use crate::storage::durable::{NewHash, User, UserKey};
 
 /// A reset that somebody asked for may be opened for so long.
@@ -72,8 +73,14 @@ pub async fn reset(desk: &Desk<'_>, proof: Proof<'_>, password: &str, asking: &A
     let hash = desk.door.hasher.hash(password, desk.random.bytes()).await?;
     let new = NewHash { hash: &hash, credential_revision: user.credential_revision, keep_session: None };
     let mails = [desk.letter(&user.email, Some(&user), Mail::PasswordChanged, asking)];
-    consumed(desk.accounts.reset_password(&user.id, &new, &spend, &mails, asking.now, asking.by).await?)?;
-    desk.person(&user.id).await
+    let step = || desk.accounts.reset_password(&user.id, &new, &spend, &mails, asking.now, asking.by);
+    let done = match step().await {
+        // The user name that they had signed up for became somebody else's in this very moment.
+        Err(StorageError::Conflict("username")) => step().await?,
+        done => done?,
+    };
+    consumed(done)?;
+    desk.person(&user.id).await.map_err(gone)
 }
 
 /// A password to take the place of the present one.

@@ -66,7 +66,7 @@ impl std::fmt::Debug for Started {
 
 /// Starts a session, or continues the one the browser had of the same person; the cookie's value is new in any case.
 ///
-/// None where the password was changed, or the account disabled, after it was proved.
+/// None where the password was changed, or the account disabled or deleted, after it was proved.
 ///
 /// # Errors
 /// Those of the store.
@@ -96,7 +96,7 @@ pub async fn start(
     let digest = SessionCookie::digest_of(seal, &value);
     let id = match new.proof {
         Some(proof) => sessions.start_proved(&session, &digest, new.replaces, proof, by).await?,
-        None => Some(sessions.start(&session, &digest, new.replaces, by).await?),
+        None => sessions.start(&session, &digest, new.replaces, by).await?,
     };
     Ok(id.map(|id| Started { cookie: SessionCookie::compose(&id, &value), id }))
 }

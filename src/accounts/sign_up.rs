@@ -4,20 +4,22 @@
 //! pages and documents that ask (`web`, `api`, `legacy`).
 //!
 //! Whether an address has an account is never shown: the answer, its cost and its writes are the same, and the owner of the address
-//! is told by mail. A user name that is taken is told, as it is public wherever it is used.
+//! is told by mail. Nor does it show afterwards: until the address is confirmed nothing opens with the password, and the user name is nobody's.
+//! A user name that somebody has is told, as it is public wherever it is used.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::desk::{Asking, Desk, Proof, SignUpPolicy, consumed, subject};
-use super::email::{self, Email};
+use super::desk::{Asking, Desk, Proof, SignUpPolicy, consumed, gone, subject};
+use super::email::{self, Email, Username};
 use super::limits::Asked;
 use super::password_rules::Rules;
 use super::users::{self, AccountError, Fresh, LinkError, NewAccount};
 use crate::mail::Mail;
 use crate::once::codes;
 use crate::once::links::{Opened, Purpose};
+use crate::storage::StorageError;
 use crate::storage::durable::{SignUp, SignedUp, User, UserKey};
 
 /// A confirmation may be opened for so long.
@@ -46,6 +48,8 @@ pub struct Terms<'a> {
     pub rules: Option<Rules<'a>>,
     /// The source whose counter gives new people a number.
     pub number_from: Option<&'a str>,
+    /// The account opens before its address is confirmed: where it is told anyway that an address is taken, or where no mail can be sent.
+    pub opens: bool,
 }
 
 /// What came of it: the same for everybody, as long as `made` is shown to nobody.
@@ -76,6 +80,10 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
         return Err(LinkError::Wrong.into());
     }
     desk.schema.check(&form.attributes)?;
+    // An old service gave every name to whoever came first.
+    if let Some(username) = form.username.filter(|_| !terms.opens) {
+        Username::parse(username)?.check_own()?;
+    }
     let account = NewAccount {
         email: form.email,
         // Whoever holds the invitation has read the mail.
@@ -90,7 +98,8 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
         ..NewAccount::default()
     };
     let fresh = Fresh { id: desk.random.bytes(), salt: desk.random.bytes() };
-    let new = users::prepare(desk.door.hasher, account, fresh, asking.now).await?;
+    let mut new = users::prepare(desk.door.hasher, account, fresh, asking.now).await?;
+    new.user.pending = invitation.is_none() && !terms.opens;
     // Counted when the form is in order, under the address as it is compared: nobody's mail box is filled from here.
     desk.admit(Asked::Mail { to: &address.canonical }, asking).await?;
     let (token, expires_at) = confirmation(desk, &new.user.id, &address.canonical, asking);
@@ -119,8 +128,14 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
 /// [`AccountError::Link`] or [`AccountError::Code`]: not ours, expired, used before, or the address has changed since.
 pub async fn verify_email(desk: &Desk<'_>, proof: Proof<'_>, asking: &Asking<'_>) -> Result<User, AccountError> {
     let Opened { link, spend } = desk.open(Purpose::VerifyEmail, proof, asking).await?;
-    consumed(desk.accounts.set_verified(&link.subject, &link.binding, Some(&spend), asking.now, asking.by).await?)?;
-    desk.person(&link.subject).await
+    let confirm = || desk.accounts.set_verified(&link.subject, &link.binding, Some(&spend), asking.now, asking.by);
+    let done = match confirm().await {
+        // The user name became somebody else's in this very moment.
+        Err(StorageError::Conflict("username")) => confirm().await?,
+        done => done?,
+    };
+    consumed(done)?;
+    desk.person(&link.subject).await.map_err(gone)
 }
 
 /// Sends the confirmation again, if the address is somebody's and not confirmed yet; nothing tells whether. The handle of the new code.

@@ -135,7 +135,7 @@ impl Users for Rows {
 
 #[async_trait]
 impl Attempts for Rows {
-    async fn admit(&self, key: &Digest, now: Time) -> Result<Admission> {
+    async fn admit_of(&self, key: &Digest, _account: Option<&Digest>, now: Time) -> Result<Admission> {
         let mut attempts = self.attempts.lock().expect("attempts");
         let (count, until) = attempts.entry(*key).or_default();
         if let Some(until) = until.filter(|until| *until > now) {
@@ -145,11 +145,11 @@ impl Attempts for Rows {
         *until = (*count >= 10).then(|| now + TimeDelta::minutes(15));
         Ok(Admission::Admitted)
     }
-    async fn succeeded(&self, key: &Digest) -> Result<()> {
-        self.attempts.lock().expect("attempts").remove(key);
+    async fn succeeded(&self, keys: &[Digest]) -> Result<()> {
+        self.attempts.lock().expect("attempts").retain(|key, _| !keys.contains(key));
         Ok(())
     }
-    async fn forget(&self, keys: &[Digest], _user_id: &str, _now: Time, _by: &Act) -> Result<()> {
+    async fn forget(&self, _account: &Digest, keys: &[Digest], _user_id: &str, _now: Time, _by: &Act) -> Result<()> {
         self.attempts.lock().expect("attempts").retain(|key, _| !keys.contains(key));
         Ok(())
     }
@@ -340,6 +340,48 @@ async fn an_unknown_name_is_locked_like_a_known_one() {
         );
     }
     assert_eq!(fixture.rows.reasons()[10], "locked");
+}
+
+#[tokio::test]
+async fn bf_01_the_names_of_one_account_count_together_and_do_not_tell_that_they_are_one() {
+    let (fixture, ana) = Fixture::with_ana().await;
+    for _ in 0..5 {
+        assert_eq!(fixture.attempt("ana@example.org", "wrong").await, WRONG);
+        assert_eq!(fixture.attempt("ANA", "wrong").await, WRONG);
+    }
+    // Ten in all: no more is looked at, and nothing says so.
+    for name in ["ana@example.org", "ana"] {
+        assert_eq!(fixture.attempt(name, PASSWORD).await, WRONG, "{name}");
+    }
+    assert_eq!(fixture.rows.reasons()[10..], ["locked", "locked"]);
+    let device = Device::cookie(&fixture.seal, &ana.id, [3; 16]);
+    assert!(signed_in(&fixture.from("ana", PASSWORD, &device).await).is_some(), "her own browser is counted by itself");
+
+    // What an onlooker sees of two names is the same, whether they are of one account, of two, or of nobody.
+    let (fixture, _) = Fixture::with_ana().await;
+    let eva = NewAccount { email: "eva@example.org", password: Some(PASSWORD), ..NewAccount::default() };
+    users::create(&fixture.rows, &fixture.hasher, eva, fresh(2), now(), &act()).await.expect("an account");
+    let mut seen = Vec::new();
+    for (one, other) in [("ana@example.org", "ana"), ("eva@example.org", "nobody"), ("no@example.org", "no")] {
+        let mut answers = Vec::new();
+        for n in 0..40 {
+            answers.push(fixture.attempt(if n % 3 == 0 { other } else { one }, "wrong").await);
+        }
+        seen.push(answers);
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0], seen[2]);
+    assert!(matches!(seen[0][39], Outcome::Refused(Refusal::Locked { .. })));
+}
+
+#[tokio::test]
+async fn rg_01_an_account_that_nobody_confirmed_is_answered_like_none() {
+    let (fixture, _) = Fixture::with_ana().await;
+    fixture.rows.users.lock().expect("rows")[0].user.as_mut().expect("a user").pending = true;
+    assert_eq!(fixture.attempt("ana@example.org", PASSWORD).await, WRONG);
+    assert_eq!(fixture.rows.reasons(), ["not_confirmed"]);
+    fixture.rows.users.lock().expect("rows")[0].user.as_mut().expect("a user").pending = false;
+    assert!(signed_in(&fixture.attempt("ana@example.org", PASSWORD).await).is_some());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::attributes::BadAttributes;
 use super::claims::{self, BadClaim, is_locale};
-use super::email::{BadName, Email, Username};
+use super::email::{BadName, Email, Unfit, Username};
 use super::new_id;
 use super::password::{Busy, Hasher};
 use super::password_rules::{BadPassword, Rules};
@@ -129,6 +129,16 @@ impl From<StorageError> for AccountError {
             StorageError::Conflict(member) => Self::Taken(member),
             StorageError::LastOwner => Self::LastOwner,
             fault => Self::Storage(fault),
+        }
+    }
+}
+
+impl From<Unfit> for AccountError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            // The house has it.
+            Unfit::Reserved => Self::Taken("username"),
+            Unfit::Mixed => Self::Name(BadName::Username),
         }
     }
 }

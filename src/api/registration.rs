@@ -78,7 +78,8 @@ async fn register(
         password: &form.password,
         invitation: form.invitation.as_deref(),
     };
-    let registered = sign_up::sign_up(&app.desk(), form, sign_up::Terms::default(), &asking(lang, now, &by)).await;
+    let terms = sign_up::Terms { opens: !app.config.mail.is_possible(), ..sign_up::Terms::default() };
+    let registered = sign_up::sign_up(&app.desk(), form, terms, &asking(lang, now, &by)).await;
     registered.map(|registered| Handle::answer(registered.handle)).map_err(|error| refused(error, now))
 }
 

@@ -123,7 +123,8 @@ pub struct Accounts {
     /// The name of the system in `external_ids`; the dialect's own name where none is given.
     pub source: Option<String>,
     pub ids: Ids,
-    /// A register with somebody's address is refused by `email_taken`. Otherwise it gets the answer of a success, and the owner a mail.
+    /// A register with somebody's address is refused by `email_taken`. Otherwise it gets the answer of a success, and the owner a mail; and whoever
+    /// registered signs in once the address is verified, so that signing in does not tell either.
     pub tells_taken: bool,
     /// Nobody signs in whose address is not verified.
     pub verified: bool,

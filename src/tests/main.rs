@@ -8,6 +8,7 @@ mod api_document;
 mod api_organizations;
 mod authorization_code;
 mod claims;
+mod deleted;
 mod discovery;
 mod faults;
 mod harness;

@@ -54,7 +54,10 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
             let scope = scope(asked, &open, &signed_in).await?.join(" ");
             let (user, client) = (&signed_in.user.id, &open.client.client_id);
             let by = asked.act(Actor::Person(user.clone()), Some(client));
-            app.storage.consents.allow(user, client, &scope, asked.now, &by).await?;
+            // Gone in this very moment: the flow asks who is there, or for whom.
+            if !app.storage.consents.allow(user, client, &scope, asked.now, &by).await? {
+                return Ok(open.back(asked));
+            }
             let user = user.clone();
             Ok(open.go_on(asked, |interaction| interaction.consented = Some(user.clone())).await?)
         }

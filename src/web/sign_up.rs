@@ -90,7 +90,8 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
     };
     let by = asked.act(Actor::Anonymous, open.as_ref().map(|open| open.client.client_id.as_str()));
     let device = asked.device();
-    let signed_up = sign_up::sign_up(&app.desk(), given, Terms::default(), &asked.asking(&by, device.as_deref())).await;
+    let terms = Terms { opens: !app.config.mail.is_possible(), ..Terms::default() };
+    let signed_up = sign_up::sign_up(&app.desk(), given, terms, &asked.asking(&by, device.as_deref())).await;
     match signed_up {
         // Whoever was invited has read the mail already.
         Ok(_) if invitation.is_some() => Ok(see_other(&app.urls, &asked.with(open.as_ref(), urls::VERIFY_EMAIL, "done=1"))),

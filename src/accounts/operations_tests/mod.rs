@@ -14,7 +14,7 @@ use super::attributes::Schema;
 use super::authenticate::{Credentials, Outcome, Parts, Refusal, Watch, authenticate};
 use super::breached::{self, Breached};
 use super::desk::{Asking, Desk, House, Presence, Proof, SignUpPolicy};
-use super::limits::Limits;
+use super::limits::{Device, Limits};
 use super::password::{Cost, Hasher, Settings};
 use super::password_rules::{BadPassword, Rules};
 use super::profile::Hand;

@@ -135,6 +135,8 @@ async fn ad_02_people_reach_what_is_theirs_and_no_more() {
     let town = Town::new().await;
     let ana = town.ana().await;
     let eva = town.sign_up("eva@example.org").await.expect("made").made.expect("made");
+    let (token, _) = token_of(&town.mails(now()).await[0].1);
+    let eva = sign_up::verify_email(&town.desk(), Proof::Token(&token), &town.asking(now())).await.map(|_| eva).expect("confirmed");
     let (hers, idle) = (town.session(&eva, 1, now()).await, Lifetimes::default().idle);
     let desk = town.desk();
     assert!(!mine::end_session(&desk, &ana.id, &hers, idle, &town.asking(now())).await.expect("answered"));
@@ -214,4 +216,30 @@ async fn administrators_act_and_an_owner_remains() {
     assert_eq!(town.kinds().await, ["account_removed"]);
     assert!(matches!(administration::delete(&desk, &ana.id, &town.asking(now())).await, Err(AccountError::Unknown)));
     assert!(matches!(administration::unlock(&desk, &ana.id, &town.asking(now())).await, Err(AccountError::Unknown)));
+}
+
+#[tokio::test]
+async fn an_unlocked_account_is_open_from_everywhere() {
+    let mut town = Town::new().await;
+    town.limits = true;
+    let ana = town.ana().await;
+    let patch = Map::from_iter([("username".to_owned(), json!("ani"))]);
+    profile::patch(&town.desk(), &ana.id, &patch, None, Hand::Own, &town.asking(now())).await.expect("named");
+    let device = Device::cookie(&town.seal, &ana.id, [3; 16]);
+    let attempt = async |identifier: &str, device: Option<&str>, password: &str| {
+        let door = Parts::of(&town.storage, &town.seal, &town.hasher, Limits { enabled: true });
+        let credentials = Credentials { identifier, password, device, address: None };
+        authenticate(&door, &credentials, [9; 16], now(), &town.by).await.expect("no fault")
+    };
+    let ways = [("ana@example.org", None), ("ani", None), ("ani", Some(&*device))];
+    for (name, device) in ways {
+        for _ in 0..10 {
+            attempt(name, device, "wrong").await;
+        }
+        assert!(matches!(attempt(name, device, PASSWORD).await, Outcome::Refused(Refusal::Locked { .. })), "{name} {device:?}");
+    }
+    administration::unlock(&town.desk(), &ana.id, &town.asking(now())).await.expect("unlocked");
+    for (name, device) in ways {
+        assert!(signed_in(&attempt(name, device, PASSWORD).await), "{name} {device:?}");
+    }
 }

@@ -15,6 +15,76 @@ async fn rg_01_an_address_that_is_taken_looks_like_any_other() {
 }
 
 #[tokio::test]
+async fn rg_01_nothing_that_follows_a_sign_up_tells_whether_its_address_was_taken() {
+    let mut town = Town::new().await;
+    town.limits = true;
+    let ana = town.ana().await;
+    let seen = async |email: &str, username: &str| {
+        let form = |email: &'static str| Form { email, username: Some(username), password: ANOTHER, ..Form::default() };
+        let asking = town.asking(now());
+        let mut seen = Vec::new();
+        let first = Form { email, ..form("") };
+        seen.push(format!("{:?}", sign_up::sign_up(&town.desk(), first, Terms::default(), &asking).await.map(|made| made.handle.len())));
+        // Is the name taken now? Does the password open anything, under either name?
+        let eve = if email.starts_with("ana") { "eve1@example.org" } else { "eve2@example.org" };
+        let other = sign_up::sign_up(&town.desk(), form(eve), Terms::default(), &asking).await;
+        seen.push(format!("{:?}", other.map(|made| made.made.map(|user| user.username))));
+        let door = Parts::of(&town.storage, &town.seal, &town.hasher, Limits { enabled: true });
+        for identifier in [email, username] {
+            for _ in 0..12 {
+                let credentials = Credentials { identifier, password: ANOTHER, device: None, address: None };
+                seen.push(format!("{:?}", authenticate(&door, &credentials, [9; 16], now(), &town.by).await.expect("no fault")));
+            }
+        }
+        let patch = Map::from_iter([("username".to_owned(), json!(username))]);
+        let renamed = profile::patch(&town.desk(), &ana.id, &patch, None, Hand::Own, &asking).await;
+        seen.push(format!("{:?}", renamed.map(|_| ())));
+        profile::patch(&town.desk(), &ana.id, &Map::from_iter([("username".to_owned(), Value::Null)]), None, Hand::Own, &asking)
+            .await
+            .expect("given back");
+        seen
+    };
+    assert_eq!(seen("ana@example.org", "hydrangea").await, seen("new@example.org", "hollyhock").await);
+}
+
+#[tokio::test]
+async fn a_user_name_goes_to_whoever_confirms_first() {
+    let town = Town::new().await;
+    let asking = town.asking(now());
+    for email in ["luz@example.org", "eva@example.org", "sol@example.org"] {
+        let form = Form { email, username: Some("Flor"), password: PASSWORD, ..Form::default() };
+        let made = sign_up::sign_up(&town.desk(), form, Terms::default(), &asking).await.expect("one answer").made.expect("made");
+        assert!(made.pending && made.username.is_none());
+    }
+    assert_eq!(town.find("flor").await, None, "nobody's yet");
+    let token = |mails: &[(String, Mail)], to: &str| token_of(&mails.iter().find(|(other, _)| other == to).expect("a mail").1).0;
+    let mails = town.mails(now()).await;
+    let eva = sign_up::verify_email(&town.desk(), Proof::Token(&token(&mails, "eva@example.org")), &asking).await.expect("hers");
+    assert!(!eva.pending && eva.email_verified && eva.username.as_deref() == Some("Flor"));
+    assert_eq!(town.find("flor").await.map(|user| user.id), Some(eva.id));
+    let luz = sign_up::verify_email(&town.desk(), Proof::Token(&token(&mails, "luz@example.org")), &asking).await.expect("hers");
+    assert!(!luz.pending && luz.username.is_none(), "she chooses another one");
+    // A reset confirms as well: its link came to the address.
+    recovery::request_reset(&town.desk(), "sol@example.org", &asking).await.expect("sent");
+    let mails = town.mails(now()).await;
+    let sol = recovery::reset(&town.desk(), Proof::Token(&token(&mails, "sol@example.org")), ANOTHER, &asking).await.expect("hers");
+    assert!(!sol.pending && sol.email_verified && sol.username.is_none());
+}
+
+#[tokio::test]
+async fn an_invitation_is_worth_more_than_a_sign_up_that_nobody_confirmed() {
+    let town = Town::new().await;
+    let asking = town.asking(now());
+    town.sign_up("eva@example.org").await.expect("made");
+    town.mails(now()).await;
+    sign_up::invite(&town.desk(), "eva@example.org", vec!["editor".into()], &asking).await.expect("sent");
+    let (token, _) = token_of(&town.mails(now()).await[0].1);
+    let form = Form { email: "eva@example.org", password: ANOTHER, invitation: Some(&token), ..Form::default() };
+    let eva = sign_up::sign_up(&town.desk(), form, Terms::default(), &asking).await.expect("taken up").made.expect("made");
+    assert!(eva.roles == ["editor"] && eva.email_verified && !eva.pending);
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_sign_up_is_told() {
     let town = Town::new().await;
     let attempt = async |form: Form<'_>| {

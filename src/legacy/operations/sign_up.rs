@@ -35,7 +35,8 @@ pub async fn register(call: &Call<'_>) -> Done {
         told_that_it_is_taken(call).await?;
     }
     let (desk, by) = (call.app.desk(), call.by());
-    let terms = Terms { rules: rules(call), number_from };
+    let opens = call.dialect.accounts.tells_taken || !call.app.config.mail.is_possible();
+    let terms = Terms { rules: rules(call), number_from, opens };
     let registered = sign_up::sign_up(&desk, form, terms, &call.asking(&by)).await.map_err(|error| call.account_error(&error))?;
     match registered.made {
         Some(user) => call.about(&user).await,

@@ -1,12 +1,15 @@
 //! Sixteen callers at the same moment, on two replicas, for one account: sign-up, reset, confirmation, address, the last owner.
 
+use std::time::Duration;
+
 use super::super::StorageError;
 use super::super::durable::{Consumed, NewAddress, NewHash, Revised, Search, SignUp, SignedUp, Updated, UserKey};
 use super::accounts::{mail, sign_up, spend};
 use super::races::{Replicas, count};
-use super::{Place, at, on_every_database, operator, owner, person, user};
+use super::{Place, at, digest, grant, on_every_database, operator, owner, person, session, user};
 
 const ROUNDS: u32 = 60;
+const IDLE: Duration = Duration::from_secs(24 * 3600);
 
 on_every_database!(
     of_equal_sign_ups_one_is_made,
@@ -16,6 +19,8 @@ on_every_database!(
     of_equal_addresses_one_is_won,
     of_equal_revisions_one_is_written,
     an_owner_always_remains,
+    of_equal_names_the_first_to_confirm_has_it,
+    st_06_a_deletion_beside_anything_leaves_no_ghost,
 );
 
 /// The number of a worker, for ids.
@@ -40,6 +45,65 @@ async fn of_equal_sign_ups_one_is_made(place: &Place) {
     let mails = replicas.one().outbox.recent(10_000).await.expect("read");
     let welcomed = mails.iter().filter(|mail| mail.id.starts_with('w')).count();
     assert_eq!((welcomed, mails.len()), (ROUNDS as usize, 16 * ROUNDS as usize), "everybody is told one of the two");
+}
+
+async fn of_equal_names_the_first_to_confirm_has_it(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS / 4 {
+        for worker in 0..16 {
+            let mut new = user(&format!("r{round}-{worker}"));
+            (new.user.pending, new.user.email_verified) = (true, false);
+            (new.user.username, new.username_canonical) = (Some("Flor".to_owned()), Some(format!("flor{round}")));
+            assert!(matches!(replicas.one().accounts.sign_up(&sign_up(&new), at(0), &operator()).await, Ok(SignedUp::Made(_))));
+        }
+        let answers = replicas
+            .race(|worker, storage| async move {
+                let (id, email, by) = (format!("r{round}-{worker}"), format!("r{round}-{worker}@example.org"), operator());
+                let confirm = || storage.accounts.set_verified(&id, &email, None, at(1), &by);
+                let done = match confirm().await {
+                    Err(StorageError::Conflict("username")) => confirm().await,
+                    done => done,
+                };
+                assert_eq!(done.expect("no fault"), Consumed::Done);
+                storage.users.find(UserKey::Id(&id)).await.expect("read").expect("known").username.is_some()
+            })
+            .await;
+        assert_eq!(count(&answers, &true), 1, "round {round}");
+    }
+}
+
+async fn st_06_a_deletion_beside_anything_leaves_no_ghost(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let id = format!("p{round}");
+        replicas.one().users.create(&user(&id), &operator()).await.expect("new");
+        let first = session(&format!("d{round}"), &id, at(0));
+        replicas.one().sessions.start(&first, &digest(10_000 + round * 100), None, &person(&id)).await.expect("started");
+        replicas
+            .race(|worker, storage| {
+                let (id, first) = (id.clone(), first.id.clone());
+                async move {
+                    let by = person(&id);
+                    let n = 10_000 + round * 100 + number(worker) + 1;
+                    let mut own = grant(n, Some(&first));
+                    own.user_id.clone_from(&id);
+                    let next = session(&format!("d{round}-{worker}"), &id, at(1));
+                    // Each gets an answer; none is a fault.
+                    match worker {
+                        0 => assert!(storage.accounts.delete(&id, &[], at(1), &operator()).await.expect("deleted")),
+                        1..=3 => drop(storage.sessions.start(&next, &digest(n), None, &by).await.expect("no fault")),
+                        4 => drop(storage.sessions.start(&next, &digest(n), Some(&first), &by).await.expect("no fault")),
+                        5..=8 => drop(storage.consents.allow(&id, "app", "openid", at(1), &by).await.expect("no fault")),
+                        9..=12 => drop(storage.grants.open(&own, None, &by).await.expect("no fault")),
+                        _ => drop(storage.grants.open_by_code(&own, &digest(n), IDLE, &by).await.expect("no fault")),
+                    }
+                }
+            })
+            .await;
+        let storage = replicas.one();
+        assert!(storage.sessions.of(&id, IDLE, at(2)).await.expect("read").is_empty());
+        assert!(storage.consents.connections(&id, at(2)).await.expect("read").is_empty());
+    }
 }
 
 async fn of_equal_numbers_each_is_given_once(place: &Place) {

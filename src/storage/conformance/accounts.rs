@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::StorageError;
 use super::super::durable::{
-    Consumed, ExternalId, NewAddress, NewHash, NewMail, NewUser, Revised, Search, SignUp, SignedUp, Spend, Updated, User, UserKey,
+    Consumed, ExternalId, NewAddress, NewHash, NewMail, NewUser, Opened, OpenedByCode, Proof, Revised, Search, SignUp, SignedUp, Spend,
+    Updated, User, UserKey,
 };
 use super::super::{Storage, Time};
 use super::races::together;
@@ -31,6 +32,10 @@ on_every_database!(
     the_last_owner_stays,
     what_was_spent_stays_spent,
     an_unlocked_account_starts_afresh,
+    a_sign_up_that_nobody_confirmed_has_no_name,
+    a_number_is_drawn_for_a_taken_address_as_well,
+    an_invited_person_takes_the_place_of_one_that_nobody_confirmed,
+    st_06_nothing_begins_for_somebody_who_was_deleted,
     sessions_and_connections_of_a_person,
 );
 
@@ -465,13 +470,138 @@ async fn what_was_spent_stays_spent(place: &Place) {
     assert!(!storage.spent.is_spent(&digest(1)).await.expect("read"));
 }
 
+async fn a_sign_up_that_nobody_confirmed_has_no_name(place: &Place) {
+    let storage = place.open().await;
+    let pending = |id: &str| {
+        let mut new = user(id);
+        new.user.pending = true;
+        new.user.email_verified = false;
+        (new.user.username, new.username_canonical) = (Some("Flor".to_owned()), Some("flor".to_owned()));
+        new
+    };
+    for id in ["ana", "eva", "luz", "sol", "mar"] {
+        let made = storage.accounts.sign_up(&sign_up(&pending(id)), at(0), &operator()).await;
+        let Ok(SignedUp::Made(made)) = made else { panic!("{made:?}") };
+        let stored = storage.users.find(UserKey::Id(id)).await.expect("read").expect("made");
+        assert!(stored == *made && made.pending && made.username.is_none());
+    }
+    let named = async || storage.users.find(UserKey::Identifier("flor")).await.expect("read").map(|user| user.id);
+    assert_eq!(named().await, None);
+    let confirmed = async |id: &str| {
+        let done = storage.accounts.set_verified(id, &format!("{id}@example.org"), None, at(1), &operator()).await;
+        let user = storage.users.find(UserKey::Id(id)).await.expect("read").expect("known");
+        (done.expect("no fault"), user.pending, user.email_verified, user.username)
+    };
+    assert_eq!(confirmed("eva").await, (Consumed::Done, false, true, Some("Flor".to_owned())));
+    assert_eq!(confirmed("ana").await, (Consumed::Done, false, true, None));
+    assert_eq!(named().await.as_deref(), Some("eva"));
+    assert!(storage.accounts.delete("eva", &[], at(2), &operator()).await.expect("done"));
+    // A new password by a link, by the operator, or an administrator's word confirms as well; what was asked for before is not asked for again.
+    assert_eq!(confirmed("ana").await, (Consumed::Done, false, true, None));
+    let new = NewHash { hash: "$new", credential_revision: 0, keep_session: None };
+    assert_eq!(storage.accounts.reset_password("luz", &new, &spend(1), &[], at(3), &operator()).await.expect("done"), Consumed::Done);
+    assert_eq!(named().await.as_deref(), Some("luz"));
+    assert!(storage.accounts.delete("luz", &[], at(4), &operator()).await.expect("done"));
+    assert!(storage.users.set_password("sol", "$new", None, &[], at(5), &operator()).await.expect("done"));
+    assert_eq!(named().await.as_deref(), Some("sol"));
+    assert!(storage.accounts.delete("sol", &[], at(6), &operator()).await.expect("done"));
+    let mut mar = storage.users.find(UserKey::Id("mar")).await.expect("read").expect("known");
+    for verified in [false, true] {
+        mar.email_verified = verified;
+        let revised = Revised { user: &mar, email_canonical: "mar@example.org", username_canonical: None };
+        let Updated::Done(done) = storage.accounts.update(&revised, "user.update", &[], at(7), &operator()).await.expect("done") else {
+            panic!("nobody else changed it")
+        };
+        assert_eq!((done.pending, done.username.is_some()), (!verified, verified));
+        mar = *done;
+    }
+    assert_eq!(named().await.as_deref(), Some("mar"));
+}
+
+async fn a_number_is_drawn_for_a_taken_address_as_well(place: &Place) {
+    let storage = furnished(place).await;
+    let mut twin = user("eva");
+    twin.email_canonical = "ana@example.org".to_owned();
+    let drawn = |new| SignUp { number_from: Some("old"), ..sign_up(new) };
+    assert_eq!(storage.accounts.sign_up(&drawn(&twin), at(1), &operator()).await.expect("told"), SignedUp::EmailTaken);
+    let made = storage.accounts.sign_up(&drawn(&user("luz")), at(2), &operator()).await.expect("made");
+    let SignedUp::Made(luz) = made else { panic!("{made:?}") };
+    assert_eq!(luz.external, [ExternalId { source: "old".to_owned(), id: "2".to_owned() }], "as if the one before had been made");
+}
+
+async fn an_invited_person_takes_the_place_of_one_that_nobody_confirmed(place: &Place) {
+    let storage = place.open().await;
+    let (mut squatter, mut invited) = (user("eva"), user("luz"));
+    (squatter.user.pending, squatter.user.email_verified) = (true, false);
+    (squatter.username_canonical, squatter.user.username) = (None, None);
+    invited.email_canonical = squatter.email_canonical.clone();
+    assert!(matches!(storage.accounts.sign_up(&sign_up(&squatter), at(0), &operator()).await, Ok(SignedUp::Made(_))));
+    let mut again = user("sol");
+    (again.user.pending, again.user.email_verified) = (true, false);
+    again.email_canonical = squatter.email_canonical.clone();
+    assert!(matches!(storage.accounts.sign_up(&sign_up(&again), at(0), &operator()).await, Ok(SignedUp::EmailTaken)));
+    assert!(matches!(storage.accounts.sign_up(&sign_up(&invited), at(0), &operator()).await, Ok(SignedUp::Made(_))));
+    assert_eq!(storage.users.find(UserKey::Id("eva")).await.expect("read"), None);
+}
+
+/// ST-06: whoever was deleted while something of theirs was under way gets the answer of somebody who is not there, and no row.
+async fn st_06_nothing_begins_for_somebody_who_was_deleted(place: &Place) {
+    let storage = furnished(place).await;
+    storage.users.create(&user("eva"), &operator()).await.expect("new");
+    assert!(storage.accounts.delete("ana", &[], at(1), &operator()).await.expect("done"));
+    let by = person("ana");
+    for replaces in [None, Some("s1")] {
+        let started = storage.sessions.start(&session("s2", "ana", at(2)), &digest(2), replaces, &by).await.expect("no fault");
+        assert_eq!(started, None, "{replaces:?}");
+        let proof = Proof::of("$argon2id$old");
+        let proved = storage.sessions.start_proved(&session("s3", "ana", at(2)), &digest(3), replaces, &proof, &by).await;
+        assert_eq!(proved.expect("no fault"), None, "{replaces:?}");
+    }
+    assert!(!storage.consents.allow("ana", "app", "openid", at(2), &by).await.expect("no fault"));
+    assert!(!storage.consents.allow("eva", "nothing", "openid", at(2), &by).await.expect("no fault"), "nor for a client that is gone");
+    for (n, code) in [(1, None), (2, Some(digest(100)))] {
+        let opened = storage.grants.open(&grant(n, Some("s1")), code.as_ref(), &by).await.expect("no fault");
+        assert_eq!(opened, Opened::Nobody);
+        assert_eq!(storage.grants.find(&grant_id(n)).await.expect("read"), None);
+    }
+    let opened = storage.grants.open_by_code(&grant(3, Some("s1")), &digest(101), IDLE, &by).await.expect("no fault");
+    assert_eq!(opened, OpenedByCode::Over);
+    assert!(!storage.grants.open_proved(&grant(4, None), &Proof::of("$argon2id$old"), &by).await.expect("no fault"));
+    let new = NewHash { hash: "$new", credential_revision: 0, keep_session: None };
+    let change = NewAddress { user_id: "ana", credential_revision: 0, address: "a@b.example", canonical: "a@b.example" };
+    let accounts = &storage.accounts;
+    assert_eq!(accounts.reset_password("ana", &new, &spend(1), &[], at(3), &by).await.expect("no fault"), Consumed::Stale);
+    assert_eq!(accounts.set_verified("ana", "ana@example.org", Some(&spend(2)), at(3), &by).await.expect("no fault"), Consumed::Stale);
+    assert_eq!(accounts.change_email(&change, &spend(3), &[], at(3), &by).await.expect("no fault"), Consumed::Stale);
+    assert_eq!(accounts.restore_email(&change, &spend(4), &[], at(3), &by).await.expect("no fault"), Consumed::Stale);
+    assert!(!accounts.change_password("ana", &new, &[], at(3), &by).await.expect("no fault"));
+    assert_eq!(accounts.number("ana", "old", at(3), &by).await.expect("no fault"), None);
+    assert!(storage.sessions.of("ana", IDLE, at(4)).await.expect("read").is_empty());
+    assert!(storage.consents.connections("ana", at(4)).await.expect("read").is_empty());
+}
+
 async fn an_unlocked_account_starts_afresh(place: &Place) {
     let storage = furnished(place).await;
+    // Its names, whose keys are known, and its browsers, which only the account knows.
+    for (key, account) in [(1, Some(digest(7))), (2, Some(digest(7))), (3, Some(digest(8))), (4, None)] {
+        for _ in 0..10 {
+            storage.attempts.admit_of(&digest(key), account.as_ref(), at(0)).await.expect("answered");
+        }
+    }
+    storage.attempts.forget(&digest(7), &[], "ana", at(1), &operator()).await.expect("done");
+    for (key, open) in [(1, true), (2, true), (3, false), (4, false)] {
+        let answer = storage.attempts.admit(&digest(key), at(2)).await.expect("answered");
+        assert_eq!(answer == super::super::durable::Admission::Admitted, open, "{key}");
+    }
+    storage.attempts.succeeded(&[digest(3), digest(4)]).await.expect("done");
+    for key in [3, 4] {
+        assert_eq!(storage.attempts.admit(&digest(key), at(2)).await.expect("answered"), super::super::durable::Admission::Admitted);
+    }
     for _ in 0..10 {
         storage.attempts.admit(&digest(5), at(0)).await.expect("answered");
     }
     assert!(matches!(storage.attempts.admit(&digest(5), at(1)).await.expect("answered"), super::super::durable::Admission::Locked { .. }));
-    storage.attempts.forget(&[digest(5), digest(6)], "ana", at(2), &operator()).await.expect("done");
+    storage.attempts.forget(&digest(7), &[digest(5), digest(6)], "ana", at(2), &operator()).await.expect("done");
     assert_eq!(storage.attempts.admit(&digest(5), at(3)).await.expect("answered"), super::super::durable::Admission::Admitted);
     assert_eq!(trail(&storage, 1).await, ["user.unlock operator user:ana done - 1"]);
 }

@@ -193,10 +193,10 @@ async fn ten_attempts_lock_and_locks_double(place: &Place) {
     for second in 0..9 {
         assert_eq!(admit(second).await, Admission::Admitted);
         assert_eq!(admit(900 + second).await, Admission::Admitted);
-        storage.attempts.succeeded(&digest(2)).await.expect("another key");
+        storage.attempts.succeeded(&[digest(2)]).await.expect("another key");
         storage.attempts.withdrawn(&key, at(900 + second)).await.expect("taken back");
     }
-    storage.attempts.succeeded(&key).await.expect("done");
+    storage.attempts.succeeded(&[key]).await.expect("done");
     let mut now = 10_000;
     for minutes in [15, 30, 60, 120, 240, 240] {
         for _ in 0..10 {
@@ -235,7 +235,7 @@ async fn an_attempt_is_forgotten_or_withdrawn(place: &Place) {
     }
     assert_eq!(admit(911).await, Admission::Locked { until: at(910 + 900) });
     // The tenth was right: everything starts afresh, the doubling too.
-    storage.attempts.succeeded(&key).await.expect("done");
+    storage.attempts.succeeded(&[key]).await.expect("done");
     for _ in 0..10 {
         assert_eq!(admit(1000).await, Admission::Admitted);
     }
@@ -315,7 +315,8 @@ async fn the_trail_is_searched(place: &Place) {
 }
 
 /// Every migration there is.
-pub(super) const MIGRATIONS: [&str; 5] = ["0001_foundation", "0002_outbox", "0003_accounts", "0004_organizations", "0005_import"];
+pub(super) const MIGRATIONS: [&str; 6] =
+    ["0001_foundation", "0002_outbox", "0003_accounts", "0004_organizations", "0005_import", "0006_limits"];
 
 async fn the_schema_is_made_once_and_checked(place: &Place) {
     let names = MIGRATIONS;

@@ -24,7 +24,7 @@ pub struct SignUp<'a> {
 /// What became of a sign-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignedUp {
-    /// As stored, with the number that was given.
+    /// As stored, with the number that was given; the user name is still nobody's where they are [`User::pending`].
     Made(Box<User>),
     /// The address is somebody's. Nothing but the mail to them was written.
     EmailTaken,
@@ -87,7 +87,8 @@ pub struct Search<'a> {
 
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// Makes an account, or tells the owner of the address that somebody tried: one transaction of the same shape either way.
+    /// Makes an account, or tells the owner of the address that somebody tried: one transaction of the same shape either way. Whoever was
+    /// invited takes the place of somebody who signed up with the address and never confirmed it.
     ///
     /// # Errors
     /// `Conflict("username")`, whether or not the address is taken.
@@ -100,7 +101,10 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     /// `Conflict("email")`, `Conflict("username")`, `LastOwner`.
     async fn update(&self, revised: &Revised<'_>, act: &'static str, mails: &[NewMail], now: Time, by: &Act) -> Result<Updated>;
-    /// The address is theirs: if it still is their address.
+    /// The address is theirs: if it still is their address. What they signed up for opens, with the user name that they asked for, if it is free.
+    ///
+    /// # Errors
+    /// `Conflict("username")`, where somebody else got it at this moment: again, and it is not free any more.
     async fn set_verified(&self, id: &str, email_canonical: &str, spend: Option<&Spend>, now: Time, by: &Act) -> Result<Consumed>;
     /// The new address takes the place of the old one, verified, if password and address are still those that the link was made for.
     ///
@@ -115,6 +119,9 @@ pub trait Accounts: Send + Sync {
     /// Sets a password whose present one was proved; other sessions and every grant end. False: it was changed meanwhile.
     async fn change_password(&self, id: &str, new: &NewHash<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Sets a password by a link; every session and grant ends, and so does a required reset. The link came by mail: the address is theirs.
+    ///
+    /// # Errors
+    /// As [`Accounts::set_verified`].
     async fn reset_password(&self, id: &str, new: &NewHash<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed>;
     /// The password opens nothing from here on until it is reset; sessions and grants end. False if unknown.
     async fn require_reset(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;

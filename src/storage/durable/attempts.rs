@@ -19,13 +19,17 @@ pub trait Attempts: Send + Sync {
     /// Counts an attempt before its password is looked at, in one statement, so that parallel guesses cannot pass the limit:
     /// 10 in 15 minutes lock the key for 15 minutes, each further lock twice as long, up to 4 hours; a day without
     /// a lock forgets the doubling.
-    async fn admit(&self, key: &Digest, now: Time) -> Result<Admission>;
-    /// The password was right: the key starts afresh.
-    async fn succeeded(&self, key: &Digest) -> Result<()>;
+    async fn admit(&self, key: &Digest, now: Time) -> Result<Admission> {
+        self.admit_of(key, None, now).await
+    }
+    /// The same for a key that belongs to `account`, which [`Attempts::forget`] names.
+    async fn admit_of(&self, key: &Digest, account: Option<&Digest>, now: Time) -> Result<Admission>;
+    /// The password was right: the keys start afresh.
+    async fn succeeded(&self, keys: &[Digest]) -> Result<()>;
     /// The attempt could not be judged (a fault of ours): it is not counted.
     async fn withdrawn(&self, key: &Digest, now: Time) -> Result<()>;
-    /// An administrator lets somebody try again: the keys start afresh. `user_id` is who they belong to.
-    async fn forget(&self, keys: &[Digest], user_id: &str, now: Time, by: &Act) -> Result<()>;
+    /// An administrator lets somebody try again: every key of the account starts afresh, and those named. `user_id` is who they belong to.
+    async fn forget(&self, account: &Digest, keys: &[Digest], user_id: &str, now: Time, by: &Act) -> Result<()>;
     /// Forgets keys without an attempt or lock in the last day.
     async fn clean(&self, now: Time) -> Result<u64>;
 }

@@ -31,8 +31,8 @@ pub trait Consents: Send + Sync {
     /// The apps of a person, by client id. Grants that ended are not asked.
     async fn connections(&self, user_id: &str, now: Time) -> Result<Vec<Connection>>;
     async fn find(&self, user_id: &str, client_id: &str) -> Result<Option<Consent>>;
-    /// Remembers `scope` beside what was allowed before; by one upsert, safe beside itself.
-    async fn allow(&self, user_id: &str, client_id: &str, scope: &str, now: Time, by: &Act) -> Result<()>;
+    /// Remembers `scope` beside what was allowed before; safe beside itself. False where the person or the client is gone.
+    async fn allow(&self, user_id: &str, client_id: &str, scope: &str, now: Time, by: &Act) -> Result<bool>;
     /// Forgets the permission and revokes every grant of that client; false if there was neither.
     async fn withdraw(&self, user_id: &str, client_id: &str, now: Time, by: &Act) -> Result<bool>;
 }

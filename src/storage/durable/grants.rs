@@ -64,6 +64,8 @@ pub enum Opened {
     Fresh,
     /// The code had opened a grant before: that one is revoked now (RFC 6749 §4.1.2).
     Replay,
+    /// The person is gone: nothing was opened.
+    Nobody,
 }
 
 /// What became of [`Grants::open_by_code`].

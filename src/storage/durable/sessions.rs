@@ -83,8 +83,8 @@ impl<'a> SessionCookie<'a> {
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Starts `session` under the digest of a fresh cookie value. `replaces` is the session the browser had: of the same person it keeps its
-    /// id and creation and gets the new digest and authentication; of another person it is ended. The answer is the id in force.
-    async fn start(&self, session: &Session, digest: &Digest, replaces: Option<&str>, by: &Act) -> Result<String>;
+    /// id and creation and gets the new digest and authentication; of another person it is ended. The answer is the id in force; none where the person is gone.
+    async fn start(&self, session: &Session, digest: &Digest, replaces: Option<&str>, by: &Act) -> Result<Option<String>>;
     /// The same after a password sign-in: none, and nothing done, where the password was changed, or the account disabled, since it was proved.
     async fn start_proved(
         &self,

@@ -28,6 +28,8 @@ pub struct User {
     pub demo: bool,
     /// The password opens nothing until it is replaced (an administrator asked for that, or a change of address was undone).
     pub reset_required: bool,
+    /// They signed up and have not shown that the address is theirs: nothing opens, and the user name they asked for is nobody's yet.
+    pub pending: bool,
     /// Counts the changes of the profile: what `If-Match` compares (RFC 9110 §13.1.1).
     pub revision: i64,
     /// Counts the changes of password and address: links that hang from either are bound to it.

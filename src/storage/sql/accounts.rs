@@ -8,7 +8,8 @@ use super::super::durable::{
 use super::super::{Result, StorageError, Time};
 use super::audit::Entry;
 use super::users::{
-    self, documents, end_everything, insert_into_users, insert_user, is_owner, keep_an_owner, searched, subject, user_columns,
+    self, documents, end_everything, insert_into_users, insert_user, is_owner, keep_an_owner, searched, settle, subject, user_columns,
+    wanted_is_free,
 };
 use super::{Sql, seconds};
 
@@ -37,10 +38,17 @@ const SEARCH: &str = concat!(
 );
 
 /// All of a profile that may change, if nobody else changed it.
-pub(super) const UPDATE: &str = "UPDATE users SET email = $3, email_canonical = $4, email_verified = $5, username = $6, username_canonical = $7, name = $8, \
-     name_search = $9, locale = $10, claims = $11, attributes = $12, roles = $13, owner = $14, updated_at = $15, revision = revision + 1, \
+pub(super) const UPDATE: &str = concat!(
+    "UPDATE users SET email = $3, email_canonical = $4, email_verified = $5, \
+     username = COALESCE($6, CASE WHEN $5 AND pending AND ",
+    wanted_is_free!(),
+    " THEN wanted END), username_canonical = COALESCE($7, CASE WHEN $5 AND pending AND ",
+    wanted_is_free!(),
+    " THEN wanted_canonical END), pending = (pending AND NOT $5), wanted = CASE WHEN $5 THEN NULL ELSE wanted END, \
+     wanted_canonical = CASE WHEN $5 THEN NULL ELSE wanted_canonical END, name = $8, name_search = $9, locale = $10, claims = $11, attributes = $12, roles = $13, owner = $14, updated_at = $15, revision = revision + 1, \
      credential_revision = credential_revision + CASE WHEN email_canonical = $4 THEN 0 ELSE 1 END \
-     WHERE id = $1 AND revision = $2";
+     WHERE id = $1 AND revision = $2"
+);
 
 const CHANGE_EMAIL: &str = "UPDATE users SET email = $3, email_canonical = $4, email_verified = TRUE, updated_at = $5, revision = revision + 1, \
      credential_revision = credential_revision + 1 \
@@ -54,9 +62,20 @@ const SET_HASH: &str = "UPDATE users SET password_hash = $3, password_changed_at
      credential_revision = credential_revision + 1 \
      WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL";
 
-const RESET_HASH: &str = "UPDATE users SET password_hash = $3, password_changed_at = $4, updated_at = $4, reset_required = FALSE, \
+const RESET_HASH: &str = concat!(
+    "UPDATE users SET ",
+    settle!(),
+    "password_hash = $3, password_changed_at = $4, updated_at = $4, reset_required = FALSE, \
      email_verified = TRUE, credential_revision = credential_revision + 1 \
-     WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL";
+     WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL"
+);
+
+const SET_VERIFIED: &str = concat!(
+    "UPDATE users SET ",
+    settle!(),
+    "email_verified = TRUE, updated_at = $3, revision = revision + 1 \
+     WHERE id = $1 AND email_canonical = $2 AND disabled_at IS NULL AND NOT email_verified"
+);
 
 #[async_trait]
 impl Accounts for Sql {
@@ -82,10 +101,16 @@ impl Accounts for Sql {
             if is_owner(&new.user) {
                 lock!(tx, "owners");
             }
+            // Whoever was invited has read the mail: somebody who only signed up with the address has not, and makes room.
+            if new.user.email_verified {
+                sqlx::query("DELETE FROM users WHERE email_canonical = $1 AND pending")
+                    .bind(&new.email_canonical)
+                    .execute(&mut *tx)
+                    .await?;
+            }
             let mut user = new.user.clone();
-            let taken = "SELECT id FROM users WHERE email_canonical = $1";
-            let taken = sqlx::query(taken).bind(&new.email_canonical).fetch_optional(&mut *tx).await?.is_some();
-            if let (Some(source), false) = (sign_up.number_from, taken) {
+            // Drawn in any case: a gap would tell that the address before was free.
+            if let Some(source) = sign_up.number_from {
                 let (number,): (i64,) = sqlx::query_as(NEXT_NUMBER).bind(source).fetch_one(&mut *tx).await?;
                 user.external.push(ExternalId { source: source.to_owned(), id: number.to_string() });
             }
@@ -98,6 +123,7 @@ impl Accounts for Sql {
             audit!(tx, Entry::done("user.sign_up", subject(&user.id), now, by));
             // As every row is made, and as the person will be read.
             user.revision = 1;
+            user.username = user.username.filter(|_| !user.pending);
             Ok(SignedUp::Made(Box::new(user)))
         })
     }
@@ -166,15 +192,7 @@ impl Accounts for Sql {
                 audit!(tx, Entry::refused("user.verify_email", subject(id), "used", now, by));
                 return Ok(Consumed::Spent);
             }
-            let done = sqlx::query(
-                "UPDATE users SET email_verified = TRUE, updated_at = $3, revision = revision + 1 \
-                 WHERE id = $1 AND email_canonical = $2 AND disabled_at IS NULL AND NOT email_verified",
-            )
-            .bind(id)
-            .bind(email_canonical)
-            .bind(seconds(now))
-            .execute(&mut *tx)
-            .await?;
+            let done = sqlx::query(SET_VERIFIED).bind(id).bind(email_canonical).bind(seconds(now)).execute(&mut *tx).await?;
             if done.rows_affected() > 0 {
                 audit!(tx, Entry::done("user.verify_email", subject(id), now, by));
                 return Ok(Consumed::Done);
@@ -304,11 +322,15 @@ impl Accounts for Sql {
     async fn delete(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
             keep_an_owner!(tx, id);
-            // What hangs from the person goes with the row (ON DELETE CASCADE).
-            let done = sqlx::query("DELETE FROM users WHERE id = $1").bind(id).execute(&mut *tx).await?;
-            if done.rows_affected() == 0 {
+            // In this order, and the row itself last: whoever redeems a code holds the session and then asks for the person's row. Deleting that row
+            // first would wait for the session while they wait for the row. An update lets them finish, and keeps everybody else out.
+            let held = sqlx::query("UPDATE users SET revision = revision WHERE id = $1").bind(id).execute(&mut *tx).await?;
+            if held.rows_affected() == 0 {
                 return Ok(false);
             }
+            sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(id).execute(&mut *tx).await?;
+            // What else hangs from the person goes with the row (ON DELETE CASCADE).
+            sqlx::query("DELETE FROM users WHERE id = $1").bind(id).execute(&mut *tx).await?;
             enqueue!(tx, mails);
             audit!(tx, Entry::done("user.delete", subject(id), now, by));
             Ok(true)

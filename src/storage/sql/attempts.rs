@@ -20,9 +20,9 @@ const BATCH: i64 = 1000;
 /// While a lock is in force the row is left alone and nothing is returned. Otherwise the attempt is counted, and where it is the tenth
 /// within the window (the ninth before it, `at9` by then, is young enough) it is admitted and locks the key. An old lock's attempts are out of the
 /// window when it ends, as no lock is shorter than the window.
-const ADMIT: &str = "INSERT INTO attempts (digest, at1, at2, at3, at4, at5, at6, at7, at8, at9, at10, locks, locked_until) \
-     VALUES ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) \
-     ON CONFLICT (digest) DO UPDATE SET \
+const ADMIT: &str = "INSERT INTO attempts (digest, at1, at2, at3, at4, at5, at6, at7, at8, at9, at10, locks, locked_until, account) \
+     VALUES ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, $5) \
+     ON CONFLICT (digest) DO UPDATE SET account = $5, \
        at1 = $2, at2 = attempts.at1, at3 = attempts.at2, at4 = attempts.at3, at5 = attempts.at4, at6 = attempts.at5, \
        at7 = attempts.at6, at8 = attempts.at7, at9 = attempts.at8, at10 = attempts.at9, \
        locks = (CASE WHEN attempts.locked_until <= $2 - $4 THEN 0 ELSE attempts.locks END) \
@@ -43,14 +43,15 @@ const WITHDRAW: &str = "UPDATE attempts SET \
 
 #[async_trait]
 impl Attempts for Sql {
-    async fn admit(&self, key: &Digest, now: Time) -> Result<Admission> {
-        let (key, now) = (key.hex(), seconds(now));
+    async fn admit_of(&self, key: &Digest, account: Option<&Digest>, now: Time) -> Result<Admission> {
+        let (key, account, now) = (key.hex(), account.map(Digest::hex), seconds(now));
         loop {
             let admitted = on!(self.write, |db| sqlx::query_as::<_, (i64,)>(ADMIT)
                 .bind(&key)
                 .bind(now)
                 .bind(WINDOW)
                 .bind(MEMORY)
+                .bind(&account)
                 .fetch_all(db)
                 .await)?;
             if !admitted.is_empty() {
@@ -67,13 +68,22 @@ impl Attempts for Sql {
         }
     }
 
-    async fn succeeded(&self, key: &Digest) -> Result<()> {
-        on!(self.write, |db| sqlx::query("DELETE FROM attempts WHERE digest = $1").bind(key.hex()).execute(db).await.map(drop))?;
+    async fn succeeded(&self, keys: &[Digest]) -> Result<()> {
+        for pair in keys.chunks(2) {
+            let (one, other) = (pair[0].hex(), pair[pair.len() - 1].hex());
+            on!(self.write, |db| sqlx::query("DELETE FROM attempts WHERE digest = $1 OR digest = $2")
+                .bind(&one)
+                .bind(&other)
+                .execute(db)
+                .await
+                .map(drop))?;
+        }
         Ok(())
     }
 
-    async fn forget(&self, keys: &[Digest], user_id: &str, now: Time, by: &Act) -> Result<()> {
+    async fn forget(&self, account: &Digest, keys: &[Digest], user_id: &str, now: Time, by: &Act) -> Result<()> {
         step!(self, |tx| {
+            sqlx::query("DELETE FROM attempts WHERE account = $1").bind(account.hex()).execute(&mut *tx).await?;
             for key in keys {
                 sqlx::query("DELETE FROM attempts WHERE digest = $1").bind(key.hex()).execute(&mut *tx).await?;
             }

@@ -88,7 +88,8 @@ impl Target {
                 make_file(&path).map_err(|error| unreachable(error.to_string()))?;
                 let options = sqlite(options).journal_mode(SqliteJournalMode::Wal);
                 let readers = options.clone().pragma("query_only", "on");
-                let write = Writer::new(Pool::new(options, 1, None, mend_sqlite));
+                // What a savepoint keeps to undo a step is let go with it: a file for that costs more than the log of the database.
+                let write = Writer::new(Pool::new(options.pragma("temp_store", "memory"), 1, None, mend_sqlite));
                 Sql::Sqlite { read: Pool::new(readers, READERS, None, mend_sqlite), write }
             }
         };

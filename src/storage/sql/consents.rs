@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::super::durable::{Act, Connection, Consent, Consents};
 use super::super::{Result, Time};
 use super::audit::Entry;
+use super::users::is_ghost;
 use super::{Sql, moment, seconds};
 
 #[async_trait]
@@ -55,26 +56,36 @@ impl Consents for Sql {
         Ok(connections.into_values().map(|(_, connection)| connection).collect())
     }
 
-    async fn allow(&self, user_id: &str, client_id: &str, scope: &str, now: Time, by: &Act) -> Result<()> {
+    async fn allow(&self, user_id: &str, client_id: &str, scope: &str, now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
-            // The upsert holds the row until the end of the transaction, so what it returns is what is extended.
-            let (before,) = sqlx::query_as::<_, (String,)>(
-                "INSERT INTO consents (user_id, client_id, scope, granted_at) VALUES ($1, $2, '', $3) \
-                 ON CONFLICT (user_id, client_id) DO UPDATE SET granted_at = $3 RETURNING scope",
+            // Stays until the end of the transaction: two permissions of one person come one after the other, and whoever deletes the person waits
+            // before they hold anything that this step still needs.
+            let held = sqlx::query("UPDATE users SET id = id WHERE id = $1").bind(user_id).execute(&mut *tx).await?;
+            if held.rows_affected() == 0 {
+                return Ok(false);
+            }
+            let before = sqlx::query_as::<_, (String,)>("SELECT scope FROM consents WHERE user_id = $1 AND client_id = $2")
+                .bind(user_id)
+                .bind(client_id)
+                .fetch_optional(&mut *tx)
+                .await?;
+            let allowed = sqlx::query(
+                "INSERT INTO consents (user_id, client_id, scope, granted_at) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (user_id, client_id) DO UPDATE SET scope = $3, granted_at = $4",
             )
             .bind(user_id)
             .bind(client_id)
+            .bind(together(&before.map_or_else(String::new, |(scope,)| scope), scope))
             .bind(seconds(now))
-            .fetch_one(&mut *tx)
-            .await?;
-            sqlx::query("UPDATE consents SET scope = $3 WHERE user_id = $1 AND client_id = $2")
-                .bind(user_id)
-                .bind(client_id)
-                .bind(together(&before, scope))
-                .execute(&mut *tx)
-                .await?;
+            .execute(&mut *tx)
+            .await;
+            // The client is gone: nothing was written, and nothing will be.
+            if allowed.as_ref().is_err_and(is_ghost) {
+                return Ok(false);
+            }
+            allowed?;
             audit!(tx, Entry::done("consent.allow", subject(user_id, client_id), now, by));
-            Ok(())
+            Ok(true)
         })
     }
 

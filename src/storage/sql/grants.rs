@@ -34,7 +34,7 @@ macro_rules! insert_grant {
         concat!(
             grant_is!(),
             "COALESCE($18, (SELECT s.ended_at FROM sessions s WHERE s.id = $5), (SELECT u.disabled_at FROM users u WHERE u.id = $4)) \
-             WHERE true ON CONFLICT (code_digest) DO NOTHING"
+             WHERE EXISTS (SELECT 1 FROM users WHERE id = $4) ON CONFLICT (code_digest) DO NOTHING"
         )
     };
 }
@@ -276,10 +276,19 @@ impl Grants for Sql {
     async fn open(&self, grant: &Grant, code: Option<&Digest>, by: &Act) -> Result<Opened> {
         let (id, code, now) = (grant.id.hex(), code.map(Digest::hex), grant.created_at);
         let entry = Entry::done("grant.open", subject(&id), now, by);
-        let opened =
-            at_once!(self, &OPEN, |db, text| bind_grant!(sqlx::query_as::<_, (i64,)>(text), grant, &id, &code, entry).fetch_all(db).await)?;
+        let opened = at_once!(self, &OPEN, |db, text| unless_gone(
+            bind_grant!(sqlx::query_as::<_, (i64,)>(text), grant, &id, &code, entry).fetch_all(db).await
+        ))?;
         if !opened.is_empty() {
             return Ok(Opened::Fresh);
+        }
+        let there = on!(self.read, |db| sqlx::query("SELECT id FROM users WHERE id = $1")
+            .bind(&grant.user_id)
+            .fetch_optional(db)
+            .await
+            .map(|row| row.is_some()))?;
+        if !there {
+            return Ok(Opened::Nobody);
         }
         self.used_before(code.as_deref(), now, by).await?;
         Ok(Opened::Replay)
@@ -301,11 +310,10 @@ impl Grants for Sql {
     async fn open_by_code(&self, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<OpenedByCode> {
         let (id, code, now) = (grant.id.hex(), code.hex(), grant.created_at);
         let entry = Entry::done("grant.open", subject(&id), now, by);
-        let mut rows =
-            at_once!(self, &OPEN_BY_CODE, |db, text| bind_grant!(sqlx::query_as::<_, OpenedFor>(text), grant, &id, &code, entry)
-                .bind(entry.at - length(idle))
-                .fetch_all(db)
-                .await)?;
+        let mut rows = at_once!(self, &OPEN_BY_CODE, |db, text| {
+            let query = bind_grant!(sqlx::query_as::<_, OpenedFor>(text), grant, &id, &code, entry).bind(entry.at - length(idle));
+            unless_gone(query.fetch_all(db).await)
+        })?;
         match rows.pop() {
             Some(OpenedFor { opened: true, user }) => Ok(OpenedByCode::Fresh(Box::new(user.try_into()?))),
             Some(_) => {
@@ -507,6 +515,15 @@ impl Sql {
             audit!(tx, Entry::refused("token.refresh", subject(id), "reuse", now, by));
             Ok(Rotation::Reuse)
         })
+    }
+}
+
+/// A person who is deleted beside the statement (Postgres finds out when it looks at the reference, after the statement has read them) opens
+/// nothing. In SQLite nobody writes beside the statement, which would not be over.
+fn unless_gone<T>(rows: std::result::Result<Vec<T>, sqlx::Error>) -> std::result::Result<Vec<T>, sqlx::Error> {
+    match rows {
+        Err(error) if users::is_ghost(&error) => Ok(Vec::new()),
+        rows => rows,
     }
 }
 

@@ -14,7 +14,7 @@ macro_rules! user_columns {
     () => {
         "u.id AS u_id, u.email AS u_email, u.email_verified AS u_email_verified, u.username AS u_username, u.name AS u_name, \
          u.locale AS u_locale, u.claims AS u_claims, u.attributes AS u_attributes, u.external AS u_external, u.roles AS u_roles, \
-         u.disabled_at AS u_disabled_at, u.demo AS u_demo, u.reset_required AS u_reset_required, u.revision AS u_revision, \
+         u.disabled_at AS u_disabled_at, u.demo AS u_demo, u.reset_required AS u_reset_required, u.pending AS u_pending, u.revision AS u_revision, \
          u.credential_revision AS u_credential_revision, u.password_changed_at AS u_password_changed_at, u.created_at AS u_created_at, \
          u.updated_at AS u_updated_at"
     };
@@ -36,6 +36,7 @@ pub(super) struct Row {
     u_disabled_at: Option<i64>,
     u_demo: bool,
     u_reset_required: bool,
+    u_pending: bool,
     u_revision: i64,
     u_credential_revision: i64,
     u_password_changed_at: Option<i64>,
@@ -61,6 +62,7 @@ impl TryFrom<Row> for User {
             disabled_at: maybe_moment(row.u_disabled_at)?,
             demo: row.u_demo,
             reset_required: row.u_reset_required,
+            pending: row.u_pending,
             revision: row.u_revision,
             credential_revision: row.u_credential_revision,
             password_changed_at: maybe_moment(row.u_password_changed_at)?,
@@ -99,11 +101,34 @@ const ANY_DEMO: &str = "SELECT id FROM users WHERE demo LIMIT 1";
 macro_rules! insert_into_users {
     () => {
         "INSERT INTO users (id, email, email_canonical, email_verified, username, username_canonical, name, locale, claims, roles, owner, \
-         password_hash, demo, disabled_at, created_at, updated_at, attributes, external, reset_required, password_changed_at, name_search) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"
+         password_hash, demo, disabled_at, created_at, updated_at, attributes, external, reset_required, password_changed_at, name_search, \
+         pending, wanted, wanted_canonical) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)"
     };
 }
 pub(super) use insert_into_users;
+
+/// The user name that somebody asked for when they signed up is free.
+macro_rules! wanted_is_free {
+    () => {
+        "(wanted_canonical IS NOT NULL AND NOT EXISTS (SELECT 1 FROM users o WHERE o.username_canonical = users.wanted_canonical))"
+    };
+}
+pub(super) use wanted_is_free;
+
+/// In an `UPDATE users SET`: what somebody signed up for becomes an account like any other. The user name goes to whoever confirms first.
+macro_rules! settle {
+    () => {
+        concat!(
+            "username = CASE WHEN pending AND username IS NULL AND ",
+            wanted_is_free!(),
+            " THEN wanted ELSE username END, username_canonical = CASE WHEN pending AND username IS NULL AND ",
+            wanted_is_free!(),
+            " THEN wanted_canonical ELSE username_canonical END, pending = FALSE, wanted = NULL, wanted_canonical = NULL, "
+        )
+    };
+}
+pub(super) use settle;
 
 /// Inside a step: makes the row of a person by `$statement`, and those of their ids in other systems; says whether it was made.
 macro_rules! insert_user {
@@ -114,8 +139,8 @@ macro_rules! insert_user {
             .bind(&user.email)
             .bind(&$new.email_canonical)
             .bind(user.email_verified)
-            .bind(&user.username)
-            .bind(&$new.username_canonical)
+            .bind(user.username.as_ref().filter(|_| !user.pending))
+            .bind($new.username_canonical.as_ref().filter(|_| !user.pending))
             .bind(&user.name)
             .bind(&user.locale)
             .bind(&documents.claims)
@@ -131,6 +156,9 @@ macro_rules! insert_user {
             .bind(user.reset_required)
             .bind(user.password_changed_at.map($crate::storage::sql::seconds))
             .bind(user.name.as_deref().map($crate::storage::sql::users::searched))
+            .bind(user.pending)
+            .bind(user.username.as_ref().filter(|_| user.pending))
+            .bind($new.username_canonical.as_ref().filter(|_| user.pending))
             .execute(&mut *$tx)
             .await?
             .rows_affected()
@@ -312,10 +340,12 @@ impl Users for Sql {
 
     async fn set_password(&self, id: &str, hash: &str, keep_session: Option<&str>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
-            let done = sqlx::query(
-                "UPDATE users SET password_hash = $2, updated_at = $3, password_changed_at = $3, reset_required = FALSE, \
-                 credential_revision = credential_revision + 1 WHERE id = $1",
-            )
+            let done = sqlx::query(concat!(
+                "UPDATE users SET ",
+                settle!(),
+                "password_hash = $2, updated_at = $3, password_changed_at = $3, reset_required = FALSE, \
+                 credential_revision = credential_revision + 1 WHERE id = $1"
+            ))
             .bind(id)
             .bind(hash)
             .bind(seconds(now))
@@ -376,6 +406,11 @@ pub(super) fn documents(user: &User) -> Result<Documents> {
         external: serde_json::to_string(&user.external).map_err(StorageError::corrupt)?,
         roles: serde_json::to_string(&user.roles).map_err(StorageError::corrupt)?,
     })
+}
+
+/// The row would have belonged to somebody who was deleted at this moment.
+pub(super) fn is_ghost(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(database) if database.is_foreign_key_violation())
 }
 
 /// A name as it is searched: small letters without their accents.

@@ -115,7 +115,12 @@ async fn changing_password(asked: &mut Asked<'_>, request: Request) -> Result<Re
     let change = Change { current: present, new, device: cookie, keep_session: Some(&found.session.id), rules: None };
     let done = recovery::change_password(&app.desk(), &found.user.id, change, &asked.asking(&by, device.as_deref())).await;
     match done {
-        Ok(()) => Ok(see_other(&app.urls, &format!("{}?done=password", app.urls.path(urls::ACCOUNT)))),
+        Ok(()) => {
+            // They have just proved who they are: the session goes on under another cookie, and whoever had a copy of this one is out.
+            let started = asked.start_session(&found.user, &["pwd"], "1", Some(&found), None, &by).await?;
+            let to = see_other(&app.urls, &format!("{}?done=password", app.urls.path(urls::ACCOUNT)));
+            Ok(with_cookies(to, started.map(|(_, cookie)| cookie)))
+        }
         Err(error) => {
             let wrong = Wrong::say(error, asked)?;
             Ok(password_page(asked, &found, "", wrong))

@@ -6,6 +6,8 @@ sign-in-lead-plain = Una sola cuenta para todo lo que está detrás de { $brand 
 sign-in-again = Ya hay una sesión de { $person }. Escribe la contraseña para confirmar que eres tú.
 sign-in-identifier = Correo o nombre de usuario
 sign-in-wrong = El correo o la contraseña no son correctos.
+# Where people may sign up: it is shown to everybody alike, and so tells nothing.
+sign-in-wrong-new = El correo o la contraseña no son correctos. Si acabas de crear tu cuenta, confirma primero tu dirección: el correo te dice cómo.
 sign-in-wrong-title = No pudimos iniciar la sesión
 sign-in-reset-title = Elige una contraseña nueva
 sign-in-reset = Esta contraseña ya no sirve. Sigue el enlace que te enviamos por correo o pide uno nuevo.
