@@ -159,7 +159,7 @@ async fn only_the_guilty_fail(break_it: &'static str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_transaction_that_the_database_gave_up_is_run_again_without_who_caused_it() {
     only_the_guilty_fail(
-        "CREATE TRIGGER poison BEFORE UPDATE ON consents WHEN NEW.scope LIKE '%poison%' BEGIN SELECT RAISE(ROLLBACK, 'poison'); END",
+        "CREATE TRIGGER poison BEFORE INSERT ON consents WHEN NEW.scope LIKE '%poison%' BEGIN SELECT RAISE(ROLLBACK, 'poison'); END",
     )
     .await;
 }
@@ -169,7 +169,7 @@ async fn a_commit_that_fails_is_run_again_without_who_caused_it() {
     only_the_guilty_fail(
         "CREATE TABLE parents (id INTEGER PRIMARY KEY); \
          CREATE TABLE orphans (parent INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED); \
-         CREATE TRIGGER poison AFTER UPDATE ON consents WHEN NEW.scope LIKE '%poison%' BEGIN INSERT INTO orphans VALUES (7); END",
+         CREATE TRIGGER poison AFTER INSERT ON consents WHEN NEW.scope LIKE '%poison%' BEGIN INSERT INTO orphans VALUES (7); END",
     )
     .await;
 }
