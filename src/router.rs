@@ -1,6 +1,6 @@
 //! Which handler serves which path, under which layers. The whole public surface on one page.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -13,7 +13,6 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
@@ -31,13 +30,11 @@ use crate::{demo, web};
 
 /// The public address: protocol, pages, and in development the demo.
 pub fn public(app: &Arc<App>, dialects: &Dialects) -> Router {
-    let (protocol, mut openapi) = protocol().split_for_parts();
-    let (operations, of_api) = api::routes(app).split_for_parts();
-    openapi.merge(of_api);
-    let protocol = protocol
+    let operations = Router::from(api::routes(app));
+    let protocol = Router::from(protocol())
         .route(urls::RESUME, get(authorize::resume).head(no_head))
         .route(urls::OAUTH_AUTHORIZATION_SERVER, get(discovery::discovery));
-    let mut routes = protocol.merge(operations).merge(web::routes()).merge(docs(app, &openapi));
+    let mut routes = protocol.merge(operations).merge(web::routes()).merge(docs(app));
     if app.is_development() {
         routes = routes.merge(demo::routes());
     }
@@ -83,21 +80,31 @@ pub fn document(urls: &Urls) -> Value {
     api::document::write(&openapi, urls)
 }
 
-/// What the API can do, for programs and for people. The explanation of an error is there always: answers lead to it.
-fn docs(app: &Arc<App>, openapi: &OpenApi) -> Router<Arc<App>> {
+/// What the API can do, for programs and for people, written when somebody first asks: most servers are never asked. The explanation of an error is
+/// there always: answers lead to it.
+fn docs(app: &Arc<App>) -> Router<Arc<App>> {
     let rows: Vec<_> = Code::ALL.iter().map(|code| (code.as_str(), code.status(), code.title(), code.detail())).collect();
     let routes = Router::new().route(urls::DOCS_ERRORS, get(web::docs::errors)).layer(Extension(Arc::new(rows)));
     if !app.config.docs {
         return routes;
     }
-    let document = api::document::write(openapi, &app.urls);
-    let bytes = Bytes::from(document.to_string());
-    let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256(&bytes)[..12]));
-    let serve = move |headers: HeaderMap| async move { discovery::cached(&headers, bytes, &etag, Duration::from_secs(300)) };
+    let urls = app.urls.clone();
+    let written = LazyLock::new(move || {
+        let bytes = Bytes::from(document(&urls).to_string());
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256(&bytes)[..12]));
+        (bytes, etag)
+    });
+    let written = Arc::new(written);
+    let serve = move |headers: HeaderMap| async move {
+        let (bytes, etag) = &**written;
+        discovery::cached(&headers, bytes.clone(), etag, Duration::from_secs(300))
+    };
+    let urls = app.urls.clone();
+    let reference = web::docs::Lazy::new(Box::new(move || web::docs::Reference::of(&document(&urls), &urls)));
     let pages = Router::new()
         .route(urls::DOCS, get(web::docs::overview))
         .route(urls::DOCS_GROUP, get(web::docs::group))
-        .layer(Extension(Arc::new(web::docs::Reference::of(&document, &app.urls))));
+        .layer(Extension(Arc::new(reference)));
     routes.merge(pages).route(urls::REDOC, get(web::docs::moved)).route(urls::OPENAPI, get(serve))
 }
 

@@ -1,9 +1,9 @@
 //! The documentation of the API as pages, made from the same document that programs read at `/openapi.json`; and the errors, to which the `type`
 //! of each one leads. Everything stands in the page: no script is needed and nothing comes from elsewhere.
 //!
-//! The pages of a document are made once, when the router is; a page for each of its tags. Called by `router`, which has the document.
+//! The document is taken apart once, when somebody first asks; a page for each of its tags. Called by `router`, which has the document.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use askama::Template;
 use axum::extract::{Extension, Path, State};
@@ -20,6 +20,9 @@ use crate::urls::{self, Urls};
 
 /// How deep the members of a body are listed.
 const DEPTH: usize = 3;
+
+/// A document that is taken apart when somebody first asks.
+pub type Lazy = LazyLock<Reference, Box<dyn FnOnce() -> Reference + Send>>;
 
 /// A document, taken apart for its pages.
 pub struct Reference {
@@ -293,7 +296,7 @@ fn text(value: &Value) -> String {
 }
 
 /// Which parts there are.
-pub async fn overview(State(app): State<Arc<App>>, Extension(reference): Extension<Arc<Reference>>, visit: Visit) -> Response {
+pub async fn overview(State(app): State<Arc<App>>, Extension(reference): Extension<Arc<Lazy>>, visit: Visit) -> Response {
     let asked = Asked::new(&app, visit);
     let page = asked.page();
     html(&page, StatusCode::OK, &Overview { page: &page, reference: &reference, document: app.urls.absolute(urls::OPENAPI) })
@@ -302,7 +305,7 @@ pub async fn overview(State(app): State<Arc<App>>, Extension(reference): Extensi
 /// The operations of one part.
 pub async fn group(
     State(app): State<Arc<App>>,
-    Extension(reference): Extension<Arc<Reference>>,
+    Extension(reference): Extension<Arc<Lazy>>,
     name: Result<Path<String>, axum::extract::rejection::PathRejection>,
     visit: Visit,
 ) -> Response {

@@ -126,6 +126,7 @@ fn modular(text: &str) -> Result<Encoding, Refused> {
         "wp" => bcrypt(Before::WordPress, text.strip_prefix("$wp").unwrap_or_default()),
         "bcrypt-sha256" => passlib_bcrypt(rest),
         "pbkdf2" | "pbkdf2-sha1" => pbkdf2(Digest::Sha1, rest),
+        "pbkdf2-md5" => pbkdf2(Digest::Md5, rest),
         "pbkdf2-sha224" => pbkdf2(Digest::Sha224, rest),
         "pbkdf2-sha256" => pbkdf2(Digest::Sha256, rest),
         "pbkdf2-sha384" => pbkdf2(Digest::Sha384, rest),

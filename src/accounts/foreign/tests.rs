@@ -124,6 +124,9 @@ async fn further_forms_of_the_same_schemes_verify() {
         "$argon2i$v=19$m=256,t=1,p=1$mhZ49LiYxLe8L4cercJUhA$wrahUGCCzP6ZLVd+VjOM6svLYr1UkN/iF+iuw59GR5L7df27OwA7AMydXPdhQnipOwAr+Z+Vhk0",
         "$argon2id$v=19$m=1024,t=1,p=16$rsup2J9kQr+KreYegdujIe4sgYAqYg1QOpmAJx/pNTE$n77nLS5zD2BuMicvKeJ9kJelqGTIpa+x5qOg+iqAu+ucKnDiBkbV/jMlpn4+oN2Yup2EOQky2P9LfeVJfQT2yQ",
         "$argon2d$m=256,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$HL3jUuOhGujIdwvDY3TQZLDDoifevUlJox6qkjARNEI",
+        // Werkzeug 3.1 with rarer hash functions.
+        "pbkdf2:md5:10$u8VHnp4L6Xk7PSqB$326c023f75ca3bb8ad7824b43d78d210",
+        "pbkdf2:sha384:10$aylajEsNjMM1Oubn$47c6845327f62d7a5b4951d895633b84b0ed5799d2a084337258d2e7b597b4c00fb8bafff2edf6384f705c08a567075c",
         // As WordPress 6.8 does it.
         "$wp$2y$05$mt.sZUcAluyuYGFh1YQAz.aoInp84YmYpamC1DQ3XYjnXadX4STI6",
     ] {
