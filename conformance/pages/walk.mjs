@@ -84,6 +84,8 @@ async function pressAt(page, id) {
 // Once around a page with the Tab key: every control is met, none holds the focus, each shows that it has it; and the first is the skip link.
 async function around(page, name) {
   await page.waitForLoadState("load");
+  // The browser gives a field its autofocus with the first picture, which on a busy machine comes after the page is loaded.
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
   const count = await page.evaluate(() => {
     const stops = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, iframe, [tabindex='0']")]
       .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled);
