@@ -363,6 +363,8 @@ def _restore(lab, key, value):
 
 def ST_06(lab):
     """somebody is deleted while a flow, a code, a reset and requests of theirs are open"""
+    if ROUNDS < 100:
+        raise Skipped("a matter of chance: before a release, with ATTACK_ROUNDS=200")
     import ad
     import pr
     from rg import signs_in
