@@ -14,7 +14,7 @@ use super::access::{Account, Granted};
 use super::audit::AuditResult;
 use super::body::Query;
 use super::page::{self, Asked};
-use super::problem::{Problem, Wrong};
+use super::problem::Problem;
 use crate::accounts::activity::{self, Activity, Hand};
 use crate::app::App;
 
@@ -121,8 +121,7 @@ async fn list(
     Query(query): Query<ActivityQuery>,
 ) -> Result<Response, Problem> {
     let asked = Asked::read(KIND, query.limit, query.cursor.as_deref())?;
-    let malformed = || Wrong::parameter("cursor", "malformed", "problem-field-cursor");
-    let before = asked.after.as_deref().map(|after| after.parse::<i64>().map_err(|_| malformed())).transpose()?;
+    let before = asked.before()?;
     let found = activity::recent(&app.desk(), &caller.person()?.id, before, asked.probe()).await?;
     let (found, next) = asked.cut(found, KIND, |entry| entry.id.to_string());
     let mut names = BTreeMap::new();

@@ -144,8 +144,7 @@ async fn search(
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Problem> {
     let asked = Asked::read(KIND, query.limit, query.cursor.as_deref())?;
-    let malformed = || Wrong::parameter("cursor", "malformed", "problem-field-cursor");
-    let before = asked.after.as_deref().map(|after| after.parse::<i64>().map_err(|_| malformed())).transpose()?;
+    let before = asked.before()?;
     let filter = AuditFilter {
         act: query.act.as_deref(),
         actor: query.actor.as_deref(),

@@ -28,8 +28,16 @@ impl Asked {
     /// # Errors
     /// 400 for a cursor that this list did not give.
     pub fn read(kind: &str, limit: Option<u32>, cursor: Option<&str>) -> Result<Self, Problem> {
-        let after = cursor.map(|cursor| open(kind, cursor).ok_or_else(|| Wrong::parameter("cursor", "malformed", "problem-field-cursor")));
+        let after = cursor.map(|cursor| open(kind, cursor).ok_or_else(malformed));
         Ok(Self { limit: limit.unwrap_or(USUAL), after: after.transpose()? })
+    }
+
+    /// The same in a list of numbered entries.
+    ///
+    /// # Errors
+    /// 400 for a cursor that such a list did not give.
+    pub fn before(&self) -> Result<Option<i64>, Problem> {
+        self.after.as_deref().map(|after| after.parse().map_err(|_| malformed().into())).transpose()
     }
 
     /// One more than the page, to know whether there is another.
@@ -47,6 +55,10 @@ impl Asked {
         let next = found.last().filter(|_| more).map(|entry| seal(kind, &last(entry)));
         (found, next)
     }
+}
+
+fn malformed() -> Wrong {
+    Wrong::parameter("cursor", "malformed", "problem-field-cursor")
 }
 
 fn seal(kind: &str, after: &str) -> String {
