@@ -278,7 +278,7 @@ pub fn write(mail: &Mail, about: &About, lang: Lang, urls: &Urls, name: &str) ->
     let say = |key: &str| text(lang, key, &[("brand", Arg::Text(name))]);
     let plain = |key: &str| text(lang, key, &[]);
     let to = |path: &str, token: &str| format!("{}?token={}", urls.absolute(path), urls::encode(token));
-    let recover = || urls.absolute(urls::RECOVER);
+    let recover = || Some((plain("mail-recover-button"), urls.absolute(urls::RECOVER)));
     let six = |code: &Option<String>| code.as_ref().map(|code| (plain("mail-code"), code.clone()));
     let mut words = Words {
         lang,
@@ -315,7 +315,7 @@ pub fn write(mail: &Mail, about: &About, lang: Lang, urls: &Urls, name: &str) ->
             words.lead = vec![say("mail-registered-lead"), plain("mail-registered-more")];
             words.link = Some((plain("mail-registered-button"), urls.absolute(urls::SIGN_IN)));
             words.otherwise = plain("mail-registered-otherwise");
-            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+            words.otherwise_link = recover();
         }
         Mail::ResetPassword { token, code, .. } => {
             words.subject = say("mail-reset-subject");
@@ -329,20 +329,20 @@ pub fn write(mail: &Mail, about: &About, lang: Lang, urls: &Urls, name: &str) ->
             words.lead = vec![say("mail-required-lead"), plain("mail-required-more")];
             words.link = Some((plain("mail-reset-button"), to(urls::RESET, token)));
             words.otherwise = plain("mail-required-otherwise");
-            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+            words.otherwise_link = recover();
         }
         Mail::PasswordChanged => {
             words.subject = say("mail-changed-subject");
             words.lead = vec![say("mail-changed-lead"), plain("mail-changed-more")];
             words.otherwise = plain("mail-changed-otherwise");
-            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+            words.otherwise_link = recover();
         }
         Mail::PasswordBreached => {
             words.subject = say("mail-breached-subject");
             words.lead = vec![say("mail-breached-lead"), plain("mail-breached-more")];
             words.link = Some((plain("mail-breached-button"), urls.absolute(urls::ACCOUNT_PASSWORD)));
             words.otherwise = plain("mail-breached-otherwise");
-            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+            words.otherwise_link = recover();
         }
         Mail::ChangeEmail { token, code, .. } => {
             words.subject = say("mail-address-subject");
@@ -386,13 +386,13 @@ pub fn write(mail: &Mail, about: &About, lang: Lang, urls: &Urls, name: &str) ->
             let time = date_time(lang, *until);
             words.lead = vec![say("mail-locked-lead"), text(lang, "mail-locked-more", &[("time", Arg::Text(&time))])];
             words.otherwise = plain("mail-locked-otherwise");
-            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+            words.otherwise_link = recover();
         }
         Mail::PasswordSet => {
             words.subject = say("mail-changed-subject");
             words.lead = vec![say("mail-set-lead"), plain("mail-set-more")];
             words.otherwise = plain("mail-set-otherwise");
-            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+            words.otherwise_link = recover();
         }
         Mail::AccountDisabled => {
             words.subject = say("mail-disabled-subject");
@@ -425,7 +425,7 @@ pub fn write(mail: &Mail, about: &About, lang: Lang, urls: &Urls, name: &str) ->
             words.subject = say("mail-in-use-subject");
             words.lead = vec![say("mail-in-use-lead")];
             words.otherwise = plain("mail-in-use-otherwise");
-            words.otherwise_link = Some((plain("mail-recover-button"), recover()));
+            words.otherwise_link = recover();
         }
         Mail::EmailTakenBack => {
             words.subject = say("mail-taken-back-subject");
