@@ -1,17 +1,14 @@
 //! Which handler serves which path, under which layers. The whole public surface on one page.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
@@ -24,7 +21,6 @@ use crate::browser::visit::Visit;
 use crate::endpoints::{MAX_FORM, authorize, discovery, end_session, introspect, jwks, revoke, token, userinfo};
 use crate::layers;
 use crate::legacy::Dialects;
-use crate::seal::sha256;
 use crate::urls::{self, Urls};
 use crate::{demo, web};
 
@@ -89,23 +85,16 @@ fn docs(app: &Arc<App>) -> Router<Arc<App>> {
         return routes;
     }
     let urls = app.urls.clone();
-    let written = LazyLock::new(move || {
-        let bytes = Bytes::from(document(&urls).to_string());
-        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256(&bytes)[..12]));
-        (bytes, etag)
-    });
-    let written = Arc::new(written);
-    let serve = move |headers: HeaderMap| async move {
-        let (bytes, etag) = &**written;
-        discovery::cached(&headers, bytes.clone(), etag, Duration::from_secs(300))
+    let written = Arc::new(web::docs::Lazy::new(Box::new(move || web::docs::Reference::of(&document(&urls), &urls))));
+    let serve = |Extension(written): Extension<Arc<web::docs::Lazy>>, headers: HeaderMap| async move {
+        discovery::cached(&headers, written.bytes.clone(), &written.etag, Duration::from_secs(300))
     };
-    let urls = app.urls.clone();
-    let reference = web::docs::Lazy::new(Box::new(move || web::docs::Reference::of(&document(&urls), &urls)));
     let pages = Router::new()
         .route(urls::DOCS, get(web::docs::overview))
         .route(urls::DOCS_GROUP, get(web::docs::group))
-        .layer(Extension(Arc::new(reference)));
-    routes.merge(pages).route(urls::REDOC, get(web::docs::moved)).route(urls::OPENAPI, get(serve))
+        .route(urls::OPENAPI, get(serve))
+        .layer(Extension(written));
+    routes.merge(pages).route(urls::REDOC, get(web::docs::moved))
 }
 
 /// RFC 9110 §9.2.1: HEAD is safe. Where GET issues a code or ends a session, it would not be.

@@ -6,9 +6,12 @@
 use std::sync::{Arc, LazyLock};
 
 use askama::Template;
+use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::Asked;
@@ -16,6 +19,7 @@ use crate::app::App;
 use crate::browser::error::{PageError, PageReason};
 use crate::browser::layout::{Page, html, see_other};
 use crate::browser::visit::Visit;
+use crate::seal::sha256;
 use crate::urls::{self, Urls};
 
 /// How deep the members of a body are listed.
@@ -26,6 +30,9 @@ pub type Lazy = LazyLock<Reference, Box<dyn FnOnce() -> Reference + Send>>;
 
 /// A document, taken apart for its pages.
 pub struct Reference {
+    /// The document itself, as programs read it.
+    pub bytes: Bytes,
+    pub etag: String,
     version: String,
     groups: Vec<Group>,
 }
@@ -92,7 +99,9 @@ impl Reference {
         let reader = Reader { document, urls };
         let tags = document["tags"].as_array().into_iter().flatten();
         let groups = tags.map(|tag| reader.group(tag)).filter(|group| !group.operations.is_empty()).collect();
-        Self { version: text(&document["info"]["version"]), groups }
+        let bytes = Bytes::from(document.to_string());
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256(&bytes)[..12]));
+        Self { bytes, etag, version: text(&document["info"]["version"]), groups }
     }
 }
 
