@@ -136,7 +136,8 @@ pub struct PasswordChange {
 
 /// Change your password. Your other sessions end and every grant is revoked, this one, too.
 #[utoipa::path(post, path = "/v1/me/password", tag = "me", operation_id = "changeMyPassword", request_body = PasswordChange,
-    responses((status = 204, description = "It is changed.")), security(("oauth" = ["account"])))]
+    responses((status = 204, description = "It is changed."), (status = 409, description = "Code `changed_meanwhile`: the account, since the present password was read.", body = super::problem::ProblemDocument, content_type = "application/problem+json")),
+    security(("oauth" = ["account"])))]
 async fn change_password(
     caller: Granted<Account>,
     Language(lang): Language,
