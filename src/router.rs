@@ -1,15 +1,16 @@
 //! Which handler serves which path, under which layers. The whole public surface on one page.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::extract::{DefaultBodyLimit, Extension, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::Value;
+use tower::ServiceExt as _;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
@@ -24,30 +25,58 @@ use crate::legacy::Dialects;
 use crate::urls::{self, Urls};
 use crate::{demo, web};
 
-/// The public address: protocol, pages, and in development the demo.
+/// What a server needs as soon as it answers at all is put together at its start; the rest when somebody first asks for it, because an idle server
+/// need not hold what nobody uses: a quarter of the pages of code that a start touched (`conformance/bench/RESULTS.md`).
+type Later = LazyLock<Router, Box<dyn FnOnce() -> Router + Send>>;
+
+/// The public address: protocol, pages, API, dialects, and in development the demo.
 pub fn public(app: &Arc<App>, dialects: &Dialects) -> Router {
-    let operations = Router::from(api::routes(app));
-    let protocol = Router::from(protocol())
+    let base = app.urls.base();
+    let mut endpoints = under(base, endpoints());
+    if !base.is_empty() {
+        // RFC 8414 §3.1: "If the issuer identifier value contains a path component, any terminating "/" MUST be removed before inserting
+        // "/.well-known/" and the well-known URI suffix between the host component and the path component."
+        endpoints = endpoints
+            .route(&format!("{}{base}", urls::OAUTH_AUTHORIZATION_SERVER), get(discovery::discovery))
+            .route(&format!("{}{base}", urls::OPENID_CONFIGURATION), get(discovery::discovery));
+    }
+    let dialects = dialects.routes();
+    let has_dialects = dialects.has_routes();
+    let later = Arc::new(Later::new(Box::new({
+        let app = Arc::clone(app);
+        move || surrounded(&app, rest(&app).merge(dialects))
+    })));
+    if has_dialects {
+        // What was configured to be served is proved at the start.
+        LazyLock::force(&later);
+    }
+    surrounded(app, endpoints).fallback(move |request: Request| Router::clone(&later).oneshot(request))
+}
+
+/// The protocol, and where a flow goes on.
+fn endpoints() -> Router<Arc<App>> {
+    Router::from(protocol())
         .route(urls::RESUME, get(authorize::resume).head(no_head))
-        .route(urls::OAUTH_AUTHORIZATION_SERVER, get(discovery::discovery));
-    let mut routes = protocol.merge(operations).merge(web::routes()).merge(docs(app));
+        .route(urls::OAUTH_AUTHORIZATION_SERVER, get(discovery::discovery))
+}
+
+/// For people, for programs, and for whoever tries it out.
+fn rest(app: &Arc<App>) -> Router<Arc<App>> {
+    let mut routes = Router::from(api::routes(app)).merge(web::routes()).merge(docs(app));
     if app.is_development() {
         routes = routes.merge(demo::routes());
     }
     let base = app.urls.base();
-    let routes = if base.is_empty() {
-        routes
-    } else {
-        // RFC 8414 §3.1: "If the issuer identifier value contains a path component, any terminating "/" MUST be removed before inserting
-        // "/.well-known/" and the well-known URI suffix between the host component and the path component."
-        Router::new()
-            .nest(base, routes)
-            .route(&format!("{base}/"), get(web::home::show))
-            .route(&format!("{}{base}", urls::OAUTH_AUTHORIZATION_SERVER), get(discovery::discovery))
-            .route(&format!("{}{base}", urls::OPENID_CONFIGURATION), get(discovery::discovery))
-    };
+    if base.is_empty() { routes } else { under(base, routes).route(&format!("{base}/"), get(web::home::show)) }
+}
+
+fn under(base: &str, routes: Router<Arc<App>>) -> Router<Arc<App>> {
+    if base.is_empty() { routes } else { Router::new().nest(base, routes) }
+}
+
+/// With what lies around every handler.
+fn surrounded(app: &Arc<App>, routes: Router<Arc<App>>) -> Router {
     routes
-        .merge(dialects.routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_FORM))
