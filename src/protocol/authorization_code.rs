@@ -1,6 +1,6 @@
 //! What a code binds, and what must hold to redeem it (RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9700 §4.8.2).
 //!
-//! The caller's order is: these bindings, then spending the code, then its age. So a stranger with a stolen code can neither burn it
+//! The caller's order is: these bindings, then its age, then spending the code. So a stranger with a stolen code can neither burn it
 //! nor set off a revocation, and after a wrong verifier the right one still works. Called by `endpoints::token`.
 
 use std::time::Duration;

@@ -59,6 +59,29 @@ async fn a_code_is_good_once_and_its_replay_ends_what_it_opened() {
     server.refresh(&client, tokens["refresh_token"].as_str().expect("a token")).await.expect_error(400, "invalid_grant");
 }
 
+/// RFC 6749 §4.1.2: what a code opened is revoked by its replay, also where the code would not open anything any more.
+#[tokio::test]
+async fn a_late_replay_ends_what_a_code_opened() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let flow = Flow::new(&client).with("scope", "openid offline_access").with("prompt", "consent");
+    for expired in [false, true] {
+        let mut browser = Browser::new(&server);
+        let code = browser.code(&flow, "ana").await;
+        let tokens = server.redeem(&client, &code).await.expect(200).json();
+        if expired {
+            server.advance(61);
+        } else {
+            let page = browser.get("/oauth2/logout").await;
+            browser.submit(&page, &[], Some("sign-out-submit")).await;
+        }
+        let tokens = server.refresh(&client, tokens["refresh_token"].as_str().expect("one")).await.expect(200).json();
+        server.redeem(&client, &code).await.expect_error(400, "invalid_grant");
+        server.refresh(&client, tokens["refresh_token"].as_str().expect("one")).await.expect_error(400, "invalid_grant");
+    }
+}
+
 #[tokio::test]
 async fn an_expired_code_is_refused() {
     let server = Server::start().await;

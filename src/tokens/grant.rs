@@ -119,28 +119,11 @@ pub async fn open_by_code(storage: &Storage, grant: &Grant, code: &Digest, idle:
     match storage.grants.open_by_code(grant, code, idle, by).await? {
         OpenedByCode::Fresh(user) => Ok(*user),
         OpenedByCode::Replay => Err(OAuthError::invalid_grant("The authorization code was used before").into()),
-        OpenedByCode::Over => Err(OAuthError::invalid_grant("The authorization code is not valid any more").into()),
-    }
-}
-
-/// Revokes what a spent code opened; false where nothing was. The one who spent it may be opening the grant at this very moment, here or on another
-/// replica: so the grant of a `young` code is waited for, as long as that step can reasonably take.
-///
-/// # Errors
-/// Faults of the store.
-pub async fn replay(storage: &Storage, code: &Digest, client_id: &str, young: bool, now: Time, by: &Act) -> Result<bool, StorageError> {
-    const PATIENCE: Duration = Duration::from_millis(1500);
-    const LOOK: Duration = Duration::from_millis(25);
-    let mut left = if young { PATIENCE } else { Duration::ZERO };
-    loop {
-        if storage.grants.replayed(code, client_id, now, by).await? {
-            return Ok(true);
+        OpenedByCode::Over => {
+            // What it may have opened before the session ended can outlive that (`offline_access`).
+            storage.grants.replayed(code, &grant.client_id, grant.created_at, by).await?;
+            Err(OAuthError::invalid_grant("The authorization code is not valid any more").into())
         }
-        if left.is_zero() {
-            return Ok(false);
-        }
-        tokio::time::sleep(LOOK).await;
-        left = left.saturating_sub(LOOK);
     }
 }
 

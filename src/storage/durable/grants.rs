@@ -142,7 +142,7 @@ pub trait Grants: Send + Sync {
     async fn open_proved(&self, grant: &Grant, proof: &Proof, by: &Act) -> Result<bool>;
     /// As [`Grants::open`] for a code that was issued in a session: opens only if the session is live, as [`super::Sessions::by_id`] says.
     async fn open_by_code(&self, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<OpenedByCode>;
-    /// A code that the short-lived store no longer knows, or knows as spent: if it opened a grant, that one is revoked and true is the answer.
+    /// A code that opens nothing any more: if it opened a grant, that one is revoked and true is the answer.
     /// Only if it belongs to this client: another one that came by a code has nothing of its owner revoked.
     async fn replayed(&self, code: &Digest, client_id: &str, now: Time, by: &Act) -> Result<bool>;
     async fn find(&self, id: &GrantId) -> Result<Option<Grant>>;
