@@ -4,7 +4,7 @@
 /// What a piece of text is.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parsed {
-    /// Empty and unquoted, or `\N`: nothing is there.
+    /// Empty and unquoted, or `\N`, or between tabs `NULL` (`mysql --batch`): nothing is there.
     Fields(Vec<Option<String>>),
     /// A quote is not closed yet: the record may go on in the next line.
     Open,
@@ -28,7 +28,8 @@ pub fn parse(text: &[u8], delimiter: u8) -> Parsed {
             if field.contains(&b'"') {
                 return Parsed::Broken("a quote stands inside a value");
             }
-            ((!field.is_empty() && field != b"\\N").then(|| field.to_vec()), next)
+            let nothing = field.is_empty() || field == b"\\N" || (delimiter == b'\t' && field == b"NULL");
+            ((!nothing).then(|| field.to_vec()), next)
         };
         match field.map(String::from_utf8).transpose() {
             Ok(field) => fields.push(field),
@@ -79,5 +80,8 @@ mod tests {
         assert_eq!(fields("a,b\"c"), Parsed::Broken("a quote stands inside a value"));
         assert_eq!(parse(b"\xff", b','), Parsed::Broken("it is not UTF-8"));
         assert_eq!(parse(b"a;b,c", b';'), Parsed::Fields(vec![some("a"), some("b,c")]));
+        // MySQL writes the word between tabs, where nothing is; in a CSV it is somebody's name.
+        assert_eq!(parse(b"1\tNULL\t\"NULL\"\tnull", b'\t'), Parsed::Fields(vec![some("1"), None, some("NULL"), some("null")]));
+        assert_eq!(fields("NULL"), Parsed::Fields(vec![some("NULL")]));
     }
 }

@@ -116,7 +116,7 @@ pub fn read(members: &Map<String, Value>, role_map: &RoleMap, left_out: &mut Lef
         username: optional(members, "username")?,
         locale: optional(members, "locale")?,
         email_verified: first(members, &EMAIL_VERIFIED).map(|(name, value)| flag(name, value)).transpose()?.unwrap_or(false),
-        name: first(members, &NAME).map(|(name, value)| text(name, value)).transpose()?,
+        name: first(members, &NAME).map(|(name, value)| line(name, value)).transpose()?,
         created_at: first(members, &CREATED_AT).map(|(name, value)| moment(name, value)).transpose()?,
         ..Row::default()
     };
@@ -133,9 +133,12 @@ pub fn read(members: &Map<String, Value>, role_map: &RoleMap, left_out: &mut Lef
             let value = match (claim, value) {
                 ("phone_number_verified", value) => Value::Bool(flag(name, value)?),
                 ("address", value) => Value::Object(object(name, value)?),
+                ("given_name" | "family_name" | "middle_name" | "nickname", value) => Value::String(line(name, value)?),
                 (_, value) => Value::String(text(name, value)?),
             };
-            row.claims.entry(claim).or_insert(value);
+            if value != "" {
+                row.claims.entry(claim).or_insert(value);
+            }
         }
     }
     if row.name.is_none() {
@@ -211,6 +214,16 @@ fn text(name: &str, value: &Value) -> Result<String, String> {
         Value::Number(number) => Ok(number.to_string()),
         _ => Err(format!("{name}: must be text")),
     }
+}
+
+/// What is shown to people stands on one line: nobody stays out for a line break in their name.
+fn line(name: &str, value: &Value) -> Result<String, String> {
+    let text = text(name, value)?;
+    if !text.contains(char::is_control) {
+        return Ok(text);
+    }
+    let words: Vec<&str> = text.split(char::is_control).filter(|words| !words.is_empty()).collect();
+    Ok(words.join(" ").trim().to_owned())
 }
 
 /// An id is text, whatever type it has at home; MongoDB wraps it.
@@ -345,6 +358,15 @@ mod tests {
         let firebase =
             row(json!({"localId": "L1", "email": "a@x.org", "displayName": "Ana", "createdAt": "1714557600000", "disabled": false}));
         assert_eq!((firebase.external_id.as_deref(), firebase.name.as_deref()), (Some("L1"), Some("Ana")));
+    }
+
+    #[test]
+    fn a_name_stands_on_one_line() {
+        let name = |value: Value| row(value).name;
+        assert_eq!(name(json!({"name": " Peña\r\nde  dos\tlíneas\u{0}\n"})).as_deref(), Some("Peña de  dos líneas"));
+        let parts = row(json!({"first_name": "Ana\nMaría", "last_name": "\n", "birthdate": "2000\n"}));
+        assert_eq!((parts.name.as_deref(), parts.claims.get("given_name")), (Some("Ana María"), Some(&json!("Ana María"))));
+        assert_eq!(parts.claims.get("family_name"), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ sign-in-again = You are signed in as { $person }. Enter the password to confirm 
 sign-in-identifier = E-mail or username
 sign-in-wrong = Wrong e-mail or password.
 # Where people may sign up: it is shown to everybody alike, and so tells nothing.
-sign-in-wrong-new = Wrong e-mail or password. If you have just signed up, confirm your address first: the mail says how.
+sign-in-wrong-new = If you have just signed up, confirm your address first: the mail says how.
 sign-in-wrong-title = That didn't work
 sign-in-reset-title = Choose a new password
 sign-in-reset = This password can no longer be used. Follow the link we sent to your e-mail address, or ask for a new one.

@@ -7,7 +7,7 @@ sign-in-again = Ya hay una sesión de { $person }. Escribe la contraseña para c
 sign-in-identifier = Correo o nombre de usuario
 sign-in-wrong = El correo o la contraseña no son correctos.
 # Where people may sign up: it is shown to everybody alike, and so tells nothing.
-sign-in-wrong-new = El correo o la contraseña no son correctos. Si acabas de crear tu cuenta, confirma primero tu dirección: el correo te dice cómo.
+sign-in-wrong-new = Si acabas de crear tu cuenta, confirma primero tu correo: el mensaje te dice cómo.
 sign-in-wrong-title = No pudimos iniciar la sesión
 sign-in-reset-title = Elige una contraseña nueva
 sign-in-reset = Esta contraseña ya no sirve. Sigue el enlace que te enviamos por correo o pide uno nuevo.
