@@ -75,7 +75,7 @@ async fn rg_06_a_sign_up_that_is_not_confirmed_yields_its_name_and_its_address()
     assert_eq!(server.post("/v1/registration/verify", verify("eva@example.org")).await.status, 204, "she is first");
     let told = server.post("/v1/registration/verify", verify("ana@example.org")).await.expect(200).json();
     assert_eq!((&told["username_taken"], &told["choose_at"]), (&json!(true), &json!(format!("{}/account", server.app.urls.origin()))));
-    assert!(told["detail"].as_str().is_some_and(|detail| detail.starts_with("Somebody else confirmed the username")), "{told}");
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.starts_with("Somebody else got the username")), "{told}");
     server.post("/v1/registration/request-reset", json!({ "identifier": "luz@example.org" })).await.expect(202);
     let more = server.mails().await;
     let reset = json!({ "token": token(&more, "luz@example.org"), "password": PASSWORD });

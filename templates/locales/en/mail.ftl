@@ -108,11 +108,11 @@ mail-ended-otherwise = If you do not know why, write to whoever runs this servic
 
 mail-roles-subject = Your roles at { $brand } were changed
 mail-roles-lead = An administrator of { $brand } changed what you may look after there.
-mail-roles-given = You have these roles now: { $roles }.
-mail-roles-taken = You no longer have these roles: { $roles }.
+mail-roles-given = New roles: { $roles }.
+mail-roles-taken = Roles that you no longer have: { $roles }.
 mail-roles-otherwise = If you did not expect this, write to whoever runs this service.
 
 mail-nameless-subject = The username you asked for at { $brand } is taken
-mail-nameless-lead = Your account at { $brand } is ready, but without the username that you asked for: somebody else confirmed it before you.
+mail-nameless-lead = Your account at { $brand } is ready, but without the username that you asked for: somebody else got it before your address was confirmed.
 mail-nameless-more = Sign in with this address. You can choose another username in your account.
 mail-nameless-button = Choose a username

@@ -108,11 +108,11 @@ mail-ended-otherwise = Si no sabes por qué, escribe a quien administra este ser
 
 mail-roles-subject = Cambiaron tus roles en { $brand }
 mail-roles-lead = La administración de { $brand } cambió lo que puedes administrar ahí.
-mail-roles-given = Ahora tienes estos roles: { $roles }.
-mail-roles-taken = Ya no tienes estos roles: { $roles }.
+mail-roles-given = Roles nuevos: { $roles }.
+mail-roles-taken = Roles que ya no tienes: { $roles }.
 mail-roles-otherwise = Si no lo esperabas, escribe a quien administra este servicio.
 
 mail-nameless-subject = El nombre de usuario que pediste en { $brand } ya es de otra persona
-mail-nameless-lead = Tu cuenta en { $brand } está lista, pero sin el nombre de usuario que pediste: otra persona lo confirmó antes.
+mail-nameless-lead = Tu cuenta en { $brand } está lista, pero sin el nombre de usuario que pediste: otra persona lo obtuvo antes de que se confirmara tu correo.
 mail-nameless-more = Inicia sesión con este correo. En tu cuenta puedes elegir otro nombre de usuario.
 mail-nameless-button = Elegir un nombre de usuario
