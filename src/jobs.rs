@@ -162,7 +162,9 @@ async fn send_mail(app: &App) {
 async fn clean(app: &App) {
     let now = app.clock.now();
     let storage = &app.storage;
+    let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "cleaning".to_owned() };
     let cleaned = [
+        ("sign-ups", storage.accounts.clean(now, &by).await),
         ("grants", storage.grants.clean(now).await),
         ("sessions", storage.sessions.clean(now).await),
         ("attempts", storage.attempts.clean(now).await),

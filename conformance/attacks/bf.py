@@ -1,6 +1,7 @@
 """BF: guessing passwords, and finding out who has an account. With the limits on."""
 
 from lab import *
+from rg import mails_of
 
 WRONG = "not the password of anybody"
 
@@ -68,6 +69,16 @@ def BF_01(lab):
     seen = [outcome(door.knock(spelled[n % len(spelled)], f"{WRONG} {n}", mine)) for n in range(GUESSES)]
     must(8 <= seen.count("wrong") <= 10, f"{seen.count('wrong')} guesses at one account were judged", seen[:15])
     must("in" not in seen and seen[-1] == "limited", "it stays locked")
+    # The tenth alone closes the lock of somebody else, and they are told: nobody has to come back for it.
+    quiet = lab.person(op)
+    must([outcome(door.knock(quiet, f"{WRONG} {n}", fresh_address())) for n in range(10)] == ["wrong"] * 10, "ten guesses")
+    until = time.monotonic() + 10
+    while not (told := [subject for to, subject, _ in mails_of(op) if to == quiet and "attempts" in subject]):
+        must(time.monotonic() < until, "the owner was not told of the lock")
+        time.sleep(0.2)
+    must(outcome(door.knock(quiet, WRONG, fresh_address())) == "limited", "it is locked")
+    locked = lab.sql(f"SELECT count(*) FROM audit WHERE act = 'user.locked' AND subject = (SELECT 'user:' || id FROM users WHERE email_canonical = '{quiet}')", op)
+    must(len(told) == 1 and int(locked[0][0]) == 1, "told once, and written down once", (told, locked))
     # Fifty addresses do not get more.
     victim = lab.person(op)
     seen = [outcome(door.knock(victim, f"{WRONG} {n}", address(n % 50))) for n in range(GUESSES)]

@@ -304,7 +304,16 @@ def RG_10(lab):
     must(unknown == [202, 202, 202, 429, 429], "an address that nobody has is counted alike", unknown)
     statuses = [again(new_address(lab), "203.0.113.200").status for _ in range(30)]
     must(statuses.count(202) <= 11 and statuses[-1] == 429, "from one place to many addresses", statuses)
+    # Under both names of one account there are three as well, and two names of one account look like two people.
+    name, other = f"u{secrets.token_hex(5)}", f"u{secrets.token_hex(5)}"
+    both, alone = lab.person(op, username=name), lab.person(op)
+    asked = {}
+    for n, (kind, pair) in enumerate({"one account": (both, name), "two people": (alone, other), "nobody": (new_address(lab), f"u{secrets.token_hex(5)}")}.items()):
+        ask = lambda k: call(lab, "POST", "/v1/registration/request-reset", body={"identifier": pair[k % 2]}, op=op, headers={"X-Forwarded-For": f"198.19.{n}.{k + 1}"})
+        asked[kind] = [like(ask(k)) for k in range(10)]
+    must(asked["one account"] == asked["two people"] == asked["nobody"], "two names of one account are told from others", asked)
     time.sleep(2.5)
+    must(mailed(both) == 3 and mailed(alone) == 3, "three mails for one account", (mailed(both), mailed(alone)))
     must(1 <= mailed(address) <= 3, "mails to one address", mailed(address))
     must(browser.request("GET", "/sign-up").status == 200, "the page is there")
 
@@ -522,6 +531,94 @@ def RG_17(lab):
 
 
 def RG_18(lab):
+    """somebody signed up with another's address first: whoever is sure of it takes it, and nothing of the first opens anything"""
+    _, owner = api_person(lab, "owner")
+    theirs = "nine copper kettles whistle"
+    WATCH.typed.add(theirs)
+    here = "/v1/users/"
+
+    def made(address):
+        return call(lab, "POST", "/v1/users", owner, {"email": address, "email_verified": True})
+
+    def invited(address):
+        must(call(lab, "POST", "/v1/invitations", owner, {"email": address, "roles": []}).status == 202, "the invitation")
+        token = token_in(mail_to(lab, address, "/sign-up?token="))
+        return call(lab, "POST", "/v1/registration", body={"email": address, "password": theirs, "invitation": token})
+
+    def commanded(address):
+        lab.op.user(address.upper(), theirs)
+
+    def brought(address):
+        file = lab.op.home / f"rows-{secrets.token_hex(4)}.jsonl"
+        file.write_text(json.dumps({"external_id": "1", "email": address, "email_verified": True}) + "\n")
+        done = lab.op.run("user", "import", str(file), "--source", f"s{secrets.token_hex(4)}")
+        must(done.returncode == 0, "the import", done.stdout + done.stderr)
+
+    for way in (made, invited, commanded, brought):
+        address = new_address(lab)
+        browser, answer = sign_up(lab, address, username=f"n{secrets.token_hex(6)}")
+        waiting = browser.follow(answer)
+        welcome = mail_to(lab, address, VERIFY)
+        must(call(lab, "POST", "/v1/registration/request-reset", body={"identifier": address}).status == 202, "a reset is asked for")
+        reset = token_in(mail_to(lab, address, "/recover/reset"))
+        before = call(lab, "GET", here + urllib.parse.quote(address), owner).json()["id"]
+        answer = way(address)
+        must(answer is None or answer.status in (201, 202), f"{way.__name__}: kept out by a sign-up that nobody confirmed", answer)
+        after = call(lab, "GET", here + urllib.parse.quote(address), owner)
+        must(after.status == 200 and after.json()["id"] != before, f"{way.__name__}: the id of the one before", after)
+        for path, body in (("verify", {"token": token_in(welcome)}), ("reset", {"token": reset, "password": SECRET})):
+            problem(call(lab, "POST", f"/v1/registration/{path}", body=body), 400, "link_invalid")
+        target, fields = hidden(waiting, "verify-submit")
+        late = browser.request("POST", target, form={**fields, "code": code_in(welcome)})
+        must(late.status == 400, f"{way.__name__}: the code of the one before", late)
+        must(not signs_in(lab, address, SECRET), f"{way.__name__}: the password of the one before")
+        if way in (invited, commanded):
+            must(signs_in(lab, address, theirs), f"{way.__name__}: their own")
+        told = lab.sql(f"SELECT result, reason FROM audit WHERE act = 'user.delete' AND subject = 'user:{before}'")
+        must(told == [["done", "made_room"]], f"{way.__name__}: the trail", told)
+        # The other way round nobody makes room: who is there stays, confirmed or not.
+        sign_up(lab, address)
+        must(call(lab, "GET", here + urllib.parse.quote(address), owner).json()["id"] == after.json()["id"], f"{way.__name__}: a sign-up took the place of somebody")
+    # At the very moment at which somebody confirms: one of the two, and no fault.
+    outcomes = set()
+    for n in range(max(6, ROUNDS // 4)):
+        address = new_address(lab)
+        sign_up(lab, address)
+        token = token_in(mail_to(lab, address, VERIFY))
+        before = call(lab, "GET", here + urllib.parse.quote(address), owner).json()["id"]
+        shots = []
+        for k in range(8):
+            op = lab.replicas()[(n + k) % len(lab.replicas())]
+            administrator = k == n % 8
+            path, sent = ("/v1/users", {"email": address}) if administrator else ("/v1/registration/verify", {"token": token})
+            body = json.dumps(sent).encode()
+            head = f"POST {path} HTTP/1.1\r\nHost: {urllib.parse.urlsplit(op.issuer).netloc}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            shot = Shot(op, "POST", path, {})
+            shot.raw = (head + (f"Authorization: Bearer {owner}\r\n" if administrator else "") + "\r\n").encode() + body
+            shots.append(shot)
+        answers = lab.volley.fire(shots)
+        won = answers[n % 8].status
+        confirmed = [answer.status for k, answer in enumerate(answers) if k != n % 8].count(204)
+        must((won, confirmed) in ((201, 0), (409, 1)), "one of the two", [answer.status for answer in answers])
+        there = call(lab, "GET", here + urllib.parse.quote(address), owner).json()
+        must((there["id"] == before) == (won == 409) and accounts(lab, address) == 1, "and its account", there)
+        must(signs_in(lab, address, SECRET) == (won == 409), "with its password")
+        outcomes.add(won)
+    must(outcomes <= {201, 409}, "outcomes", outcomes)
+    # Whoever took an account over cannot keep its address from coming back by signing up with it.
+    victim = lab.signed_in()
+    moved = new_address(lab)
+    must(fill(victim, "/account/email", "change-email-submit", email=moved, current=PASSWORD).status == 303, "another address")
+    undo = token_in(mail_to(lab, victim.email, "/account/email/undo"))
+    problem_free = call(lab, "POST", "/v1/registration/confirm-email-change", body={"token": token_in(mail_to(lab, moved, "/account/email/confirm"))})
+    must(problem_free.status == 204, "the new address is in force", problem_free)
+    sign_up(lab, victim.email)
+    back = call(lab, "POST", "/v1/registration/undo-email-change", body={"token": undo})
+    must(back.status == 204 and accounts(lab, victim.email) == 1, "the old address comes back", back)
+    must(accounts(lab, moved) == 0, "to its account")
+
+
+def RG_19(lab):
     """a password that is known from breaches is refused at every door where one is chosen, and told where it opens"""
     import hashlib
 
@@ -573,7 +670,7 @@ def RG_18(lab):
         must(sum(to == imported for to, _, _ in mails(one)) == 1, "told once")
 
 
-def RG_19(lab):
+def RG_20(lab):
     """another address: nothing before its confirmation, nothing by a link that is out of date, and the old one has the last word"""
     import ac
 

@@ -360,6 +360,8 @@ async function account(look_) {
   await page.click("#verify-submit");
   await page.waitForSelector("#verify-done");
   await see("verify-done");
+  await page.goto(`${base}/verify-email?done=nameless`);
+  await see("verify-nameless");
   await page.goto(confirmation.link);
   await see("verify-again");
   await page.goto(`${base}/demo/mail`);

@@ -43,7 +43,9 @@ pub async fn request_change(
     desk.admit(Asked::Request, asking).await?;
     desk.admit(Asked::Mail { to: &address.canonical }, asking).await?;
     let taken = desk.door.users.find(UserKey::Identifier(&address.canonical)).await?;
-    let taken = taken.filter(|other| super::sign_up::is_theirs(other, &address.canonical));
+    // Whoever only signed up with it makes room when this is confirmed.
+    let taken = taken.filter(|other| super::sign_up::is_theirs(other, &address.canonical) && !other.makes_room());
+    let room = desk.has_room(&address.canonical, asking).await?;
     let expires_at = asking.now + CONFIRM;
     let binding = user.credential_revision.to_string();
     let token = desk.link(Purpose::ChangeEmail, &user.id, binding, json!({ "email": address.address }), expires_at);
@@ -52,10 +54,10 @@ pub async fn request_change(
     let notice =
         Mail::EmailChangeRequested { new_address: address.address.clone(), token: undo(desk, &user, undo_until), expires_at: undo_until };
     let to_new = match &taken {
-        None => desk.letter(&address.address, Some(&user), Mail::ChangeEmail { token, code: Some(code), expires_at }, asking),
-        Some(other) => desk.letter(&other.email, Some(other), Mail::AlreadyRegistered, asking),
+        None => Some(desk.letter(&address.address, Some(&user), Mail::ChangeEmail { token, code: Some(code), expires_at }, asking)),
+        Some(other) => room.then(|| desk.letter(&other.email, Some(other), Mail::AlreadyRegistered, asking)),
     };
-    let mails = [to_new, desk.letter(&user.email, Some(&user), notice, asking)];
+    let mails: Vec<_> = to_new.into_iter().chain([desk.letter(&user.email, Some(&user), notice, asking)]).collect();
     desk.accounts.tell(&subject(&user), "user.request_email", None, &mails, asking.now, asking.by).await?;
     Ok(handle)
 }

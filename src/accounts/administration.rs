@@ -62,12 +62,14 @@ pub async fn unlock(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>) -> Resu
     Ok(desk.door.attempts.forget(&account, &keys, &user.id, asking.now, asking.by).await?)
 }
 
-/// Signs somebody out everywhere, and revokes every grant, offline ones too.
+/// Signs somebody out everywhere, revokes every grant, offline ones too, and says so by mail if there was anything to end.
 ///
 /// # Errors
 /// [`AccountError::Unknown`], or the fault of the store.
 pub async fn end_everything(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>) -> Result<(), AccountError> {
-    if desk.accounts.end_everything(user_id, asking.now, asking.by).await? { Ok(()) } else { Err(AccountError::Unknown) }
+    let user = desk.person(user_id).await?;
+    let mails = [desk.letter(&user.email, Some(&user), Mail::SessionsEnded, asking)];
+    if desk.accounts.end_everything(user_id, &mails, asking.now, asking.by).await? { Ok(()) } else { Err(AccountError::Unknown) }
 }
 
 /// Removes an account with everything that hangs from it, and says so by mail.

@@ -85,11 +85,13 @@ impl Watch<'_> {
         }
     }
 
-    /// BF-01: whose account is locked is told, once for each lock. A name that is nobody's takes the same steps, without the mail.
-    async fn locked(&self, seal: &Seal, user: Option<&User>, key: &Digest, until: Time, now: Time, by: &Act) {
-        let digest = seal.mac(Purpose::Token, &[b"locked", &key.0, &until.timestamp().to_be_bytes()]);
+    /// BF-01: whose account is locked is told, once for each lock, on whichever replica it was closed or met. A name that is nobody's takes the same
+    /// steps, without the mail; so does one that nobody confirmed, as its address may be a stranger's.
+    async fn locked(&self, seal: &Seal, user: Option<&User>, account: &Digest, until: Time, now: Time, by: &Act) {
+        let digest = seal.mac(Purpose::Token, &[b"locked", &account.0, &until.timestamp().to_be_bytes()]);
         let once = Spend { digest, expires_at: until };
-        let mails: Vec<_> = user.map(|user| self.letter(seal, user, Mail::AccountLocked { until }, now, by)).into_iter().collect();
+        let reader = user.filter(|user| !user.pending);
+        let mails: Vec<_> = reader.map(|user| self.letter(seal, user, Mail::AccountLocked { until }, now, by)).into_iter().collect();
         let subject = user.map_or_else(|| "nobody".to_owned(), |user| format!("user:{}", user.id));
         if let Err(error) = self.accounts.tell(&subject, "user.locked", Some(&once), &mails, now, by).await {
             tracing::warn!(%error, subject, "nobody was told of a lock");
@@ -175,22 +177,23 @@ pub async fn authenticate(parts: &Parts<'_>, credentials: &Credentials<'_>, salt
     let found = parts.users.with_password(UserKey::Identifier(&identifier)).await?;
     let user = found.as_ref().map(|(user, _)| user);
     let counts = counted_under(parts, &identifier, user, credentials.device);
-    let mut counted = Vec::with_capacity(2);
+    let mut counted = Counted { account: counts.account, keys: Vec::with_capacity(2), closes: None };
     let admitted = if parts.limits.enabled { admit(parts, &counts, &mut counted, now).await } else { Ok(Admitted::Yes) };
     let judged = match admitted {
         Ok(Admitted::Locked { until }) => {
+            // Told already, but where whoever closed it went away before they had an answer.
             if let Some(watch) = &parts.watch {
-                watch.locked(parts.seal, user, &counts.own, until, now, by).await;
+                watch.locked(parts.seal, user, &counts.account, until, now, by).await;
             }
             return refuse(parts, user, "locked", Refusal::Locked { until }, now, by).await;
         }
-        Ok(Admitted::LockedElsewhere) => unjudged(parts, user, credentials.password, now, by).await,
+        Ok(Admitted::LockedElsewhere) => unjudged(parts, user, credentials.password, &counted, now, by).await,
         Ok(Admitted::Yes) => judge(parts, found, credentials.password, salt, &counted, now, by).await,
         Err(fault) => Err(fault.into()),
     };
     if judged.is_err() {
         // Not counted, if the store can still be told so; its fault is the one that is reported already.
-        for key in &counted {
+        for key in &counted.keys {
             if let Err(error) = parts.attempts.withdrawn(key, now).await {
                 tracing::warn!(%error, "an attempt that could not be judged stays counted");
             }
@@ -205,6 +208,21 @@ struct Counts {
     own: Digest,
     account: Digest,
     known_device: bool,
+}
+
+/// What an attempt was counted under, to be taken back where it was right or could not be judged.
+struct Counted {
+    account: Digest,
+    keys: Vec<Digest>,
+    /// Where it is wrong, nobody gets in from here until then: it was one too many.
+    closes: Option<Time>,
+}
+
+impl Counted {
+    fn under(&mut self, key: Digest, closes: Option<Time>) {
+        self.keys.push(key);
+        self.closes = self.closes.max(closes);
+    }
 }
 
 enum Admitted {
@@ -226,27 +244,52 @@ fn counted_under(parts: &Parts<'_>, identifier: &str, user: Option<&User>, cooki
 }
 
 /// Counts the attempt; what was counted is in `counted`.
-async fn admit(parts: &Parts<'_>, counts: &Counts, counted: &mut Vec<Digest>, now: Time) -> Result<Admitted, StorageError> {
-    if let Admission::Locked { until } = parts.attempts.admit_of(&counts.own, Some(&counts.account), now).await? {
-        return Ok(Admitted::Locked { until });
+async fn admit(parts: &Parts<'_>, counts: &Counts, counted: &mut Counted, now: Time) -> Result<Admitted, StorageError> {
+    match parts.attempts.admit_of(&counts.own, Some(&counts.account), now).await? {
+        Admission::Locked { until } => return Ok(Admitted::Locked { until }),
+        Admission::Closing { until } => counted.under(counts.own, Some(until)),
+        Admission::Admitted => counted.under(counts.own, None),
     }
-    counted.push(counts.own);
     if counts.known_device {
         return Ok(Admitted::Yes);
     }
-    if let Admission::Locked { .. } = parts.attempts.admit_of(&counts.account, Some(&counts.account), now).await? {
-        return Ok(Admitted::LockedElsewhere);
+    match parts.attempts.admit_of(&counts.account, Some(&counts.account), now).await? {
+        Admission::Locked { .. } => return Ok(Admitted::LockedElsewhere),
+        Admission::Closing { until } => counted.under(counts.account, Some(until)),
+        Admission::Admitted => counted.under(counts.account, None),
     }
-    counted.push(counts.account);
     Ok(Admitted::Yes)
 }
 
 /// Answers like a wrong password, at the same cost, and looks at none.
-async fn unjudged(parts: &Parts<'_>, user: Option<&User>, password: &str, now: Time, by: &Act) -> Result<Outcome, Fault> {
+async fn unjudged(
+    parts: &Parts<'_>,
+    user: Option<&User>,
+    password: &str,
+    counted: &Counted,
+    now: Time,
+    by: &Act,
+) -> Result<Outcome, Fault> {
     let checked = parts.hasher.verify(password, None).await?;
     tokio::time::sleep(checked.shortfall).await;
     metrics::rate_limited("locked");
-    refuse(parts, user, "locked", Refusal::WrongCredentials, now, by).await
+    wrong(parts, user, "locked", counted, now, by).await
+}
+
+/// A wrong password. Where it was one too many, whose account it is is told: beside the refusal, so that it takes no longer than any other.
+async fn wrong(
+    parts: &Parts<'_>,
+    user: Option<&User>,
+    reason: &'static str,
+    counted: &Counted,
+    now: Time,
+    by: &Act,
+) -> Result<Outcome, Fault> {
+    let refused = refuse(parts, user, reason, Refusal::WrongCredentials, now, by);
+    match (&parts.watch, counted.closes) {
+        (Some(watch), Some(until)) => tokio::join!(refused, watch.locked(parts.seal, user, &counted.account, until, now, by)).0,
+        _ => refused.await,
+    }
 }
 
 /// Not longer than any password here, or imported, can be. A NUL is in no new password, but may be in one that came along.
@@ -260,7 +303,7 @@ async fn judge(
     mut account: Option<(User, Option<String>)>,
     password: &str,
     salt: [u8; 16],
-    counted: &[Digest],
+    counted: &Counted,
     now: Time,
     by: &Act,
 ) -> Result<Outcome, Fault> {
@@ -275,7 +318,7 @@ async fn judge(
             }
             let reason = why_wrong(account.as_ref(), checked.unusable);
             tokio::time::sleep(checked.shortfall).await;
-            return refuse(parts, account.as_ref().map(|(user, _)| user), reason, Refusal::WrongCredentials, now, by).await;
+            return wrong(parts, account.as_ref().map(|(user, _)| user), reason, counted, now, by).await;
         }
         let (Some((user, _)), Some(stored)) = (&account, stored) else {
             unreachable!("only a stored hash can prove a password right");
@@ -284,8 +327,8 @@ async fn judge(
         let current = parts.users.with_password(UserKey::Id(&user.id)).await?;
         let stands = |(user, hash): &(User, Option<String>)| is_open(user) && hash.as_deref() == Some(stored);
         if current.as_ref().is_some_and(stands) {
-            if !counted.is_empty() {
-                parts.attempts.succeeded(counted).await?;
+            if !counted.keys.is_empty() {
+                parts.attempts.succeeded(&counted.keys).await?;
             }
             // Where somebody else was faster, what is stored now is judged: most likely this very password's stronger hash.
             let Some(proof) = upgrade(parts, &user.id, password, (stored, checked), salt, now, by).await else {

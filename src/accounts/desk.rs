@@ -170,6 +170,14 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// Is there room for another mail to this address, whichever name was typed for it? Whoever asked is not told: they get the answer that they
+    /// would get for nobody.
+    pub(super) async fn has_room(&self, canonical: &str, asking: &Asking<'_>) -> Result<bool, AccountError> {
+        let door = &self.door;
+        let full = door.limits.asked(door.ephemeral, door.seal, Asked::Box { of: canonical }, asking.by.address, asking.now).await?;
+        Ok(full.is_none())
+    }
+
     /// Writes down that something was refused.
     pub(super) async fn refuse(
         &self,
@@ -205,10 +213,19 @@ impl<'a> Desk<'a> {
     }
 }
 
+/// Somebody who showed that an address is theirs.
+#[derive(Clone, Debug)]
+pub struct Confirmed {
+    /// As they are then.
+    pub user: User,
+    /// The user name that they asked for when they signed up is somebody else's by now: they have none, and are told by mail, too.
+    pub nameless: bool,
+}
+
 /// What a step that used a link said.
 pub(super) fn consumed(consumed: Consumed) -> Result<(), AccountError> {
     match consumed {
-        Consumed::Done => Ok(()),
+        Consumed::Done | Consumed::Nameless => Ok(()),
         Consumed::Spent => Err(LinkError::Used.into()),
         Consumed::Stale => Err(LinkError::Stale.into()),
     }

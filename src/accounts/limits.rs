@@ -22,7 +22,7 @@ const ADDRESS: Rule = Rule { burst: 30, every: Duration::from_secs(2) };
 const SIGN_UPS: Rule = Rule { burst: 20, every: Duration::from_secs(30) };
 /// 10 requests at once for a mail (reset, confirmation) from one address, then one a minute.
 const REQUESTS: Rule = Rule { burst: 10, every: Duration::from_secs(60) };
-/// Three mails at once to one address, then three an hour, whoever asks.
+/// Three mails at once to one address, then three an hour, whoever asks; under the name that was typed, and under the address it stands for.
 const MAILS: Rule = Rule { burst: 3, every: Duration::from_secs(20 * 60) };
 
 /// What is asked for beside signing in, as it is counted.
@@ -32,8 +32,11 @@ pub enum Asked<'a> {
     SignUp,
     /// A mail, by where it is asked from.
     Request,
-    /// A mail, by the address it would go to: canonical, known or unknown alike.
+    /// A mail, by the name that was typed: canonical, known or unknown alike. Whoever asks is told when there are no more.
     Mail { to: &'a str },
+    /// A mail, by the address it goes to, whichever name was typed; a name that nobody has is one by itself. Never told: an allowance that is used up
+    /// under a name that nobody typed would tell whose it is.
+    Box { of: &'a str },
 }
 
 impl Asked<'_> {
@@ -42,7 +45,7 @@ impl Asked<'_> {
     pub const fn act(&self) -> &'static str {
         match self {
             Self::SignUp => "user.sign_up",
-            Self::Request | Self::Mail { .. } => "mail.request",
+            Self::Request | Self::Mail { .. } | Self::Box { .. } => "mail.request",
         }
     }
 }
@@ -103,6 +106,7 @@ impl Limits {
             (Asked::SignUp, Some(address)) => ("sign-up", SIGN_UPS, network_key(seal, address)),
             (Asked::Request, Some(address)) => ("request", REQUESTS, network_key(seal, address)),
             (Asked::Mail { to }, _) => ("mail", MAILS, seal.mac(Purpose::Identifier, &[b"mail", to.as_bytes()])),
+            (Asked::Box { of }, _) => ("mail-box", MAILS, seal.mac(Purpose::Identifier, &[b"mail box", of.as_bytes()])),
             (Asked::SignUp | Asked::Request, None) => return Ok(None),
         };
         match store.take(&format!("limit:{kind}:{}", key.hex()), &rule, now).await? {

@@ -18,7 +18,7 @@ use super::email::{Email, Username};
 use super::merge_patch;
 use super::users::{self, AccountError};
 use crate::mail::Mail;
-use crate::storage::durable::{NewMail, Revised, Updated, User};
+use crate::storage::durable::{NewMail, Revised, SERVER_ROLES, Updated, User};
 
 /// Who changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub async fn patch(
             username_canonical: changed.username_canonical.as_deref(),
         };
         let act = if changed.user.roles == user.roles { "user.update" } else { "user.set_roles" };
-        let mails = moved(desk, &user, &changed, asking);
+        let mails = told(desk, &user, &changed, asking);
         match desk.accounts.update(&revised, act, &mails, asking.now, asking.by).await {
             Ok(Updated::Done(user)) => return Ok(*user),
             Ok(Updated::Unknown) => return Err(AccountError::Unknown),
@@ -93,7 +93,23 @@ pub async fn patch(
     Err(AccountError::Stale)
 }
 
-/// Both addresses are told where an administrator changed one for the other.
+/// What an administrator's change is told by: roles of the server that were given or taken, and to both addresses where one took the other's place.
+fn told(desk: &Desk<'_>, before: &User, changed: &Changed, asking: &Asking<'_>) -> Vec<NewMail> {
+    let mut mails: Vec<_> =
+        roles(before, &changed.user).into_iter().map(|mail| desk.letter(&before.email, Some(before), mail, asking)).collect();
+    mails.extend(moved(desk, before, changed, asking));
+    mails
+}
+
+/// Roles of apps are the apps' to tell of.
+fn roles(before: &User, after: &User) -> Option<Mail> {
+    let beyond = |own: &User, other: &User| -> Vec<String> {
+        own.roles.iter().filter(|role| SERVER_ROLES.contains(&role.as_str()) && !other.roles.contains(role)).cloned().collect()
+    };
+    let (given, taken) = (beyond(after, before), beyond(before, after));
+    (!given.is_empty() || !taken.is_empty()).then_some(Mail::RolesChanged { given, taken })
+}
+
 fn moved(desk: &Desk<'_>, before: &User, changed: &Changed, asking: &Asking<'_>) -> Vec<NewMail> {
     let is_same = Email::parse(&before.email).is_ok_and(|own| own.canonical == changed.email_canonical);
     if is_same {

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::desk::{Asking, Desk, Presence, Proof, consumed, evenly, gone, subject};
+use super::desk::{Asking, Confirmed, Desk, Presence, Proof, consumed, evenly, gone};
 use super::limits::Asked;
 use super::users::{self, AccountError, LinkError};
 use super::{email, password_rules::Rules};
 use crate::mail::Mail;
 use crate::once::links::{Opened, Purpose};
 use crate::storage::StorageError;
-use crate::storage::durable::{NewHash, User, UserKey};
+use crate::storage::durable::{Consumed, NewHash, ResetMails, User, UserKey};
 
 /// A reset that somebody asked for may be opened for so long.
 const ASKED: Duration = Duration::from_secs(30 * 60);
@@ -38,6 +38,10 @@ async fn send_reset(desk: &Desk<'_>, typed: &str, asking: &Asking<'_>) -> Result
     desk.admit(Asked::Request, asking).await?;
     desk.admit(Asked::Mail { to: &identifier }, asking).await?;
     let found = desk.door.users.find(UserKey::Identifier(&identifier)).await?.filter(|user| user.disabled_at.is_none());
+    // RG-10: the user name and the address of one account share its mails.
+    let address = found.as_ref().and_then(|user| email::Email::parse(&user.email).ok()).map(|address| address.canonical);
+    let room = desk.has_room(address.as_deref().unwrap_or(&identifier), asking).await?;
+    let (found, full) = if room { (found, None) } else { (None, found) };
     let expires_at = asking.now + ASKED;
     let nobody = User::default();
     let token = token(desk, found.as_ref().unwrap_or(&nobody), expires_at, 0);
@@ -46,21 +50,21 @@ async fn send_reset(desk: &Desk<'_>, typed: &str, asking: &Asking<'_>) -> Result
         Some(user) => {
             let mail = Mail::ResetPassword { token, code: Some(code), expires_at };
             let mails = [desk.letter(&user.email, Some(user), mail, asking)];
-            desk.accounts.tell(&subject(user), REQUEST, None, &mails, asking.now, asking.by).await?;
+            desk.accounts.send_proof(&user.id, REQUEST, &mails, asking.now, asking.by).await?;
         }
         // One row either way.
-        None => desk.refuse(REQUEST, None, "unknown_user", asking).await?,
+        None => desk.refuse(REQUEST, full.as_ref(), if full.is_some() { "throttled" } else { "unknown_user" }, asking).await?,
     }
     Ok(handle)
 }
 
 const REQUEST: &str = "user.request_reset";
 
-/// Sets a new password with the link or code of the mail; whoever was signed in is out. The person, as they are then.
+/// Sets a new password with the link or code of the mail; whoever was signed in is out. It confirms a sign-up as well.
 ///
 /// # Errors
 /// [`AccountError::Link`] or [`AccountError::Code`]; [`AccountError::Password`], and then the link is as good as before.
-pub async fn reset(desk: &Desk<'_>, proof: Proof<'_>, password: &str, asking: &Asking<'_>) -> Result<User, AccountError> {
+pub async fn reset(desk: &Desk<'_>, proof: Proof<'_>, password: &str, asking: &Asking<'_>) -> Result<Confirmed, AccountError> {
     let Opened { link, spend } = desk.open(Purpose::ResetPassword, proof, asking).await?;
     // Before anything is hashed; the step below asks again.
     if desk.spent.is_spent(&spend.digest).await? {
@@ -76,15 +80,18 @@ pub async fn reset(desk: &Desk<'_>, proof: Proof<'_>, password: &str, asking: &A
     users::check_password(desk.rules, password, &user)?;
     let hash = desk.door.hasher.hash(password, desk.random.bytes()).await?;
     let new = NewHash { hash: &hash, credential_revision: user.credential_revision, keep_session: None };
-    let mails = [desk.letter(&user.email, Some(&user), Mail::PasswordChanged, asking)];
-    let step = || desk.accounts.reset_password(&user.id, &new, &spend, &mails, asking.now, asking.by);
+    let letter = |mail| [desk.letter(&user.email, Some(&user), mail, asking)];
+    let (changed, nameless) = (letter(Mail::PasswordChanged), letter(Mail::UsernameTaken));
+    let mails = ResetMails { done: &changed, nameless: &nameless };
+    let step = || desk.accounts.reset_password(&user.id, &new, &spend, mails, asking.now, asking.by);
     let done = match step().await {
         // The user name that they had signed up for became somebody else's in this very moment.
         Err(StorageError::Conflict("username")) => step().await?,
         done => done?,
     };
     consumed(done)?;
-    desk.person(&user.id).await.map_err(gone)
+    let user = desk.person(&user.id).await.map_err(gone)?;
+    Ok(Confirmed { user, nameless: done == Consumed::Nameless })
 }
 
 /// A password to take the place of the present one.

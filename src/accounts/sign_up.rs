@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::desk::{Asking, Desk, Proof, SignUpPolicy, consumed, evenly, gone, subject};
+use super::desk::{Asking, Confirmed, Desk, Proof, SignUpPolicy, consumed, evenly, gone};
 use super::email::{self, Email, Username};
 use super::limits::Asked;
 use super::password_rules::Rules;
@@ -20,10 +20,12 @@ use crate::mail::Mail;
 use crate::once::codes;
 use crate::once::links::{Opened, Purpose};
 use crate::storage::StorageError;
-use crate::storage::durable::{SignUp, SignedUp, User, UserKey};
+use crate::storage::durable::{Consumed, PENDING, SignUp, SignedUp, User, UserKey};
 
 /// A confirmation may be opened for so long.
 const CONFIRM: Duration = Duration::from_secs(24 * 60 * 60);
+// Nobody is removed while a mail can still confirm them.
+const _: () = assert!(CONFIRM.as_secs() < PENDING.as_secs());
 /// An invitation may be taken up for so long.
 pub const INVITED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -102,6 +104,7 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
     new.user.pending = invitation.is_none() && !terms.opens;
     // Counted when the form is in order, under the address as it is compared: nobody's mail box is filled from here.
     desk.admit(Asked::Mail { to: &address.canonical }, asking).await?;
+    let room = desk.has_room(&address.canonical, asking).await?;
     let (token, expires_at) = confirmation(desk, &new.user.id, &address.canonical, asking);
     let (handle, code) = desk.code(Some(&token), asking.now).await?;
     let welcome = Mail::SignUp { token, code: Some(code), expires_at };
@@ -112,7 +115,7 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
         number_from: terms.number_from,
         spend: invitation.as_ref().map(|invitation| &invitation.spend),
         welcome: if invitation.is_some() { &[] } else { &welcome },
-        taken: &taken,
+        taken: if room { &taken } else { &[] },
     };
     let made = match desk.accounts.sign_up(&sign_up, asking.now, asking.by).await? {
         SignedUp::Made(user) => Some(*user),
@@ -122,20 +125,23 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
     Ok(Registered { handle, made })
 }
 
-/// The address belongs to whoever got the mail. The person, as they are then.
+/// The address belongs to whoever got the mail.
 ///
 /// # Errors
 /// [`AccountError::Link`] or [`AccountError::Code`]: not ours, expired, used before, or the address has changed since.
-pub async fn verify_email(desk: &Desk<'_>, proof: Proof<'_>, asking: &Asking<'_>) -> Result<User, AccountError> {
+pub async fn verify_email(desk: &Desk<'_>, proof: Proof<'_>, asking: &Asking<'_>) -> Result<Confirmed, AccountError> {
     let Opened { link, spend } = desk.open(Purpose::VerifyEmail, proof, asking).await?;
-    let confirm = || desk.accounts.set_verified(&link.subject, &link.binding, Some(&spend), asking.now, asking.by);
+    let waiting = desk.door.users.find(UserKey::Id(&link.subject)).await?;
+    let nameless: Vec<_> = waiting.iter().map(|user| desk.letter(&user.email, Some(user), Mail::UsernameTaken, asking)).collect();
+    let confirm = || desk.accounts.set_verified(&link.subject, &link.binding, Some(&spend), &nameless, asking.now, asking.by);
     let done = match confirm().await {
         // The user name became somebody else's in this very moment.
         Err(StorageError::Conflict("username")) => confirm().await?,
         done => done?,
     };
     consumed(done)?;
-    desk.person(&link.subject).await.map_err(gone)
+    let user = desk.person(&link.subject).await.map_err(gone)?;
+    Ok(Confirmed { user, nameless: done == Consumed::Nameless })
 }
 
 /// Sends the confirmation again, if the address is somebody's and not confirmed yet; nothing tells whether. The handle of the new code.
@@ -151,14 +157,16 @@ async fn send_again(desk: &Desk<'_>, typed: &str, asking: &Asking<'_>) -> Result
     desk.admit(Asked::Request, asking).await?;
     desk.admit(Asked::Mail { to: &canonical }, asking).await?;
     let found = desk.door.users.find(UserKey::Identifier(&canonical)).await?;
-    let waiting = found.filter(|user| !user.email_verified && user.disabled_at.is_none() && is_theirs(user, &canonical));
+    let room = desk.has_room(&canonical, asking).await?;
+    let waits = |user: &User| room && !user.email_verified && user.disabled_at.is_none() && is_theirs(user, &canonical);
+    let waiting = found.filter(waits);
     let (token, expires_at) = confirmation(desk, waiting.as_ref().map_or("", |user| &user.id), &canonical, asking);
     let (handle, code) = desk.code(waiting.as_ref().map(|_| token.as_str()), asking.now).await?;
     match &waiting {
         Some(user) => {
             let mail = Mail::VerifyEmail { token, code: Some(code), expires_at };
             let mails = [desk.letter(&user.email, Some(user), mail, asking)];
-            desk.accounts.tell(&subject(user), RESEND, None, &mails, asking.now, asking.by).await?;
+            desk.accounts.send_proof(&user.id, RESEND, &mails, asking.now, asking.by).await?;
         }
         // One row either way.
         None => desk.refuse(RESEND, None, "nobody_waits", asking).await?,

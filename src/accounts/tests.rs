@@ -143,7 +143,7 @@ impl Attempts for Rows {
         }
         *count += 1;
         *until = (*count >= 10).then(|| now + TimeDelta::minutes(15));
-        Ok(Admission::Admitted)
+        Ok(until.map_or(Admission::Admitted, |until| Admission::Closing { until }))
     }
     async fn succeeded(&self, keys: &[Digest]) -> Result<()> {
         self.attempts.lock().expect("attempts").retain(|key, _| !keys.contains(key));

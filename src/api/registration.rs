@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,9 +19,11 @@ use super::body::Body;
 use super::me::Handle;
 use super::problem::Problem;
 use super::{asking, refused};
-use crate::accounts::desk::Proof;
+use crate::accounts::desk::{Confirmed, Proof};
 use crate::accounts::{address, recovery, sign_up};
 use crate::app::App;
+use crate::i18n::{self, Lang};
+use crate::urls;
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -118,7 +121,7 @@ impl MailProof {
 
 /// Confirm an e-mail address.
 #[utoipa::path(post, path = "/v1/registration/verify", tag = "registration", operation_id = "verifyEmail", request_body = MailProof,
-    responses((status = 204, description = "It is confirmed.")))]
+    responses((status = 204, description = "It is confirmed."), (status = 200, description = "It is confirmed, and there is something to say.", body = Confirmation)))]
 async fn verify(
     visitor: Visitor,
     Language(lang): Language,
@@ -127,7 +130,30 @@ async fn verify(
 ) -> Result<Response, Problem> {
     let (now, by) = (app.clock.now(), visitor.act());
     let done = sign_up::verify_email(&app.desk(), proof.read(), &asking(lang, now, &by)).await;
-    done.map(|_| StatusCode::NO_CONTENT.into_response()).map_err(|error| refused(error, now))
+    done.map(|confirmed| Confirmation::answer(&app, lang, &confirmed)).map_err(|error| refused(error, now))
+}
+
+/// It is done, but for one thing.
+#[derive(Serialize, ToSchema)]
+pub struct Confirmation {
+    /// The user name that was asked for at sign-up is somebody else's by now: the account has none.
+    #[schema(example = true)]
+    username_taken: bool,
+    /// The same in words, in the language of the request.
+    detail: String,
+    /// The page where another one is chosen; an app does so by `PATCH /v1/me`.
+    #[schema(format = "uri")]
+    choose_at: String,
+}
+
+impl Confirmation {
+    fn answer(app: &App, lang: Lang, confirmed: &Confirmed) -> Response {
+        if !confirmed.nameless {
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        let detail = i18n::text(lang, "nameless-text", &[]);
+        Json(Self { username_taken: true, detail, choose_at: app.urls.absolute(urls::ACCOUNT) }).into_response()
+    }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -203,7 +229,7 @@ pub struct ResetByCode {
 
 /// Set a new password. Whoever was signed in is out.
 #[utoipa::path(post, path = "/v1/registration/reset", tag = "registration", operation_id = "resetPassword", request_body = PasswordReset,
-    responses((status = 204, description = "It is set.")))]
+    responses((status = 204, description = "It is set."), (status = 200, description = "It is set, which confirmed the account, and there is something to say.", body = Confirmation)))]
 async fn reset(
     visitor: Visitor,
     Language(lang): Language,
@@ -216,7 +242,7 @@ async fn reset(
         PasswordReset::Code(code) => (Proof::Code { handle: &code.handle, code: &code.code }, &code.password),
     };
     let done = recovery::reset(&app.desk(), proof, password, &asking(lang, now, &by)).await;
-    done.map(|_| StatusCode::NO_CONTENT.into_response()).map_err(|error| refused(error, now))
+    done.map(|confirmed| Confirmation::answer(&app, lang, &confirmed)).map_err(|error| refused(error, now))
 }
 
 /// Take a new e-mail address into use, with what came to it.

@@ -60,6 +60,12 @@ pub enum Mail {
     EmailInUse,
     /// To an address that was that of the account, until the one before it came back.
     EmailTakenBack,
+    /// An administrator signed the person out everywhere.
+    SessionsEnded,
+    /// An administrator gave or took roles of the server.
+    RolesChanged { given: Vec<String>, taken: Vec<String> },
+    /// The address is confirmed, but the user name that was asked for is somebody else's by now.
+    UsernameTaken,
 }
 
 impl Mail {
@@ -88,6 +94,9 @@ impl Mail {
             Self::EmailAssigned => "email_assigned",
             Self::EmailInUse => "email_in_use",
             Self::EmailTakenBack => "email_taken_back",
+            Self::SessionsEnded => "sessions_ended",
+            Self::RolesChanged { .. } => "roles_changed",
+            Self::UsernameTaken => "username_taken",
         }
     }
 
@@ -116,7 +125,10 @@ impl Mail {
             | Self::EmailReplaced { .. }
             | Self::EmailAssigned
             | Self::EmailInUse
-            | Self::EmailTakenBack => None,
+            | Self::EmailTakenBack
+            | Self::SessionsEnded
+            | Self::RolesChanged { .. }
+            | Self::UsernameTaken => None,
         }
     }
 }
@@ -133,6 +145,8 @@ impl Mail {
                 | Self::AccountRemoved
                 | Self::EmailReplaced { .. }
                 | Self::EmailAssigned
+                | Self::SessionsEnded
+                | Self::RolesChanged { .. }
         )
     }
 
@@ -155,7 +169,7 @@ pub(super) fn known(kind: &str) -> &'static str {
 }
 
 /// The names of every kind.
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 24] = [
     "sign_up",
     "verify_email",
     "already_registered",
@@ -177,6 +191,9 @@ const KINDS: [&str; 21] = [
     "email_assigned",
     "email_in_use",
     "email_taken_back",
+    "sessions_ended",
+    "roles_changed",
+    "username_taken",
 ];
 
 /// How many letters this process sealed.
@@ -431,6 +448,28 @@ pub fn write(mail: &Mail, about: &About, lang: Lang, urls: &Urls, name: &str) ->
             words.subject = say("mail-taken-back-subject");
             words.lead = vec![say("mail-taken-back-lead"), plain("mail-taken-back-more")];
             words.otherwise = plain("mail-deleted-otherwise");
+        }
+        Mail::SessionsEnded => {
+            words.subject = say("mail-ended-subject");
+            words.lead = vec![say("mail-ended-lead"), plain("mail-ended-more")];
+            words.link = Some((plain("mail-registered-button"), urls.absolute(urls::SIGN_IN)));
+            words.otherwise = plain("mail-ended-otherwise");
+            words.otherwise_link = recover();
+        }
+        Mail::RolesChanged { given, taken } => {
+            words.subject = say("mail-roles-subject");
+            words.lead = vec![say("mail-roles-lead")];
+            let lists = [("mail-roles-given", given), ("mail-roles-taken", taken)];
+            let told = lists.into_iter().filter(|(_, roles)| !roles.is_empty());
+            words.lead.extend(told.map(|(key, roles)| text(lang, key, &[("roles", Arg::Text(&roles.join(", ")))])));
+            words.otherwise = plain("mail-roles-otherwise");
+        }
+        Mail::UsernameTaken => {
+            words.subject = say("mail-nameless-subject");
+            words.lead = vec![say("mail-nameless-lead"), plain("mail-nameless-more")];
+            words.link = Some((plain("mail-nameless-button"), urls.absolute(urls::ACCOUNT)));
+            words.otherwise = plain("mail-in-use-otherwise");
+            words.otherwise_link = recover();
         }
     }
     words

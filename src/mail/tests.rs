@@ -63,6 +63,9 @@ fn kinds() -> Vec<Mail> {
         Mail::EmailAssigned,
         Mail::EmailInUse,
         Mail::EmailTakenBack,
+        Mail::SessionsEnded,
+        Mail::RolesChanged { given: vec!["auditor".to_owned()], taken: vec!["client_admin".to_owned(), "user_admin".to_owned()] },
+        Mail::UsernameTaken,
     ]
 }
 
@@ -108,6 +111,8 @@ fn every_mail_says_what_when_from_where_and_what_if_not_you() {
                 "account_removed",
                 "email_replaced",
                 "email_assigned",
+                "sessions_ended",
+                "roles_changed",
             ]
             .contains(&kind);
             if by_administrator {

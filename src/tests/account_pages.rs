@@ -81,6 +81,39 @@ async fn somebody_signs_up_inside_a_flow_and_goes_on_to_the_app() {
     assert!(link.status == 400 && link.body.contains("expired or was used"), "{}", link.body);
 }
 
+/// Two asked for one user name: whoever confirms second is told that it is gone, and where to choose another.
+#[tokio::test]
+async fn whoever_confirms_second_learns_that_the_user_name_is_taken() {
+    let server = Server::start().await;
+    let mut pages = Vec::new();
+    for email in ["eva@example.org", "luz@example.org"] {
+        let mut browser = Browser::new(&server);
+        let page = browser.get("/sign-up").await;
+        browser.submit(&page, &[("email", email), ("username", "flor"), ("password", NEW)], Some("sign-up-submit")).await.expect(200);
+        pages.push((email, browser));
+    }
+    for (email, browser) in &mut pages {
+        let confirm = browser.get(&format!("/verify-email?token={}", token(&server.mail_to(email).await))).await.expect(200);
+        let done = browser.submit(&confirm, &[], Some("verify-submit")).await.expect(200);
+        assert!(done.body.contains("id=\"verify-done\""), "{}", done.body);
+        let second = *email == "luz@example.org";
+        assert_eq!(done.body.contains("Your username is taken") && done.body.contains("href=\"/account\""), second, "{}", done.body);
+    }
+    let kinds = server.mail_kinds("luz@example.org").await;
+    assert!(kinds.iter().any(|kind| kind == "username_taken"), "{kinds:?}");
+    // A reset that confirms says it as well.
+    let mut browser = Browser::new(&server);
+    let page = browser.get("/sign-up").await;
+    let fields = [("email", "sol@example.org"), ("username", "mar"), ("password", NEW)];
+    browser.submit(&page, &fields, Some("sign-up-submit")).await.expect(200);
+    server.user("mar").await;
+    let page = browser.get("/recover").await;
+    let waiting = browser.submit(&page, &[("username", "sol@example.org")], Some("recover-submit")).await.expect(200);
+    let code = code(&server.mail_to("sol@example.org").await);
+    let done = browser.submit(&waiting, &[("code", &code), ("password", NEW)], Some("reset-submit")).await.expect(200);
+    assert!(done.body.contains("id=\"reset-done\"") && done.body.contains("Your username is taken"), "{}", done.body);
+}
+
 /// RG-01: nothing on the page tells whether an address has an account.
 #[tokio::test]
 async fn a_taken_address_looks_like_a_free_one_and_its_owner_is_told() {

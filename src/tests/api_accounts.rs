@@ -53,6 +53,49 @@ async fn rg_01_a_sign_up_answers_the_same_whether_the_address_is_known_or_not() 
     assert_eq!((&me["email_verified"], &me["attributes"]["city_id"], &me["roles"]), (&json!(true), &json!(3), &json!([])));
 }
 
+/// Whoever confirms second is told in the answer, in their language, that the user name is gone; and whoever signed up makes room for an administrator.
+#[tokio::test]
+async fn rg_06_a_sign_up_that_is_not_confirmed_yields_its_name_and_its_address() {
+    let server = Server::with_sign_up(SignUp::Open).await;
+    let console = server.console().await;
+    let admin = server.administrator(&console, "uma", &["user_admin"]).await;
+    let form = |email: &str| json!({ "email": email, "password": OTHER, "username": "flor", "locale": "es" });
+    for email in ["ana@example.org", "eva@example.org", "luz@example.org", "sol@example.org"] {
+        server.post("/v1/registration", form(email)).await.expect(202);
+    }
+    let mails = server.mails().await;
+    let token = |mails: &[(String, Mail)], address: &str| {
+        let found = mails.iter().find_map(|(to, mail)| match mail {
+            Mail::SignUp { token, .. } | Mail::ResetPassword { token, .. } if to == address => Some(token.clone()),
+            _ => None,
+        });
+        found.expect("a link")
+    };
+    let verify = |address: &str| json!({ "token": token(&mails, address) });
+    assert_eq!(server.post("/v1/registration/verify", verify("eva@example.org")).await.status, 204, "she is first");
+    let told = server.post("/v1/registration/verify", verify("ana@example.org")).await.expect(200).json();
+    assert_eq!((&told["username_taken"], &told["choose_at"]), (&json!(true), &json!(format!("{}/account", server.app.urls.origin()))));
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.starts_with("Somebody else got the username")), "{told}");
+    server.post("/v1/registration/request-reset", json!({ "identifier": "luz@example.org" })).await.expect(202);
+    let more = server.mails().await;
+    let reset = json!({ "token": token(&more, "luz@example.org"), "password": PASSWORD });
+    let told = server.post("/v1/registration/reset", reset).await.expect(200).json();
+    assert_eq!(told["username_taken"], true);
+    let mut written: Vec<String> =
+        server.mails().await.into_iter().chain(more).filter(|(_, mail)| *mail == Mail::UsernameTaken).map(|(to, _)| to).collect();
+    written.sort();
+    assert_eq!(written, ["ana@example.org", "luz@example.org"]);
+    // TJ-12: an administrator makes the account of an address that somebody only signed up with.
+    let waiting = server.call("GET", "/v1/users/sol@example.org", &admin, None).await.expect(200).json();
+    let new = json!({ "email": "sol@example.org", "username": "sol", "email_verified": true });
+    let made = server.call("POST", "/v1/users", &admin, Some(new.clone())).await.expect(201).json();
+    assert_ne!(made["id"], waiting["id"]);
+    server.post("/v1/registration/verify", verify("sol@example.org")).await.expect_problem(400, "link_invalid");
+    let gone = format!("/v1/users/{}", waiting["id"].as_str().expect("an id"));
+    server.call("GET", &gone, &admin, None).await.expect_problem(404, "not_found");
+    server.call("POST", "/v1/users", &admin, Some(new)).await.expect_problem(409, "taken");
+}
+
 #[tokio::test]
 async fn rg_05_rg_11_nobody_signs_up_as_more_than_anybody_or_where_it_is_closed() {
     let server = Server::with_sign_up(SignUp::Open).await;
@@ -230,7 +273,7 @@ async fn administrators_manage_people() {
     let made = server.call_with("POST", "/v1/users", &owner, Some(new.clone()), &[("idempotency-key", "k1")]).await.expect(201);
     let again = server.call_with("POST", "/v1/users", &owner, Some(new.clone()), &[("idempotency-key", "k1")]).await.expect(201);
     assert_eq!(made.json(), again.json());
-    assert_eq!(server.call("POST", "/v1/users", &owner, Some(new)).await.expect_problem(409, "taken").wrong(), ["/username taken"]);
+    assert_eq!(server.call("POST", "/v1/users", &owner, Some(new)).await.expect_problem(409, "taken").wrong(), ["/email taken"]);
     let id = made.json()["id"].as_str().expect("one").to_owned();
     for name in [id.as_str(), "ana", "ana@example.org", "ANA@Example.org"] {
         assert_eq!(server.call("GET", &format!("/v1/users/{name}"), &owner, None).await.expect(200).json()["id"], id, "{name}");
@@ -252,7 +295,15 @@ async fn administrators_manage_people() {
     assert_eq!(server.call("POST", &format!("{path}/enable"), &owner, None).await.expect(200).json()["disabled"], false);
     server.call("POST", &format!("{path}/unlock"), &owner, None).await.expect(200);
     server.call("GET", &format!("{path}/sessions"), &owner, None).await.expect(200);
+    server.mails().await;
+    server.call("PATCH", &path, &owner, Some(json!({ "roles": ["viewer", "auditor"] }))).await.expect(200);
+    server.signed_in(&console, "ana", "openid account").await;
     server.call("POST", &format!("{path}/end-sessions"), &owner, None).await.expect(200);
+    // Whom it concerns is told of both.
+    let told = server.mails().await;
+    let auditor = Mail::RolesChanged { given: vec!["auditor".to_owned()], taken: Vec::new() };
+    assert!(told.len() == 2 && told.iter().all(|(to, _)| to == "ana@example.org"), "{told:?}");
+    assert!(told.iter().any(|(_, mail)| *mail == auditor) && told.iter().any(|(_, mail)| *mail == Mail::SessionsEnded), "{told:?}");
     assert_eq!(server.call("POST", &format!("{path}/require-reset"), &owner, None).await.expect(200).json()["reset_required"], true);
     assert!(server.mails().await.iter().any(|(to, mail)| to == "ana@example.org" && matches!(mail, Mail::ResetRequired { .. })));
     assert_eq!(server.call("DELETE", &path, &owner, None).await.status, 204);

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::flow::Open;
-use super::sign_up::opened;
+use super::sign_up::{self, named, opened};
 use super::simple::{Ask, Simple, Wrong, code_field};
 use super::{Asked, LONGEST_PASSWORD, sent, shown};
 use crate::accounts::desk::Proof;
@@ -92,11 +92,11 @@ async fn reset_page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
     let open = opened(asked, urls::RESET).await?;
     asked.here = None;
     let l = asked.page().l;
-    if asked.visit.query("done").is_some() {
+    if let Some(done) = asked.visit.query("done") {
         let to = asked.with(open.as_ref(), urls::SIGN_IN, "");
         let page =
             Simple::new("reset-done", l.t("reset-done-title")).lead(l.t("reset-done-lead")).seal("", "good").next(to, l.t("sign-in"));
-        return Ok(page.show(asked, ""));
+        return Ok(named(page, asked, &done).show(asked, ""));
     }
     Ok(match (asked.visit.query("token"), asked.visit.query("handle")) {
         (Some(token), _) => match app.desk().look(Purpose::ResetPassword, &token, asked.now).await {
@@ -146,7 +146,7 @@ async fn resetting(asked: &mut Asked<'_>, request: Request) -> Result<Response, 
     let device = asked.device();
     let done = recovery::reset(&app.desk(), proof, password, &asked.asking(&by, device.as_deref())).await;
     match done {
-        Ok(_) => Ok(see_other(&app.urls, &asked.with(open.as_ref(), urls::RESET, "done=1"))),
+        Ok(confirmed) => Ok(see_other(&app.urls, &asked.with(open.as_ref(), urls::RESET, sign_up::done(&confirmed)))),
         Err(error @ AccountError::Link(_)) => Ok(form(asked, open.as_ref(), "", Wrong::say(error, asked)?)),
         Err(error) => {
             let wrong = Wrong::say(error, asked)?;

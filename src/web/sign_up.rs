@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::flow::{Open, open};
 use super::simple::{Ask, Notice, Simple, Wrong, code_field};
 use super::{Asked, LONGEST_PASSWORD, sent, shown};
-use crate::accounts::desk::{Proof, SignUpPolicy};
+use crate::accounts::desk::{Confirmed, Proof, SignUpPolicy};
 use crate::accounts::email::Email;
 use crate::accounts::sign_up::{self, Terms};
 use crate::accounts::users::AccountError;
@@ -174,11 +174,11 @@ async fn verify_page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
     let open = opened(asked, urls::VERIFY_EMAIL).await?;
     asked.here = None;
     let l = asked.page().l;
-    if asked.visit.query("done").is_some() {
+    if let Some(done) = asked.visit.query("done") {
         let to = asked.with(open.as_ref(), urls::SIGN_IN, "");
         let page =
             Simple::new("verify-done", l.t("verify-done-title")).lead(l.t("verify-done-lead")).seal("", "good").next(to, l.t("sign-in"));
-        return Ok(page.show(asked, ""));
+        return Ok(named(page, asked, &done).show(asked, ""));
     }
     if let Some(token) = asked.visit.query("token") {
         return Ok(match app.desk().look(Purpose::VerifyEmail, &token, asked.now).await {
@@ -236,13 +236,30 @@ async fn verifying(asked: &mut Asked<'_>, request: Request) -> Result<Response, 
         None => Proof::Code { handle, code },
     };
     match sign_up::verify_email(&app.desk(), proof, &asked.asking(&by, device.as_deref())).await {
-        Ok(_) => Ok(see_other(&app.urls, &asked.with(open.as_ref(), urls::VERIFY_EMAIL, "done=1"))),
+        Ok(confirmed) => Ok(see_other(&app.urls, &asked.with(open.as_ref(), urls::VERIFY_EMAIL, done(&confirmed)))),
         Err(error) => {
             let by_code = matches!(error, AccountError::Code(_));
             let wrong = Wrong::say(error, asked)?;
             Ok(if by_code { waiting(asked, open.as_ref(), handle, wrong) } else { again(asked, open.as_ref(), wrong, "") })
         }
     }
+}
+
+/// What the page behind a confirmation is told in its address.
+pub(super) fn done(confirmed: &Confirmed) -> &'static str {
+    if confirmed.nameless { NAMELESS } else { "done=1" }
+}
+
+const NAMELESS: &str = "done=nameless";
+
+/// The page says as well, where it is so, that the user name is somebody else's, and where to choose another.
+pub(super) fn named(page: Simple, asked: &Asked<'_>, done: &str) -> Simple {
+    if NAMELESS.strip_prefix("done=") != Some(done) {
+        return page;
+    }
+    let l = asked.page().l;
+    let notice = Notice { tone: "warn", title: l.t("nameless-title"), text: l.t("nameless-text"), wait: None };
+    Simple { notice: Some(notice), ..page }.link(asked.app.urls.path(urls::ACCOUNT), l.t("nameless-button"))
 }
 
 /// A mail is on its way, if there is anybody to get it.

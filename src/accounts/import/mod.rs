@@ -231,7 +231,7 @@ async fn store(
     };
     for ((at, one), became) in waiting.into_iter().zip(became) {
         let (outcome, note) = match became {
-            Became::Created => (Outcome::Created, None),
+            Became::Created(note) => (Outcome::Created, note),
             Became::Updated(note) => (Outcome::Updated, note),
             Became::Skipped(note) => (Outcome::Skipped, Some(note)),
             Became::Rejected(note) => (Outcome::Rejected, Some(note)),
@@ -265,6 +265,7 @@ const fn words(note: Note) -> &'static str {
     match note {
         Note::Unchanged => "unchanged",
         Note::SamePerson => "the same person: the address is verified in both systems",
+        Note::MadeRoom => "a sign-up with this address, which nobody had confirmed, is gone",
         Note::AddressElsewhere => "the address belongs to somebody who is here already, and is not verified in both systems",
         Note::AddressTwice => "the address belongs to another id of this source",
         Note::UsernameTaken => "the user name belongs to somebody else",

@@ -24,6 +24,46 @@ async fn pr_01_a_reset_says_nothing_of_who_is_there() {
     assert!(signed_in(&town.sign_in(PASSWORD, now()).await), "nobody is locked out by it");
 }
 
+/// RG-10: whichever of their names is typed, three mails go to one person; and what an onlooker sees of two names does not tell that they are one.
+#[tokio::test]
+async fn rg_10_the_names_of_one_account_share_its_mails_and_do_not_tell_that_they_are_one() {
+    let mut town = Town::new().await;
+    town.limits = true;
+    let eva = NewAccount { email: "eva@example.org", username: Some("eva"), email_verified: true, ..NewAccount::default() };
+    administration::create(&town.desk(), eva, &town.asking(now())).await.expect("new");
+    town.ana().await;
+    let far = |n: usize, at: Time| (Act { address: Some([198, 51, 100, u8::try_from(n).expect("few")].into()), ..town.by.clone() }, at);
+    let ask = async |typed: &str, (by, at): (Act, Time)| {
+        let asked = recovery::request_reset(&town.desk(), typed, &Asking { by: &by, ..town.asking(at) }).await;
+        asked.map(|handle| handle.len()).map_err(|error| error.to_string())
+    };
+    let mut seen = Vec::new();
+    for pair in [["eva@example.org", "eva"], ["ana@example.org", "somebody"], ["nobody@example.org", "nobody"]] {
+        let mut answers = Vec::new();
+        for n in 0..10 {
+            answers.push(ask(pair[n % 2], far(n, now())).await);
+        }
+        seen.push(answers);
+    }
+    assert!(seen[0] == seen[1] && seen[1] == seen[2], "{seen:?}");
+    assert_eq!(seen[0].iter().filter(|answer| answer.is_ok()).count(), 6, "three for each name");
+    let mails = town.mails(now()).await;
+    let to = |address: &str| mails.iter().filter(|(to, _)| to == address).count();
+    assert_eq!((to("eva@example.org"), to("ana@example.org"), mails.len()), (3, 3, 6), "{mails:?}");
+    // What was never sent opens nothing, and an hour later there is room again.
+    let trail = town.trail().await;
+    assert!(trail.iter().any(|row| row == "user.request_reset refused throttled"), "{trail:?}");
+    let later = now() + TimeDelta::minutes(21);
+    assert!(ask("eva", far(20, later)).await.is_ok());
+    assert_eq!(town.mails(later).await.len(), 1);
+    assert!(ask("eva@example.org", far(21, later)).await.is_ok(), "the answer is the same");
+    assert!(town.mails(later).await.is_empty(), "and one mail is all there was room for");
+    // Nor does a sign-up or a confirmation with the address get around it.
+    sign_up::resend(&town.desk(), "eva@example.org", &town.asking(later + TimeDelta::minutes(1)))
+        .await
+        .expect_err("three of that name were used");
+}
+
 #[tokio::test]
 async fn pr_06_a_reset_ends_everything_else() {
     let town = Town::new().await;
@@ -140,20 +180,57 @@ async fn whoever_is_locked_out_is_told_once() {
         let credentials = Credentials { identifier, password: "wrong wrong wrong", device: None, address: None };
         authenticate(&door, &credentials, [9; 16], now(), &town.by).await.expect("no fault")
     };
+    let until = now() + TimeDelta::minutes(15);
+    let told = |mails: &[(String, Mail)], to: &str| matches!(mails, [(of, Mail::AccountLocked { until: told })] if of == to && told.timestamp() == until.timestamp());
     let mut rows = Vec::new();
     for identifier in ["ana@example.org", "nobody@example.org"] {
         let before = town.trail().await.len();
         for n in 0..12 {
             let outcome = wrong(identifier).await;
             assert_eq!(matches!(outcome, Outcome::Refused(Refusal::Locked { .. })), n >= 10, "{outcome:?}");
+            let mails = town.mails(now()).await;
+            // With the attempt that closes the lock, and with no other.
+            let expected = n == 9 && identifier.starts_with("ana");
+            assert!(if expected { told(&mails, "ana@example.org") } else { mails.is_empty() }, "{identifier}, {n}: {mails:?}");
         }
         rows.push(town.trail().await.len() - before);
     }
     assert_eq!(rows[0], rows[1], "the same rows");
-    let mails = town.mails(now()).await;
-    let until = now() + TimeDelta::minutes(15);
-    assert!(
-        matches!(&mails[..], [(to, Mail::AccountLocked { until: told })] if to == "ana@example.org" && told.timestamp() == until.timestamp()),
-        "{mails:?}"
-    );
+    // Under two names the account is locked by the tenth of both, and that is told as well; a sign-up that nobody confirmed is nobody's.
+    let eva = NewAccount { email: "eva@example.org", username: Some("eva"), email_verified: true, ..NewAccount::default() };
+    administration::create(&town.desk(), eva, &town.asking(now())).await.expect("new");
+    town.sign_up("luz@example.org").await.expect("made");
+    town.mails(now()).await;
+    for n in 0..24 {
+        wrong(["eva@example.org", "eva"][n % 2]).await;
+        wrong("luz@example.org").await;
+        let mails = town.mails(now()).await;
+        assert!(if n == 9 { told(&mails, "eva@example.org") } else { mails.is_empty() }, "{n}: {mails:?}");
+    }
+}
+
+/// BF-01: a lock is told of once, whoever of many closes it; and not where the attempt that would have closed it was right.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn bf_01_of_parallel_guesses_one_tells_of_the_lock() {
+    let town = Arc::new(Town { limits: true, ..Town::new().await });
+    town.ana().await;
+    let attempt = |password: &'static str| {
+        let town = Arc::clone(&town);
+        async move {
+            let watch = Some(Watch { breached: None, accounts: &*town.storage.accounts, random: &town.random });
+            let door = Parts { watch, ..Parts::of(&town.storage, &town.seal, &town.hasher, Limits { enabled: true }) };
+            let credentials = Credentials { identifier: "ana@example.org", password, device: None, address: None };
+            authenticate(&door, &credentials, [9; 16], now(), &town.by).await.expect("no fault")
+        }
+    };
+    for _ in 0..9 {
+        attempt("wrong").await;
+    }
+    assert!(signed_in(&attempt(PASSWORD).await), "the tenth was right: there is no lock");
+    assert!(town.mails(now()).await.is_empty());
+    let tasks: Vec<_> = (0..32).map(|_| tokio::spawn(attempt("wrong"))).collect();
+    for task in tasks {
+        assert!(!signed_in(&task.await.expect("no panic")));
+    }
+    assert_eq!(town.kinds().await, ["account_locked"]);
 }

@@ -60,8 +60,9 @@ async fn st_03_a_taken_address_is_neither_shown_nor_won() {
     let town = Town::new().await;
     let ana = town.ana().await;
     let eva = town.sign_up("eva@example.org").await.expect("made").made.expect("made");
-    town.mails(now()).await;
     let desk = town.desk();
+    let (token, _) = token_of(&town.mails(now()).await[0].1);
+    sign_up::verify_email(&desk, Proof::Token(&token), &town.asking(now())).await.expect("hers");
     let recent = Presence::SignedIn { auth_time: now() };
     address::request_change(&desk, &ana.id, "EVA@example.org", recent, &town.asking(now())).await.expect("the same answer");
     let mails = town.mails(now()).await;
@@ -216,6 +217,26 @@ async fn administrators_act_and_an_owner_remains() {
     profile::patch(&desk, &ana.id, &moved, None, Hand::Administrator, &town.asking(now())).await.expect("moved");
     let told = town.mails(now()).await.into_iter().map(|(to, mail)| (to, mail.kind())).collect::<Vec<_>>();
     assert_eq!(told, [("anita@example.org".to_owned(), "email_assigned"), ("ana@example.org".to_owned(), "email_replaced")]);
+    for n in 2..4 {
+        town.session(&ana, n, now()).await;
+        administration::end_everything(&desk, &ana.id, &town.asking(now())).await.expect("ended");
+        assert_eq!(town.kinds().await, ["sessions_ended"]);
+        administration::end_everything(&desk, &ana.id, &town.asking(now())).await.expect("nothing to end");
+        assert!(town.kinds().await.is_empty(), "no news");
+    }
+    let roles = async |roles: Value| {
+        let patch = Map::from_iter([("roles".to_owned(), roles)]);
+        profile::patch(&desk, &ana.id, &patch, None, Hand::Administrator, &town.asking(now())).await.expect("changed");
+        town.mails(now()).await.into_iter().map(|(_, mail)| mail).collect::<Vec<_>>()
+    };
+    let changed = |given: &[&str], taken: &[&str]| {
+        let own = |roles: &[&str]| roles.iter().map(|role| (*role).to_owned()).collect();
+        vec![Mail::RolesChanged { given: own(given), taken: own(taken) }]
+    };
+    assert_eq!(roles(json!(["auditor", "editor", "user_admin"])).await, changed(&["auditor", "user_admin"], &[]));
+    assert_eq!(roles(json!(["auditor", "viewer", "user_admin"])).await, [], "an app's roles are the app's to tell of");
+    assert_eq!(roles(json!(["client_admin", "user_admin"])).await, changed(&["client_admin"], &["auditor"]));
+    assert_eq!(roles(json!([])).await, changed(&[], &["client_admin", "user_admin"]));
     administration::delete(&desk, &ana.id, &town.asking(now())).await.expect("gone");
     assert_eq!(town.kinds().await, ["account_removed"]);
     assert!(matches!(administration::delete(&desk, &ana.id, &town.asking(now())).await, Err(AccountError::Unknown)));

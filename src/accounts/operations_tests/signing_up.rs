@@ -60,15 +60,24 @@ async fn a_user_name_goes_to_whoever_confirms_first() {
     let token = |mails: &[(String, Mail)], to: &str| token_of(&mails.iter().find(|(other, _)| other == to).expect("a mail").1).0;
     let mails = town.mails(now()).await;
     let eva = sign_up::verify_email(&town.desk(), Proof::Token(&token(&mails, "eva@example.org")), &asking).await.expect("hers");
+    assert!(!eva.nameless);
+    let eva = eva.user;
     assert!(!eva.pending && eva.email_verified && eva.username.as_deref() == Some("Flor"));
     assert_eq!(town.find("flor").await.map(|user| user.id), Some(eva.id));
     let luz = sign_up::verify_email(&town.desk(), Proof::Token(&token(&mails, "luz@example.org")), &asking).await.expect("hers");
-    assert!(!luz.pending && luz.username.is_none(), "she chooses another one");
+    assert!(luz.nameless && !luz.user.pending && luz.user.username.is_none(), "she chooses another one");
+    assert!(matches!(&town.mails(now()).await[..], [(to, Mail::UsernameTaken)] if to == "luz@example.org"), "and is told");
     // A reset confirms as well: its link came to the address.
     recovery::request_reset(&town.desk(), "sol@example.org", &asking).await.expect("sent");
     let mails = town.mails(now()).await;
     let sol = recovery::reset(&town.desk(), Proof::Token(&token(&mails, "sol@example.org")), ANOTHER, &asking).await.expect("hers");
-    assert!(!sol.pending && sol.email_verified && sol.username.is_none());
+    assert!(sol.nameless && !sol.user.pending && sol.user.email_verified && sol.user.username.is_none());
+    assert_eq!(town.kinds().await, ["password_changed", "username_taken"]);
+    // Whoever asked for no name has lost none.
+    town.sign_up("mar@example.org").await.expect("made");
+    let mails = town.mails(now()).await;
+    let mar = sign_up::verify_email(&town.desk(), Proof::Token(&token(&mails, "mar@example.org")), &asking).await.expect("hers");
+    assert!(!mar.nameless && town.kinds().await.is_empty());
 }
 
 #[tokio::test]
@@ -82,6 +91,62 @@ async fn an_invitation_is_worth_more_than_a_sign_up_that_nobody_confirmed() {
     let form = Form { email: "eva@example.org", password: ANOTHER, invitation: Some(&token), ..Form::default() };
     let eva = sign_up::sign_up(&town.desk(), form, Terms::default(), &asking).await.expect("taken up").made.expect("made");
     assert!(eva.roles == ["editor"] && eva.email_verified && !eva.pending);
+}
+
+/// RG-06, TJ-12: what somebody signed up for with another's address and never confirmed is worth nothing against an administrator's account, and leaves
+/// nothing: not its link, not its code, not its reset, not its password, not its id.
+#[tokio::test]
+async fn tj_12_what_nobody_confirmed_makes_room_and_leaves_nothing() {
+    let town = Town::new().await;
+    let (desk, asking) = (town.desk(), town.asking(now()));
+    let form = Form { email: "ana@example.org", username: Some("ana"), password: ANOTHER, ..Form::default() };
+    let squatted = sign_up::sign_up(&desk, form, Terms::default(), &asking).await.expect("made");
+    let handle = recovery::request_reset(&desk, "ana@example.org", &asking).await.expect("sent");
+    let mails = town.mails(now()).await;
+    let [(_, reset @ Mail::ResetPassword { .. }), (_, welcome @ Mail::SignUp { .. })] = &mails[..] else { panic!("{mails:?}") };
+    let ((link, code), (reset, reset_code)) = (token_of(welcome), token_of(reset));
+    let account = NewAccount { email: "Ana@example.org", username: Some("Ana"), password: Some(PASSWORD), ..NewAccount::default() };
+    let ana = administration::create(&desk, account, &asking).await.expect("there is room");
+    assert_ne!(Some(&ana.id), squatted.made.as_ref().map(|user| &user.id));
+    let (code, reset_code) = (code.expect("a code"), reset_code.expect("a code"));
+    for proof in [Proof::Token(&link), Proof::Code { handle: &squatted.handle, code: &code }] {
+        let refused = sign_up::verify_email(&desk, proof, &asking).await;
+        // The link and the code of one mail are one: the second is used up by the first, though it came to nothing.
+        assert!(matches!(refused, Err(AccountError::Link(LinkError::Stale | LinkError::Used))), "{refused:?}");
+    }
+    for proof in [Proof::Token(&reset), Proof::Code { handle: &handle, code: &reset_code }] {
+        assert!(is_link(recovery::reset(&desk, proof, ANOTHER, &asking).await, LinkError::Stale));
+    }
+    assert_eq!(town.sign_in(ANOTHER, now()).await, Outcome::Refused(Refusal::WrongCredentials));
+    assert!(signed_in(&town.sign_in(PASSWORD, now()).await));
+    assert!(town.find("ana").await.is_some_and(|found| found == ana || found.id == ana.id) && !ana.pending && !ana.email_verified);
+    assert!(town.trail().await.contains(&"user.delete done made_room".to_owned()));
+    // Whoever holds a link to another account's new address is not kept out by it either.
+    town.sign_up("eva@example.org").await.expect("made");
+    town.mails(now()).await;
+    address::request_change(&desk, &ana.id, "eva@example.org", Presence::SignedIn { auth_time: now() }, &asking).await.expect("asked for");
+    let mails = town.mails(now()).await;
+    let change =
+        mails.iter().find(|(to, mail)| to == "eva@example.org" && mail.kind() == "change_email").expect("a link, as to any other address");
+    let moved = address::confirm_change(&desk, Proof::Token(&token_of(&change.1).0), &asking).await.expect("moved");
+    assert!(moved.email == "eva@example.org" && moved.id == ana.id);
+}
+
+#[tokio::test]
+async fn a_sign_up_that_nobody_confirms_goes_a_week_after_its_last_mail() {
+    let town = Town::new().await;
+    let clean = async |at: Time| town.storage.accounts.clean(at, &town.by).await.expect("done");
+    town.sign_up("ana@example.org").await.expect("made");
+    town.mails(now()).await;
+    let later = now() + TimeDelta::days(6);
+    sign_up::resend(&town.desk(), "ana@example.org", &town.asking(later)).await.expect("sent");
+    assert_eq!(clean(now() + TimeDelta::days(12)).await, 0);
+    let (token, _) = token_of(&town.mails(later).await[0].1);
+    assert_eq!(clean(now() + TimeDelta::days(13) + TimeDelta::seconds(1)).await, 1);
+    assert!(town.trail().await.contains(&"user.delete done never_confirmed".to_owned()));
+    let last = town.asking(later + TimeDelta::hours(23));
+    assert!(is_link(sign_up::verify_email(&town.desk(), Proof::Token(&token), &last).await, LinkError::Stale));
+    assert!(town.sign_up("ana@example.org").await.expect("as if nobody had ever asked").made.is_some());
 }
 
 #[tokio::test]
@@ -130,7 +195,7 @@ async fn an_address_is_confirmed_by_link_or_code_once() {
     let refused = sign_up::verify_email(&desk, proof, &town.asking(now())).await;
     assert!(matches!(refused, Err(AccountError::Code(BadCode::Wrong))), "{refused:?}");
     let proof = Proof::Code { handle: &registered.handle, code: &code };
-    assert!(sign_up::verify_email(&desk, proof, &town.asking(now())).await.expect("right").email_verified);
+    assert!(sign_up::verify_email(&desk, proof, &town.asking(now())).await.expect("right").user.email_verified);
     // The link of the same mail is used up with its code.
     assert!(is_link(sign_up::verify_email(&desk, Proof::Token(&token), &town.asking(now())).await, LinkError::Used));
     assert!(is_link(desk.look(Purpose::VerifyEmail, &token, now()).await, LinkError::Used));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::super::StorageError;
 use super::super::durable::{
-    Consumed, ExternalId, NewAddress, NewHash, NewMail, NewUser, Opened, OpenedByCode, Proof, Revised, Search, SignUp, SignedUp, Spend,
-    Updated, User, UserKey,
+    Consumed, ExternalId, NewAddress, NewHash, NewMail, NewUser, Opened, OpenedByCode, Proof, ResetMails, Revised, Search, SignUp,
+    SignedUp, Spend, Updated, User, UserKey,
 };
 use super::super::{Storage, Time};
 use super::races::together;
@@ -55,7 +55,7 @@ pub(super) fn spend(n: u32) -> Spend {
 }
 
 /// What waits to be sent, oldest first.
-async fn mails(storage: &Storage) -> Vec<String> {
+pub(super) async fn mails(storage: &Storage) -> Vec<String> {
     let mut ids: Vec<String> = storage.outbox.recent(100).await.expect("read").into_iter().map(|row| row.id).collect();
     ids.sort();
     ids
@@ -282,7 +282,7 @@ async fn an_address_is_verified_while_it_is_theirs(place: &Place) {
     storage.users.create(&new, &operator()).await.expect("new");
     let verify = async |address: &str, n: Option<u32>| {
         let spend = n.map(spend);
-        storage.accounts.set_verified("ana", address, spend.as_ref(), at(10), &person("ana")).await.expect("answered")
+        storage.accounts.set_verified("ana", address, spend.as_ref(), &[], at(10), &person("ana")).await.expect("answered")
     };
     assert_eq!(verify("other@example.org", Some(1)).await, Consumed::Stale);
     assert!(!ana(&storage).await.email_verified);
@@ -368,7 +368,11 @@ async fn a_password_is_reset_once(place: &Place) {
     let revision = ana(&storage).await.credential_revision;
     let reset = async |hash: &str, revision: i64, n: u32, at: Time| {
         let new = NewHash { hash, credential_revision: revision, keep_session: None };
-        storage.accounts.reset_password("ana", &new, &spend(n), &[mail(hash)], at, &person("ana")).await.expect("answered")
+        storage
+            .accounts
+            .reset_password("ana", &new, &spend(n), ResetMails { done: &[mail(hash)], nameless: &[] }, at, &person("ana"))
+            .await
+            .expect("answered")
     };
     assert_eq!(reset("$a", revision, 1, at(5)).await, Consumed::Done);
     let now = ana(&storage).await;
@@ -400,10 +404,13 @@ async fn a_required_reset_ends_everything(place: &Place) {
     let now = ana(&storage).await;
     assert!(!now.reset_required && now.password_changed_at == Some(at(7)) && now.credential_revision == 1);
     storage.sessions.start(&session("s3", "ana", at(8)), &digest(3), None, &person("ana")).await.expect("started");
-    assert!(storage.accounts.end_everything("ana", at(9), &operator()).await.expect("done"));
+    for at in [at(9), at(10)] {
+        assert!(storage.accounts.end_everything("ana", &[mail("m3")], at, &operator()).await.expect("done"), "told of what ended, once");
+    }
+    assert_eq!(mails(&storage).await, ["m1", "m3"]);
     assert_eq!(storage.sessions.find(&digest(3), IDLE, at(10)).await.expect("read"), None);
     assert_eq!(trail(&storage, 1).await, ["user.end_sessions operator user:ana done - 1"]);
-    assert!(!storage.accounts.end_everything("nobody", at(9), &operator()).await.expect("answered"));
+    assert!(!storage.accounts.end_everything("nobody", &[mail("m4")], at(9), &operator()).await.expect("answered"));
 }
 
 async fn a_deleted_person_leaves_nothing(place: &Place) {
@@ -479,7 +486,7 @@ async fn a_sign_up_that_nobody_confirmed_has_no_name(place: &Place) {
         (new.user.username, new.username_canonical) = (Some("Flor".to_owned()), Some("flor".to_owned()));
         new
     };
-    for id in ["ana", "eva", "luz", "sol", "mar"] {
+    for id in ["ana", "eva", "luz", "sol", "mar", "bea"] {
         let made = storage.accounts.sign_up(&sign_up(&pending(id)), at(0), &operator()).await;
         let Ok(SignedUp::Made(made)) = made else { panic!("{made:?}") };
         let stored = storage.users.find(UserKey::Id(id)).await.expect("read").expect("made");
@@ -488,19 +495,34 @@ async fn a_sign_up_that_nobody_confirmed_has_no_name(place: &Place) {
     let named = async || storage.users.find(UserKey::Identifier("flor")).await.expect("read").map(|user| user.id);
     assert_eq!(named().await, None);
     let confirmed = async |id: &str| {
-        let done = storage.accounts.set_verified(id, &format!("{id}@example.org"), None, at(1), &operator()).await;
+        let done = storage
+            .accounts
+            .set_verified(id, &format!("{id}@example.org"), None, &[mail(&format!("nameless-{id}"))], at(1), &operator())
+            .await;
         let user = storage.users.find(UserKey::Id(id)).await.expect("read").expect("known");
         (done.expect("no fault"), user.pending, user.email_verified, user.username)
     };
     assert_eq!(confirmed("eva").await, (Consumed::Done, false, true, Some("Flor".to_owned())));
-    assert_eq!(confirmed("ana").await, (Consumed::Done, false, true, None));
+    assert_eq!(confirmed("ana").await, (Consumed::Nameless, false, true, None));
+    assert_eq!(mails(&storage).await, ["nameless-ana"], "whoever comes second is told");
     assert_eq!(named().await.as_deref(), Some("eva"));
     assert!(storage.accounts.delete("eva", &[], at(2), &operator()).await.expect("done"));
     // A new password by a link, by the operator, or an administrator's word confirms as well; what was asked for before is not asked for again.
     assert_eq!(confirmed("ana").await, (Consumed::Done, false, true, None));
     let new = NewHash { hash: "$new", credential_revision: 0, keep_session: None };
-    assert_eq!(storage.accounts.reset_password("luz", &new, &spend(1), &[], at(3), &operator()).await.expect("done"), Consumed::Done);
+    assert_eq!(
+        storage
+            .accounts
+            .reset_password("luz", &new, &spend(1), ResetMails { done: &[], nameless: &[mail("nameless-luz")] }, at(3), &operator())
+            .await
+            .expect("done"),
+        Consumed::Done
+    );
     assert_eq!(named().await.as_deref(), Some("luz"));
+    // The same by a reset.
+    let told = ResetMails { done: &[mail("reset")], nameless: &[mail("nameless-bea")] };
+    assert_eq!(storage.accounts.reset_password("bea", &new, &spend(2), told, at(3), &operator()).await.expect("done"), Consumed::Nameless);
+    assert_eq!(mails(&storage).await, ["nameless-ana", "nameless-bea", "reset"]);
     assert!(storage.accounts.delete("luz", &[], at(4), &operator()).await.expect("done"));
     assert!(storage.users.set_password("sol", "$new", None, &[], at(5), &operator()).await.expect("done"));
     assert_eq!(named().await.as_deref(), Some("sol"));
@@ -534,6 +556,7 @@ async fn an_invited_person_takes_the_place_of_one_that_nobody_confirmed(place: &
     let (mut squatter, mut invited) = (user("eva"), user("luz"));
     (squatter.user.pending, squatter.user.email_verified) = (true, false);
     (squatter.username_canonical, squatter.user.username) = (None, None);
+    squatter.user.roles.clear();
     invited.email_canonical = squatter.email_canonical.clone();
     assert!(matches!(storage.accounts.sign_up(&sign_up(&squatter), at(0), &operator()).await, Ok(SignedUp::Made(_))));
     let mut again = user("sol");
@@ -570,8 +593,11 @@ async fn st_06_nothing_begins_for_somebody_who_was_deleted(place: &Place) {
     let new = NewHash { hash: "$new", credential_revision: 0, keep_session: None };
     let change = NewAddress { user_id: "ana", credential_revision: 0, address: "a@b.example", canonical: "a@b.example" };
     let accounts = &storage.accounts;
-    assert_eq!(accounts.reset_password("ana", &new, &spend(1), &[], at(3), &by).await.expect("no fault"), Consumed::Stale);
-    assert_eq!(accounts.set_verified("ana", "ana@example.org", Some(&spend(2)), at(3), &by).await.expect("no fault"), Consumed::Stale);
+    assert_eq!(
+        accounts.reset_password("ana", &new, &spend(1), ResetMails::default(), at(3), &by).await.expect("no fault"),
+        Consumed::Stale
+    );
+    assert_eq!(accounts.set_verified("ana", "ana@example.org", Some(&spend(2)), &[], at(3), &by).await.expect("no fault"), Consumed::Stale);
     assert_eq!(accounts.change_email(&change, &spend(3), &[], at(3), &by).await.expect("no fault"), Consumed::Stale);
     assert_eq!(accounts.restore_email(&change, &spend(4), &[], at(3), &by).await.expect("no fault"), Consumed::Stale);
     assert!(!accounts.change_password("ana", &new, &[], at(3), &by).await.expect("no fault"));

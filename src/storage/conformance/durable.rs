@@ -199,24 +199,27 @@ async fn ten_attempts_lock_and_locks_double(place: &Place) {
     storage.attempts.succeeded(&[key]).await.expect("done");
     let mut now = 10_000;
     for minutes in [15, 30, 60, 120, 240, 240] {
-        for _ in 0..10 {
+        for _ in 0..9 {
             assert_eq!(admit(now).await, Admission::Admitted);
         }
         let until = now + minutes * 60;
+        assert_eq!(admit(now).await, Admission::Closing { until: at(until) }, "the tenth closes");
         assert_eq!(admit(now).await, Admission::Locked { until: at(until) });
         assert_eq!(admit(until - 1).await, Admission::Locked { until: at(until) });
         now = until;
     }
     // Less than a day after the lock it doubles still; a whole day after it, it is forgotten.
     now += 86_399;
-    for _ in 0..10 {
+    for _ in 0..9 {
         assert_eq!(admit(now).await, Admission::Admitted);
     }
+    assert_eq!(admit(now).await, Admission::Closing { until: at(now + 240 * 60) });
     assert_eq!(admit(now).await, Admission::Locked { until: at(now + 240 * 60) });
     now += 240 * 60 + 86_400;
-    for _ in 0..10 {
+    for _ in 0..9 {
         assert_eq!(admit(now).await, Admission::Admitted);
     }
+    assert_eq!(admit(now).await, Admission::Closing { until: at(now + 15 * 60) });
     assert_eq!(admit(now).await, Admission::Locked { until: at(now + 15 * 60) });
     assert_eq!(storage.attempts.admit(&digest(3), at(now)).await.expect("another key"), Admission::Admitted);
 }
@@ -230,19 +233,19 @@ async fn an_attempt_is_forgotten_or_withdrawn(place: &Place) {
     for _ in 0..8 {
         assert_eq!(admit(890).await, Admission::Admitted);
     }
-    for _ in 0..2 {
-        assert_eq!(admit(910).await, Admission::Admitted);
-    }
+    assert_eq!(admit(910).await, Admission::Admitted);
+    assert_eq!(admit(910).await, Admission::Closing { until: at(910 + 900) });
     assert_eq!(admit(911).await, Admission::Locked { until: at(910 + 900) });
     // The tenth was right: everything starts afresh, the doubling too.
     storage.attempts.succeeded(&[key]).await.expect("done");
-    for _ in 0..10 {
+    for _ in 0..9 {
         assert_eq!(admit(1000).await, Admission::Admitted);
     }
+    assert_eq!(admit(1000).await, Admission::Closing { until: at(1900) });
     assert_eq!(admit(1000).await, Admission::Locked { until: at(1900) });
     // The tenth could not be judged: its lock goes with it, and there is one more.
     storage.attempts.withdrawn(&key, at(1000)).await.expect("done");
-    assert_eq!(admit(1001).await, Admission::Admitted);
+    assert_eq!(admit(1001).await, Admission::Closing { until: at(1901) });
     assert_eq!(admit(1001).await, Admission::Locked { until: at(1901) });
     storage.attempts.withdrawn(&digest(9), at(0)).await.expect("an unknown key is nothing");
 }
@@ -315,8 +318,8 @@ async fn the_trail_is_searched(place: &Place) {
 }
 
 /// Every migration there is.
-pub(super) const MIGRATIONS: [&str; 6] =
-    ["0001_foundation", "0002_outbox", "0003_accounts", "0004_organizations", "0005_import", "0006_limits"];
+pub(super) const MIGRATIONS: [&str; 7] =
+    ["0001_foundation", "0002_outbox", "0003_accounts", "0004_organizations", "0005_import", "0006_limits", "0007_pending"];
 
 async fn the_schema_is_made_once_and_checked(place: &Place) {
     let names = MIGRATIONS;

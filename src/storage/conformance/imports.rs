@@ -48,7 +48,7 @@ async fn a_batch_arrives_and_comes_again(place: &Place) {
     let storage = place.open().await;
     let (ana, mut eva) = (arrival("ana", "1", "old-a"), arrival("eva", "2", "old-e"));
     eva.new.user.external.push(ExternalId { source: "django".to_owned(), id: "77".to_owned() });
-    assert_eq!(import(&storage, &[&ana, &eva], false).await.expect("new"), [Became::Created, Became::Created]);
+    assert_eq!(import(&storage, &[&ana, &eva], false).await.expect("new"), [Became::Created(None), Became::Created(None)]);
     assert_eq!(trail(&storage, 1).await, ["user.import operator user:eva done - 1"]);
     let (stored, hash) = found(&storage, "2").await;
     assert_eq!((stored, hash.as_deref()), (eva.new.user.clone(), Some("old-e")));
@@ -79,7 +79,7 @@ async fn a_dry_batch_writes_nothing(place: &Place) {
     let ana = arrival("ana", "1", "old");
     let dearest = Dearest { micros: 5, blank: "scheme".to_owned() };
     let batch = Batch { source: "flask", arrivals: &[&ana], dearest: Some(&dearest), highest: None, dry: true };
-    assert_eq!(storage.imports.import(&batch, at(10), &operator()).await.expect("read"), [Became::Created]);
+    assert_eq!(storage.imports.import(&batch, at(10), &operator()).await.expect("read"), [Became::Created(None)]);
     assert_eq!(storage.users.list(None, 10).await.expect("read").len(), 0);
     assert_eq!(storage.imports.dearest().await.expect("read"), None);
     for (micros, blank, known) in [(5_000, "dear", "dear"), (70, "cheap", "dear"), (123_456, "dearer", "dearer")] {
@@ -197,7 +197,7 @@ async fn of_two_imports_at_once_each_person_arrives_once(place: &Place) {
     let mut created = 0;
     for task in tasks {
         match task.await.expect("no panic") {
-            Ok(became) => created += became.iter().filter(|became| **became == Became::Created).count(),
+            Ok(became) => created += became.iter().filter(|became| **became == Became::Created(None)).count(),
             Err(StorageError::Conflict(_)) => {}
             Err(fault) => panic!("{fault}"),
         }

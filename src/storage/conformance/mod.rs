@@ -15,6 +15,7 @@ mod grants;
 mod imports;
 mod organizations;
 mod outbox;
+mod pending;
 mod people;
 mod races;
 mod together;

@@ -169,8 +169,9 @@ async fn ten_of_parallel_guesses_are_admitted(place: &Place) {
         let key = digest(round);
         let answers = replicas.race(|_, storage| async move { storage.attempts.admit(&key, at(0)).await.expect("answered") }).await;
         let admitted = count(&answers, &Admission::Admitted);
+        let closing = count(&answers, &Admission::Closing { until: at(900) });
         let locked = count(&answers, &Admission::Locked { until: at(900) });
-        assert_eq!((admitted, locked), (10, WORKERS - 10), "round {round}");
+        assert_eq!((admitted, closing, locked), (9, 1, WORKERS - 10), "round {round}");
     }
     // The same with many more guesses than workers.
     let key = digest(9999);
@@ -179,7 +180,7 @@ async fn ten_of_parallel_guesses_are_admitted(place: &Place) {
         async move { storage.attempts.admit(&key, at(0)).await.expect("answered") }
     })
     .await;
-    assert_eq!(count(&answers, &Admission::Admitted), 10);
+    assert_eq!((count(&answers, &Admission::Admitted), count(&answers, &Admission::Closing { until: at(900) })), (9, 1));
 }
 
 async fn one_of_equal_addresses_is_taken(place: &Place) {

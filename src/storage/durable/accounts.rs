@@ -3,10 +3,15 @@
 //! Each step takes the mails that go with it and hands them to the outbox in its own transaction: what was done is also said. Where a link
 //! leads to a step, the link is used up in the same transaction.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::super::{Result, Time};
 use super::{Act, NewMail, NewUser, Spend, User};
+
+/// A sign-up that nobody confirms is kept for so long after the last mail that could have confirmed it.
+pub const PENDING: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// An account that somebody makes, or is invited to.
 pub struct SignUp<'a> {
@@ -36,6 +41,8 @@ pub enum SignedUp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consumed {
     Done,
+    /// Done; but the user name that they asked for when they signed up is somebody else's by now, and they have none.
+    Nameless,
     /// The link was used before.
     Spent,
     /// What it hung from has changed since, or the person is gone or disabled.
@@ -70,6 +77,14 @@ pub struct NewHash<'a> {
     pub keep_session: Option<&'a str>,
 }
 
+/// What goes out with a new password that a link set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ResetMails<'a> {
+    pub done: &'a [NewMail],
+    /// Beside it, where the link confirmed a sign-up whose user name is somebody else's by now.
+    pub nameless: &'a [NewMail],
+}
+
 /// Whom a search finds. Everything that is given must hold.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Search<'a> {
@@ -96,22 +111,33 @@ pub trait Accounts: Send + Sync {
     /// Ordered by id.
     async fn search(&self, search: &Search<'_>) -> Result<Vec<User>>;
     /// Replaces the profile if its revision is still the one it was made from. `act` names the step in the audit trail (`user.update`, `user.set_roles`).
-    /// A changed address ends the links that hang from the old one; taking a role of the server from somebody ends nothing: it is read with each request.
+    /// A changed address ends the links that hang from the old one, and whoever only signed up with the new one makes room; taking a role of the server from somebody ends nothing: it is read with each request.
     ///
     /// # Errors
     /// `Conflict("email")`, `Conflict("username")`, `LastOwner`.
     async fn update(&self, revised: &Revised<'_>, act: &'static str, mails: &[NewMail], now: Time, by: &Act) -> Result<Updated>;
-    /// The address is theirs: if it still is their address. What they signed up for opens, with the user name that they asked for, if it is free.
+    /// The address is theirs: if it still is their address. What they signed up for opens, with the user name that they asked for, if it is free;
+    /// if not, `nameless` goes out.
     ///
     /// # Errors
     /// `Conflict("username")`, where somebody else got it at this moment: again, and it is not free any more.
-    async fn set_verified(&self, id: &str, email_canonical: &str, spend: Option<&Spend>, now: Time, by: &Act) -> Result<Consumed>;
-    /// The new address takes the place of the old one, verified, if password and address are still those that the link was made for.
+    async fn set_verified(
+        &self,
+        id: &str,
+        email_canonical: &str,
+        spend: Option<&Spend>,
+        nameless: &[NewMail],
+        now: Time,
+        by: &Act,
+    ) -> Result<Consumed>;
+    /// The new address takes the place of the old one, verified, if password and address are still those that the link was made for. Whoever only
+    /// signed up with it makes room.
     ///
     /// # Errors
     /// `Conflict("email")`: it became somebody's meanwhile.
     async fn change_email(&self, change: &NewAddress<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed>;
-    /// The address before comes back, whatever happened since: sessions and grants end, and the password must be reset.
+    /// The address before comes back, whatever happened since: sessions and grants end, and the password must be reset. Whoever only signed up with
+    /// it since makes room.
     ///
     /// # Errors
     /// `Conflict("email")`.
@@ -122,11 +148,19 @@ pub trait Accounts: Send + Sync {
     ///
     /// # Errors
     /// As [`Accounts::set_verified`].
-    async fn reset_password(&self, id: &str, new: &NewHash<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed>;
+    async fn reset_password(
+        &self,
+        id: &str,
+        new: &NewHash<'_>,
+        spend: &Spend,
+        mails: ResetMails<'_>,
+        now: Time,
+        by: &Act,
+    ) -> Result<Consumed>;
     /// The password opens nothing from here on until it is reset; sessions and grants end. False if unknown.
     async fn require_reset(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
-    /// Ends every session and every grant, offline ones too. False if unknown.
-    async fn end_everything(&self, id: &str, now: Time, by: &Act) -> Result<bool>;
+    /// Ends every session and every grant, offline ones too; the mails go out if there was one. False if unknown.
+    async fn end_everything(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Removes the person with sessions, grants, consents and ids of other systems; the id is never used again. False if unknown.
     ///
     /// # Errors
@@ -135,6 +169,12 @@ pub trait Accounts: Send + Sync {
     /// Sends mails that somebody asked for (a reset, a confirmation) or that something was noticed; `once` keeps it from being said again.
     /// False where it was. `subject` is kind and id, as in the audit trail.
     async fn tell(&self, subject: &str, act: &'static str, once: Option<&Spend>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    /// The same for a mail that shows whoever reads it to own the address (a confirmation, a reset): a sign-up that nobody confirmed is kept for
+    /// [`PENDING`] from now on. Nothing is sent where the person went meanwhile.
+    async fn send_proof(&self, id: &str, act: &'static str, mails: &[NewMail], now: Time, by: &Act) -> Result<()>;
+    /// Removes the sign-ups that nobody confirmed within [`PENDING`]; how many. One that is confirmed at this moment stays, and so does one that does
+    /// not make room ([`User::makes_room`]).
+    async fn clean(&self, now: Time, by: &Act) -> Result<u64>;
     /// No number below or at this one is given to a new person of that source.
     async fn raise_counter(&self, source: &str, at_least: i64) -> Result<()>;
     /// The person with a number of that source, or any other id of it that they had: given now where there was none. None if unknown.

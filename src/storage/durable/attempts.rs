@@ -10,6 +10,8 @@ use super::Act;
 pub enum Admission {
     /// Yes, and it is counted as failed until [`Attempts::succeeded`] says otherwise.
     Admitted,
+    /// The same, and it was one too many: unless [`Attempts::succeeded`] or [`Attempts::withdrawn`] takes it back, the key is locked until then.
+    Closing { until: Time },
     /// No, and nothing was counted.
     Locked { until: Time },
 }

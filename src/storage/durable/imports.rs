@@ -43,7 +43,7 @@ pub struct Batch<'a> {
 /// What became of an arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Became {
-    Created,
+    Created(Option<Note>),
     Updated(Option<Note>),
     Skipped(Note),
     Rejected(Note),
@@ -55,6 +55,8 @@ pub enum Note {
     Unchanged,
     /// Found by an address that is verified in both systems.
     SamePerson,
+    /// Somebody had signed up with the address and not confirmed it: they are gone.
+    MadeRoom,
     /// The address is somebody's, and not verified in both systems.
     AddressElsewhere,
     /// Two ids of one source have one address.
@@ -106,10 +108,24 @@ pub struct Met<'a> {
     pub further: &'a [&'a str],
 }
 
+impl<'a> Met<'a> {
+    /// Without whoever only signed up with the arrival's address and never confirmed it, and their id: nothing of theirs is the arrival's.
+    #[must_use]
+    pub fn with_room(self) -> (Self, Option<&'a str>) {
+        let room = self.by_email.filter(|known| known.user.makes_room()).map(|known| &*known.user.id);
+        let stays = |known: &&Known| Some(&*known.user.id) != room;
+        let by_external_id = self.by_external_id.filter(stays);
+        (
+            Self { by_external_id, by_email: self.by_email.filter(stays), username: self.username.filter(|id| Some(*id) != room), ..self },
+            room,
+        )
+    }
+}
+
 /// What is to be done with an arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    Create,
+    Create(Option<Note>),
     /// The person is there: what of the arrival is taken over.
     Take {
         id: String,
@@ -123,14 +139,15 @@ pub enum Decision {
     Reject(Note),
 }
 
-/// What becomes of an arrival. What was changed here since the last import stays as it is; an old password never takes the place of a newer one;
+/// What becomes of an arrival. Whoever signed up with its address and never confirmed it is as good as not there. What was changed here since the last import stays as it is; an old password never takes the place of a newer one;
 /// an address makes two people one only where both systems verified it.
 #[must_use]
 pub fn decide(source: &str, arrival: &Arrival, met: Met<'_>) -> Decision {
     let new = &arrival.new;
+    let (met, room) = met.with_room();
     let is_other = |id: &str, person: Option<&Known>| person.is_none_or(|person| person.user.id != id);
     let person = met.by_external_id.or(met.by_email);
-    if met.further.iter().any(|id| is_other(id, person)) {
+    if met.further.iter().any(|id| Some(*id) != room && is_other(id, person)) {
         return Decision::Reject(Note::ExternalIdTaken);
     }
     if let Some(known) = met.by_external_id {
@@ -158,7 +175,7 @@ pub fn decide(source: &str, arrival: &Arrival, met: Met<'_>) -> Decision {
         let password = known.password.is_none() && known.user.password_changed_at.is_none() && arrival.password.is_some();
         return Decision::Take { id: known.user.id.clone(), profile: false, password, link: true, note: Some(Note::SamePerson) };
     }
-    if met.username.is_some() { Decision::Reject(Note::UsernameTaken) } else { Decision::Create }
+    if met.username.is_some() { Decision::Reject(Note::UsernameTaken) } else { Decision::Create(room.map(|_| Note::MadeRoom)) }
 }
 
 /// A person whom an import brought before.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::super::{Result, Time};
 use super::{Act, NewMail};
-pub use crate::protocol::claims::ExternalId;
+pub use crate::protocol::claims::{ExternalId, SERVER_ROLES};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
@@ -38,6 +38,15 @@ pub struct User {
     pub password_changed_at: Option<Time>,
     pub created_at: Time,
     pub updated_at: Time,
+}
+
+impl User {
+    /// They signed up and showed nothing: somebody who is sure of the address (an administrator, an import, whoever reads its mail) takes their
+    /// place. Not where an administrator keeps the address out, or gave them a role: that is an administrator's to undo.
+    #[must_use]
+    pub fn makes_room(&self) -> bool {
+        self.pending && self.disabled_at.is_none() && self.roles.is_empty()
+    }
 }
 
 pub struct NewUser {
@@ -91,6 +100,8 @@ pub trait Users: Send + Sync {
     async fn with_password(&self, key: UserKey<'_>) -> Result<Option<(User, Option<String>)>>;
     /// Ordered by id.
     async fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<User>>;
+    /// Somebody who signed up with the address and never confirmed it makes room: they are deleted in the same transaction.
+    ///
     /// # Errors
     /// `Conflict("email")`, `Conflict("username")`, `Conflict("external_id")` where one is taken.
     async fn create(&self, new: &NewUser, by: &Act) -> Result<()>;

@@ -3,20 +3,18 @@
 use async_trait::async_trait;
 
 use super::super::durable::{
-    Accounts, Act, Consumed, ExternalId, NewAddress, NewHash, NewMail, Revised, Search, SignUp, SignedUp, Spend, Updated, User,
+    Accounts, Act, Consumed, ExternalId, NewAddress, NewHash, NewMail, PENDING, ResetMails, Revised, Search, SignUp, SignedUp, Spend,
+    Updated, User,
 };
 use super::super::{Result, StorageError, Time};
 use super::audit::Entry;
 use super::users::{
-    self, documents, end_everything, insert_into_users, insert_user, is_owner, keep_an_owner, searched, settle, subject, user_columns,
-    wanted_is_free,
+    self, INSERT, asked_for_a_name, documents, end_everything, insert_sure, insert_user, is_nameless, is_owner, keep_an_owner, make_room,
+    makes_room, searched, settle, subject, user_columns, wanted_is_free,
 };
 use super::{Sql, seconds};
 
 const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id = $1");
-
-/// Somebody whose address is taken gets no row; the rest of the step goes on as if.
-const INSERT: &str = concat!(insert_into_users!(), " ON CONFLICT (email_canonical) DO NOTHING");
 
 const NEXT_NUMBER: &str = "INSERT INTO counters (name, value) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 \
      RETURNING value";
@@ -50,6 +48,12 @@ pub(super) const UPDATE: &str = concat!(
      WHERE id = $1 AND revision = $2"
 );
 
+/// The profile is still the one that is changed, and its address becomes another. Whoever else changes it waits.
+const MOVES: &str = "UPDATE users SET revision = revision WHERE id = $1 AND revision = $2 AND email_canonical <> $3";
+
+/// Password and address are still those that a link was made for. Whoever else changes them waits.
+const HOLDS: &str = "UPDATE users SET revision = revision WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL";
+
 const CHANGE_EMAIL: &str = "UPDATE users SET email = $3, email_canonical = $4, email_verified = TRUE, updated_at = $5, revision = revision + 1, \
      credential_revision = credential_revision + 1 \
      WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL";
@@ -57,6 +61,17 @@ const CHANGE_EMAIL: &str = "UPDATE users SET email = $3, email_canonical = $4, e
 const RESTORE_EMAIL: &str = "UPDATE users SET email = $2, email_canonical = $3, email_verified = TRUE, reset_required = TRUE, updated_at = $4, \
      revision = revision + 1, credential_revision = credential_revision + 1 \
      WHERE id = $1";
+
+/// The conditions stand outside, too: on Postgres a row that somebody confirms meanwhile is judged again when its lock is free.
+const NEVER_CONFIRMED: &str = concat!(
+    "DELETE FROM users WHERE id IN (SELECT id FROM users WHERE created_at <= $1 AND (mailed_at IS NULL OR mailed_at <= $1) AND ",
+    makes_room!(),
+    " ORDER BY id LIMIT $2) AND (mailed_at IS NULL OR mailed_at <= $1) AND ",
+    makes_room!(),
+    " RETURNING id"
+);
+/// How many sign-ups a transaction of [`Accounts::clean`] removes.
+const BATCH: i64 = 100;
 
 const SET_HASH: &str = "UPDATE users SET password_hash = $3, password_changed_at = $4, updated_at = $4, reset_required = FALSE, \
      credential_revision = credential_revision + 1 \
@@ -101,20 +116,16 @@ impl Accounts for Sql {
             if is_owner(&new.user) {
                 lock!(tx, "owners");
             }
-            // Whoever was invited has read the mail: somebody who only signed up with the address has not, and makes room.
-            if new.user.email_verified {
-                sqlx::query("DELETE FROM users WHERE email_canonical = $1 AND pending")
-                    .bind(&new.email_canonical)
-                    .execute(&mut *tx)
-                    .await?;
-            }
             let mut user = new.user.clone();
             // Drawn in any case: a gap would tell that the address before was free.
             if let Some(source) = sign_up.number_from {
                 let (number,): (i64,) = sqlx::query_as(NEXT_NUMBER).bind(source).fetch_one(&mut *tx).await?;
                 user.external.push(ExternalId { source: source.to_owned(), id: number.to_string() });
             }
-            if !insert_user!(tx, INSERT, &user, new) {
+            // Whoever was invited has read the mail: somebody who only signed up with the address has not.
+            let made = if user.email_verified { insert_sure!(tx, &user, new, now, by) } else { insert_user!(tx, INSERT, &user, new) };
+            // Somebody whose address is taken gets no row; the rest of the step goes on as if.
+            if !made {
                 enqueue!(tx, sign_up.taken);
                 audit!(tx, Entry::refused("user.sign_up", None, "email_taken", now, by));
                 return Ok(SignedUp::EmailTaken);
@@ -155,6 +166,10 @@ impl Accounts for Sql {
             if !is_owner(user) {
                 keep_an_owner!(tx, &user.id);
             }
+            let moves = sqlx::query(MOVES).bind(&user.id).bind(user.revision).bind(revised.email_canonical).execute(&mut *tx).await?;
+            if moves.rows_affected() > 0 {
+                make_room!(tx, revised.email_canonical, &user.id, now, by);
+            }
             let done = sqlx::query(UPDATE)
                 .bind(&user.id)
                 .bind(user.revision)
@@ -184,7 +199,15 @@ impl Accounts for Sql {
         })
     }
 
-    async fn set_verified(&self, id: &str, email_canonical: &str, spend: Option<&Spend>, now: Time, by: &Act) -> Result<Consumed> {
+    async fn set_verified(
+        &self,
+        id: &str,
+        email_canonical: &str,
+        spend: Option<&Spend>,
+        nameless: &[NewMail],
+        now: Time,
+        by: &Act,
+    ) -> Result<Consumed> {
         step!(self, |tx| {
             if let Some(spend) = spend
                 && !spend!(tx, spend)
@@ -192,9 +215,14 @@ impl Accounts for Sql {
                 audit!(tx, Entry::refused("user.verify_email", subject(id), "used", now, by));
                 return Ok(Consumed::Spent);
             }
+            let asked_for_a_name = asked_for_a_name!(tx, id);
             let done = sqlx::query(SET_VERIFIED).bind(id).bind(email_canonical).bind(seconds(now)).execute(&mut *tx).await?;
             if done.rows_affected() > 0 {
                 audit!(tx, Entry::done("user.verify_email", subject(id), now, by));
+                if asked_for_a_name && is_nameless!(tx, id) {
+                    enqueue!(tx, nameless);
+                    return Ok(Consumed::Nameless);
+                }
                 return Ok(Consumed::Done);
             }
             let there = "SELECT id FROM users WHERE id = $1 AND email_canonical = $2 AND disabled_at IS NULL";
@@ -214,6 +242,11 @@ impl Accounts for Sql {
             if !spend!(tx, spend) {
                 audit!(tx, Entry::refused("user.change_email", subject(id), "used", now, by));
                 return Ok(Consumed::Spent);
+            }
+            // Whoever confirms it reads the mail of the new address.
+            let holds = sqlx::query(HOLDS).bind(id).bind(change.credential_revision).execute(&mut *tx).await?;
+            if holds.rows_affected() > 0 {
+                make_room!(tx, change.canonical, id, now, by);
             }
             let done = sqlx::query(CHANGE_EMAIL)
                 .bind(id)
@@ -239,6 +272,10 @@ impl Accounts for Sql {
             if !spend!(tx, spend) {
                 audit!(tx, Entry::refused("user.restore_email", subject(id), "used", now, by));
                 return Ok(Consumed::Spent);
+            }
+            // It was theirs; who signed up with it since has shown nothing.
+            if sqlx::query("SELECT id FROM users WHERE id = $1").bind(id).fetch_optional(&mut *tx).await?.is_some() {
+                make_room!(tx, change.canonical, id, now, by);
             }
             let done = sqlx::query(RESTORE_EMAIL)
                 .bind(id)
@@ -272,12 +309,21 @@ impl Accounts for Sql {
         })
     }
 
-    async fn reset_password(&self, id: &str, new: &NewHash<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed> {
+    async fn reset_password(
+        &self,
+        id: &str,
+        new: &NewHash<'_>,
+        spend: &Spend,
+        mails: ResetMails<'_>,
+        now: Time,
+        by: &Act,
+    ) -> Result<Consumed> {
         step!(self, |tx| {
             if !spend!(tx, spend) {
                 audit!(tx, Entry::refused("user.reset_password", subject(id), "used", now, by));
                 return Ok(Consumed::Spent);
             }
+            let asked_for_a_name = asked_for_a_name!(tx, id);
             let done =
                 sqlx::query(RESET_HASH).bind(id).bind(new.credential_revision).bind(new.hash).bind(seconds(now)).execute(&mut *tx).await?;
             if done.rows_affected() == 0 {
@@ -285,19 +331,25 @@ impl Accounts for Sql {
                 return Ok(Consumed::Stale);
             }
             end_everything!(tx, id, new.keep_session, now);
-            enqueue!(tx, mails);
+            enqueue!(tx, mails.done);
             audit!(tx, Entry::done("user.reset_password", subject(id), now, by));
+            if asked_for_a_name && is_nameless!(tx, id) {
+                enqueue!(tx, mails.nameless);
+                return Ok(Consumed::Nameless);
+            }
             Ok(Consumed::Done)
         })
     }
 
     async fn require_reset(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
-            let done = sqlx::query("UPDATE users SET reset_required = TRUE, updated_at = $2, revision = revision + 1 WHERE id = $1")
-                .bind(id)
-                .bind(seconds(now))
-                .execute(&mut *tx)
-                .await?;
+            let done = sqlx::query(
+                "UPDATE users SET reset_required = TRUE, mailed_at = $2, updated_at = $2, revision = revision + 1 WHERE id = $1",
+            )
+            .bind(id)
+            .bind(seconds(now))
+            .execute(&mut *tx)
+            .await?;
             if done.rows_affected() == 0 {
                 return Ok(false);
             }
@@ -308,12 +360,14 @@ impl Accounts for Sql {
         })
     }
 
-    async fn end_everything(&self, id: &str, now: Time, by: &Act) -> Result<bool> {
+    async fn end_everything(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
             if sqlx::query("SELECT id FROM users WHERE id = $1").bind(id).fetch_optional(&mut *tx).await?.is_none() {
                 return Ok(false);
             }
-            end_everything!(tx, id, None::<&str>, now);
+            if end_everything!(tx, id, None::<&str>, now) > 0 {
+                enqueue!(tx, mails);
+            }
             audit!(tx, Entry::done("user.end_sessions", subject(id), now, by));
             Ok(true)
         })
@@ -348,6 +402,37 @@ impl Accounts for Sql {
             audit!(tx, Entry::done(act, subject.to_owned(), now, by));
             Ok(true)
         })
+    }
+
+    async fn send_proof(&self, id: &str, act: &'static str, mails: &[NewMail], now: Time, by: &Act) -> Result<()> {
+        step!(self, |tx| {
+            let there = sqlx::query("UPDATE users SET mailed_at = $2 WHERE id = $1").bind(id).bind(seconds(now)).execute(&mut *tx).await?;
+            if there.rows_affected() == 0 {
+                audit!(tx, Entry::refused(act, None, "unknown_user", now, by));
+                return Ok(());
+            }
+            enqueue!(tx, mails);
+            audit!(tx, Entry::done(act, subject(id), now, by));
+            Ok(())
+        })
+    }
+
+    async fn clean(&self, now: Time, by: &Act) -> Result<u64> {
+        let before = seconds(now - PENDING);
+        let mut removed = 0;
+        loop {
+            let gone = step!(self, |tx| {
+                let gone = sqlx::query_as::<_, (String,)>(NEVER_CONFIRMED).bind(before).bind(BATCH).fetch_all(&mut *tx).await?;
+                for (id,) in &gone {
+                    audit!(tx, Entry::done("user.delete", subject(id), now, by).because("never_confirmed"));
+                }
+                Ok(gone.len())
+            })?;
+            removed += gone as u64;
+            if gone < BATCH as usize {
+                return Ok(removed);
+            }
+        }
     }
 
     async fn raise_counter(&self, source: &str, at_least: i64) -> Result<()> {

@@ -32,7 +32,7 @@ const ADMIT: &str = "INSERT INTO attempts (digest, at1, at2, at3, at4, at5, at6,
                               ELSE (CASE attempts.locks WHEN 0 THEN 1 WHEN 1 THEN 2 WHEN 2 THEN 4 WHEN 3 THEN 8 ELSE 16 END) END) \
          ELSE attempts.locked_until END \
      WHERE attempts.locked_until <= $2 \
-     RETURNING locks";
+     RETURNING locked_until";
 
 /// The newest attempt is taken out again; if the row had just been locked by a tenth, that lock ends with it.
 const WITHDRAW: &str = "UPDATE attempts SET \
@@ -54,8 +54,9 @@ impl Attempts for Sql {
                 .bind(&account)
                 .fetch_all(db)
                 .await)?;
-            if !admitted.is_empty() {
-                return Ok(Admission::Admitted);
+            if let Some((until,)) = admitted.first() {
+                // The row was open a moment ago: a lock that is there now is of this very attempt.
+                return Ok(if *until > now { Admission::Closing { until: moment(*until)? } } else { Admission::Admitted });
             }
             let locked = on!(self.read, |db| sqlx::query_as::<_, (i64,)>("SELECT locked_until FROM attempts WHERE digest = $1")
                 .bind(&key)

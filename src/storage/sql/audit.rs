@@ -99,6 +99,11 @@ impl<'a> Entry<'a> {
         Self { result: "refused", reason: Some(reason), ..Self::done(act, subject, now, by) }.folded()
     }
 
+    /// What led to it.
+    pub fn because(self, reason: &'a str) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
     /// The same as others of its minute.
     pub fn folded(mut self) -> Self {
         let minute = self.at.div_euclid(60).to_string();

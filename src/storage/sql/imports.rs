@@ -11,7 +11,8 @@ use super::super::durable::{Act, NewUser, User};
 use super::super::{Result, StorageError, Time};
 use super::audit::Entry;
 use super::users::{
-    Row, WithPassword, documents, end_everything, insert_into_users, insert_user, is_owner, keep_an_owner, searched, subject, user_columns,
+    Row, WithPassword, documents, end_everything, insert_into_users, insert_user, is_owner, keep_an_owner, make_room, searched, subject,
+    user_columns,
 };
 use super::{Sql, accounts, seconds};
 use crate::seal::{Digest, sha256};
@@ -131,7 +132,17 @@ impl Imports for Sql {
                 if batch.dry || matches!(outcome, Became::Skipped(_) | Became::Rejected(_)) {
                     continue;
                 }
+                let (met, room) = met.with_room();
                 let person = met.by_external_id.or(met.by_email);
+                // A person keeps what they have, and so does whoever signed up, where the address is not taken over.
+                let takes_address = !matches!(decision, Decision::Take { profile: false, .. });
+                if room.is_some() && takes_address {
+                    let id = person.map_or(&arrival.new.user.id, |person| &person.user.id);
+                    if !make_room!(tx, &arrival.new.email_canonical, id, now, by) {
+                        // Confirmed in this very moment: then it is somebody's.
+                        return Err(StorageError::Conflict("email").into());
+                    }
+                }
                 match (decision, person) {
                     (Decision::Take { profile, password, link, .. }, Some(person)) => {
                         let id = &person.user.id;
@@ -277,7 +288,7 @@ fn elsewhere<'a>(source: &'a str, arrival: &'a Arrival) -> impl Iterator<Item = 
 
 fn outcome(decision: &Decision) -> Became {
     match decision {
-        Decision::Create => Became::Created,
+        Decision::Create(note) => Became::Created(*note),
         Decision::Take { note, .. } => Became::Updated(*note),
         Decision::Skip(note) => Became::Skipped(*note),
         Decision::Reject(note) => Became::Rejected(*note),

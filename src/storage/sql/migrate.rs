@@ -20,6 +20,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "organizations", sql: include_str!("../../../migrations/0004_organizations.sql") },
     Migration { version: 5, name: "import", sql: include_str!("../../../migrations/0005_import.sql") },
     Migration { version: 6, name: "limits", sql: include_str!("../../../migrations/0006_limits.sql") },
+    Migration { version: 7, name: "pending", sql: include_str!("../../../migrations/0007_pending.sql") },
 ];
 
 const IDENTITY_POSTGRES: &str = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY";

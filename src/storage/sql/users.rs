@@ -93,7 +93,7 @@ const BY_EXTERNAL: &str = concat!(
     ", u.password_hash FROM external_ids e JOIN users u ON u.id = e.user_id WHERE e.external_id = $1 AND e.source = $2"
 );
 const LIST: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2");
-const INSERT: &str = insert_into_users!();
+pub(super) const INSERT: &str = concat!(insert_into_users!(), " ON CONFLICT (email_canonical) DO NOTHING");
 const ANY_OWNER: &str = "SELECT id FROM users WHERE owner LIMIT 1";
 const ANY_DEMO: &str = "SELECT id FROM users WHERE demo LIMIT 1";
 
@@ -115,6 +115,53 @@ macro_rules! wanted_is_free {
     };
 }
 pub(super) use wanted_is_free;
+
+/// Of a sign-up that nobody confirmed: [`User::makes_room`].
+macro_rules! makes_room {
+    () => {
+        "pending AND disabled_at IS NULL AND roles = '[]'"
+    };
+}
+pub(super) use makes_room;
+
+pub(super) const MAKE_ROOM: &str =
+    concat!("DELETE FROM users WHERE email_canonical = $1 AND id <> $2 AND ", makes_room!(), " RETURNING id");
+
+/// Inside a step: whoever signed up with this address and never showed that it is theirs makes room for `$id`. With their row goes what hangs from
+/// it: links, codes, the password, numbers. Says whether there was anybody. A confirmation at this moment waits for the end of the step
+/// and finds nobody, or was first, and then nobody makes room.
+macro_rules! make_room {
+    ($tx:ident, $canonical:expr, $id:expr, $now:expr, $by:expr) => {{
+        let gone =
+            sqlx::query_as::<_, (String,)>($crate::storage::sql::users::MAKE_ROOM).bind($canonical).bind($id).fetch_all(&mut *$tx).await?;
+        let mut any = false;
+        for (id,) in &gone {
+            any = true;
+            audit!($tx, $crate::storage::sql::audit::Entry::done("user.delete", subject(id), $now, $by).because("made_room"));
+        }
+        any
+    }};
+}
+pub(super) use make_room;
+
+/// How many sign-ups one after the other make room for somebody in one step.
+pub(super) const ROOMS: usize = 3;
+
+/// Inside a step: [`insert_user!`] for somebody who is sure of the address; what nobody confirmed makes room.
+macro_rules! insert_sure {
+    ($tx:ident, $user:expr, $new:expr, $now:expr, $by:expr) => {{
+        let mut made = insert_user!($tx, $crate::storage::sql::users::INSERT, $user, $new);
+        // Another sign-up may come between: it makes room as well.
+        for _ in 0..$crate::storage::sql::users::ROOMS {
+            if made || !make_room!($tx, &$new.email_canonical, &$user.id, $now, $by) {
+                break;
+            }
+            made = insert_user!($tx, $crate::storage::sql::users::INSERT, $user, $new);
+        }
+        made
+    }};
+}
+pub(super) use insert_sure;
 
 /// In an `UPDATE users SET`: what somebody signed up for becomes an account like any other. The user name goes to whoever confirms first.
 macro_rules! settle {
@@ -178,22 +225,45 @@ macro_rules! insert_user {
 }
 pub(super) use insert_user;
 
-/// Inside a step: ends the person's sessions, except one if named, and revokes every grant, offline ones too.
-macro_rules! end_everything {
-    ($tx:ident, $id:expr, $except:expr, $now:expr) => {
-        sqlx::query("UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND id <> $3 AND ended_at IS NULL")
+/// Inside a step, before [`settle!`]: did they ask for a user name that is nobody's until they confirm?
+macro_rules! asked_for_a_name {
+    ($tx:ident, $id:expr) => {
+        sqlx::query("SELECT id FROM users WHERE id = $1 AND pending AND wanted IS NOT NULL AND username IS NULL")
             .bind($id)
-            .bind(seconds($now))
-            .bind($except.unwrap_or_default())
-            .execute(&mut *$tx)
-            .await?;
-        sqlx::query("UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND id <> $3 AND revoked_at IS NULL")
-            .bind($id)
-            .bind(seconds($now))
-            .bind($except.unwrap_or_default())
-            .execute(&mut *$tx)
-            .await?;
+            .fetch_optional(&mut *$tx)
+            .await?
+            .is_some()
     };
+}
+pub(super) use asked_for_a_name;
+
+/// Inside a step, behind [`settle!`]: have they no user name?
+macro_rules! is_nameless {
+    ($tx:ident, $id:expr) => {
+        sqlx::query("SELECT id FROM users WHERE id = $1 AND username IS NULL").bind($id).fetch_optional(&mut *$tx).await?.is_some()
+    };
+}
+pub(super) use is_nameless;
+
+/// Inside a step: ends the person's sessions, except one if named, and revokes every grant, offline ones too; how many of both.
+macro_rules! end_everything {
+    ($tx:ident, $id:expr, $except:expr, $now:expr) => {{
+        let mut ended = sqlx::query("UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND id <> $3 AND ended_at IS NULL")
+            .bind($id)
+            .bind(seconds($now))
+            .bind($except.unwrap_or_default())
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected();
+        ended += sqlx::query("UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND id <> $3 AND revoked_at IS NULL")
+            .bind($id)
+            .bind(seconds($now))
+            .bind($except.unwrap_or_default())
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected();
+        ended
+    }};
 }
 pub(super) use end_everything;
 
@@ -201,14 +271,14 @@ pub(super) use end_everything;
 /// for one another.
 macro_rules! keep_an_owner {
     ($tx:ident, $id:expr) => {
-        if sqlx::query("SELECT id FROM users WHERE id = $1 AND owner AND disabled_at IS NULL")
+        if sqlx::query("SELECT id FROM users WHERE id = $1 AND owner AND disabled_at IS NULL AND NOT pending")
             .bind($id)
             .fetch_optional(&mut *$tx)
             .await?
             .is_some()
         {
             lock!($tx, "owners");
-            let another = "SELECT id FROM users WHERE owner AND disabled_at IS NULL AND id <> $1 LIMIT 1";
+            let another = "SELECT id FROM users WHERE owner AND disabled_at IS NULL AND NOT pending AND id <> $1 LIMIT 1";
             if sqlx::query(another).bind($id).fetch_optional(&mut *$tx).await?.is_none() {
                 return Err(crate::storage::StorageError::LastOwner.into());
             }
@@ -288,7 +358,9 @@ impl Users for Sql {
             if is_owner(&new.user) {
                 lock!(tx, "owners");
             }
-            insert_user!(tx, INSERT, &new.user, new);
+            if !insert_sure!(tx, &new.user, new, new.user.created_at, by) {
+                return Err(StorageError::Conflict("email").into());
+            }
             audit!(tx, Entry::done("user.create", subject(&new.user.id), new.user.created_at, by));
             Ok(())
         })
@@ -304,7 +376,9 @@ impl Users for Sql {
             if sqlx::query(ANY_OWNER).fetch_optional(&mut *tx).await?.is_some() {
                 return Ok(false);
             }
-            insert_user!(tx, INSERT, &new.user, new);
+            if !insert_sure!(tx, &new.user, new, new.user.created_at, by) {
+                return Err(StorageError::Conflict("email").into());
+            }
             audit!(tx, Entry::done("user.create", subject(&new.user.id), new.user.created_at, by));
             Ok(true)
         })

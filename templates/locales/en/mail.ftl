@@ -100,3 +100,19 @@ mail-assigned-lead = An administrator of { $brand } made this the address of you
 mail-taken-back-subject = Your account at { $brand } has its old address again
 mail-taken-back-lead = Somebody who reads the address that your account at { $brand } had before brought it back. This one belongs to the account no longer.
 mail-taken-back-more = Every device and app was signed out, and the password must be chosen anew from the old address.
+
+mail-ended-subject = You were signed out everywhere at { $brand }
+mail-ended-lead = An administrator of { $brand } signed you out on every device and ended the access of every app.
+mail-ended-more = Your password works as before. Sign in again to go on.
+mail-ended-otherwise = If you do not know why, write to whoever runs this service. If somebody else may know your password, choose a new one.
+
+mail-roles-subject = Your roles at { $brand } were changed
+mail-roles-lead = An administrator of { $brand } changed what you may look after there.
+mail-roles-given = New roles: { $roles }.
+mail-roles-taken = Roles that you no longer have: { $roles }.
+mail-roles-otherwise = If you did not expect this, write to whoever runs this service.
+
+mail-nameless-subject = The username you asked for at { $brand } is taken
+mail-nameless-lead = Your account at { $brand } is ready, but without the username that you asked for: somebody else got it before your address was confirmed.
+mail-nameless-more = Sign in with this address. You can choose another username in your account.
+mail-nameless-button = Choose a username

@@ -100,3 +100,19 @@ mail-assigned-lead = La administración de { $brand } puso este correo a tu cuen
 mail-taken-back-subject = Tu cuenta en { $brand } vuelve a tener el correo anterior
 mail-taken-back-lead = Alguien que lee el correo que antes tenía tu cuenta en { $brand } lo recuperó. Este ya no pertenece a la cuenta.
 mail-taken-back-more = Se cerró la sesión en todos los dispositivos y aplicaciones, y hay que elegir otra contraseña desde el correo anterior.
+
+mail-ended-subject = Se cerró tu sesión en todas partes en { $brand }
+mail-ended-lead = La administración de { $brand } cerró tu sesión en todos los dispositivos y quitó el acceso a todas las aplicaciones.
+mail-ended-more = Tu contraseña sirve como antes. Vuelve a iniciar sesión para continuar.
+mail-ended-otherwise = Si no sabes por qué, escribe a quien administra este servicio. Si es posible que otra persona sepa tu contraseña, elige una nueva.
+
+mail-roles-subject = Cambiaron tus roles en { $brand }
+mail-roles-lead = La administración de { $brand } cambió lo que puedes administrar ahí.
+mail-roles-given = Roles nuevos: { $roles }.
+mail-roles-taken = Roles que ya no tienes: { $roles }.
+mail-roles-otherwise = Si no lo esperabas, escribe a quien administra este servicio.
+
+mail-nameless-subject = El nombre de usuario que pediste en { $brand } ya es de otra persona
+mail-nameless-lead = Tu cuenta en { $brand } está lista, pero sin el nombre de usuario que pediste: otra persona lo obtuvo antes de que se confirmara tu correo.
+mail-nameless-more = Inicia sesión con este correo. En tu cuenta puedes elegir otro nombre de usuario.
+mail-nameless-button = Elegir un nombre de usuario
