@@ -210,17 +210,35 @@ fn tell(global: &Global, user: &Account) {
     let json = shown(user);
     global.output().answer(&json, || {
         let Value::Object(members) = &json else { return String::new() };
-        let text = |value: &Value| match value {
-            Value::String(text) => plain(text),
-            Value::Array(items) => items.iter().filter_map(Value::as_str).map(plain).collect::<Vec<_>>().join(" "),
-            other => plain(&other.to_string()),
-        };
         let width = members.keys().map(String::len).max().unwrap_or_default();
-        let line = |(member, value): (&String, &Value)| format!("{member:width$}  {}", text(value)).trim_end().to_owned();
+        let line = |(member, value): (&String, &Value)| format!("{member:width$}  {}", cell(value)).trim_end().to_owned();
         members.iter().map(line).collect::<Vec<_>>().join("\n")
     });
 }
 
+/// A member's value in a line of text.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::String(text) => plain(text),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        other => plain(&other.to_string()),
+    }
+}
+
 fn refused(error: &AccountError) -> Failure {
     Failure::refused(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_list_is_shown_whatever_it_holds() {
+        assert_eq!(cell(&json!(["owner", "auditor"])), "owner auditor");
+        assert_eq!(cell(&json!([{"source": "flask-jwt", "id": "7"}])), r#"{"source":"flask-jwt","id":"7"}"#);
+        assert_eq!((cell(&json!("a\u{1b}b")), cell(&json!(true))), ("a\u{fffd}b".to_owned(), "true".to_owned()));
+    }
 }
