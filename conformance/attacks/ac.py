@@ -2,7 +2,7 @@
 
 from lab import *
 from pr import NEW, signs_in
-from rg import SECRET, confirm, fill, mails, sign_up, token_in
+from rg import SECRET, confirm, fill, mail_to, mails, sign_up, token_in
 
 ACCOUNT, PASSWORD_PAGE, EMAIL_PAGE, DELETE_PAGE = "/account", "/account/password", "/account/email", "/account/delete"
 
@@ -60,7 +60,8 @@ def SE_15(lab):
 def SE_16(lab):
     """a password changes only with the present one, and then ends the other sessions"""
     browser = lab.signed_in()
-    other = lab.signed_in(email=browser.email)
+    other, web = lab.signed_in(email=browser.email), lab.client("web")
+    tokens = [lab.tokens(one, web, scope="openid offline_access", prompt="consent") for one in (browser, other)]
     for current in ("", "null", "certainly not this one", PASSWORD + "x"):
         answer = fill(browser, PASSWORD_PAGE, "change-password-submit", current=current, password=NEW)
         must(answer.status == 400 and answer.page.has("change-password-title"), f"the present password {current!r}", answer)
@@ -69,6 +70,10 @@ def SE_16(lab):
     must(fill(browser, PASSWORD_PAGE, "change-password-submit", current=PASSWORD, password=NEW).status == 303, "the right one")
     nobody(lab, other, "another session")
     somebody(lab, browser, "the session in which it was changed goes on")
+    for one in tokens:
+        for op in lab.replicas():
+            lab.must_be_dead(web, one, "a changed password", op)
+    must("was changed" in mail_to(lab, browser.email, "/recover"), "the owner is told")
 
 
 def ST_03(lab):

@@ -188,6 +188,28 @@ def AD_12(lab):
         must(row["actor"] == f"person:{who}" and row["client_id"] == console(lab)["client_id"], f"who did {act}", row)
         must(row["address"] == "127.0.0.1" and row["request_id"] and row["at"] and row["result"] == "done", f"from where {act}", row)
     must(PASSWORD not in answer.text, "no password")
+    # Whoever looked at people, clients and the trail itself.
+    seen = {"users.list": ("/v1/users", None), "user.show": (f"/v1/users/{who}", f"user:{who}"), "user.sessions": (f"/v1/users/{who}/sessions", f"user:{who}"), "clients.list": ("/v1/clients", None), "client.show": (f"/v1/clients/{console(lab)['client_id']}", f"client:{console(lab)['client_id']}"), "organizations.list": ("/v1/organizations", None), "audit.search": ("/v1/audit", None)}
+    for act, (path, subject) in seen.items():
+        must(call(lab, "GET", path, owner).status == 200, path)
+        rows = call(lab, "GET", f"/v1/audit?act={act}&actor=person:{who}", owner).json()["items"]
+        must(rows and rows[0].get("subject") == subject and rows[0]["result"] == "done", f"a row for {act}", rows)
+    # What was refused to strangers, and to whoever is signed in.
+    mine, alone = somebody(lab)[1], call(lab, "GET", f"/v1/audit?actor=person:{who}&limit=1", owner).json()["items"][0]["id"]
+    me = call(lab, "GET", "/v1/me", mine).json()["id"]
+    refused = {
+        ("verify_email", "bad_proof"): call(lab, "POST", "/v1/registration/verify", body={"token": "x"}), ("reset_password", "bad_proof"): call(lab, "POST", "/v1/registration/reset", body={"token": "x", "password": "nine paper boats at noon"}),
+        ("undo_email", "bad_proof"): call(lab, "POST", "/v1/registration/undo-email-change", body={"token": "x"}), ("invitation", "bad_proof"): call(lab, "POST", "/v1/registration", body={"email": "i@example.org", "password": "nine paper boats at noon", "invitation": "x"}),
+        ("user.request_reset", "unknown_user"): call(lab, "POST", "/v1/registration/request-reset", body={"identifier": f"n{secrets.token_hex(5)}@example.org"}), ("user.resend_verification", "nobody_waits"): call(lab, "POST", "/v1/registration/resend", body={"email": f"n{secrets.token_hex(5)}@example.org"}),
+        ("sign_in", "wrong_password"): call(lab, "POST", "/v1/me/password", mine, {"current_password": "not this one at all", "new_password": "nine paper boats at noon"}), ("api", "role_required"): call(lab, "GET", "/v1/users", mine), ("api", "invalid_token"): call(lab, "GET", "/v1/users", "x"),
+    }  # fmt: skip
+    for (act, reason), answer in refused.items():
+        must(answer.status in (202, 400, 401, 403), f"{act} {reason}", answer)
+        rows = [row for row in call(lab, "GET", f"/v1/audit?act={act}&reason={reason}&result=refused&limit=50", owner).json()["items"] if row["id"] > alone]
+        must(rows and rows[0]["address"] == "127.0.0.1" and rows[0]["request_id"], f"a row for {act} that is refused: {reason}", rows[:2])
+        if act == "api" and reason == "role_required":
+            must(rows[0]["actor"] == f"person:{me}", "who was refused", rows[0])
+    rows = call(lab, "GET", f"/v1/audit?subject=user:{made['id']}&limit=200", owner).json()["items"]
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         problem(call(lab, method, "/v1/audit", owner), 405, "method_not_allowed")
         must(call(lab, method, f"/v1/audit/{rows[0]['id']}", owner).status == 404, "no row is a thing of its own")
@@ -320,6 +342,19 @@ def AD_14(lab):
         must(statuses.count(200) == 1 and statuses.count(412) == 15, "one of sixteen", statuses)
         must(call(lab, "GET", path, owner).json()["redirect_uris"] == wanted[statuses.index(200)], "what is stored is one of them, whole")
         problem(call(lab, "PATCH", path, owner, {"redirect_uris": [CB]}, headers={"If-Match": etag}), 412, "precondition_failed")
+    # One's own profile, other people, organisations: the same.
+    email, mine = somebody(lab)
+    made = call(lab, "POST", "/v1/organizations", owner, {"slug": f"o{secrets.token_hex(5)}", "name": f"O {secrets.token_hex(5)}"}).json()
+    for path, token in (("/v1/me", mine), ("/v1/users/" + urllib.parse.quote(email), owner), (f"/v1/organizations/{made['id']}", owner)):
+        for _ in range(max(2, ROUNDS // 8)):
+            etag, shots = call(lab, "GET", path, token).header("etag"), []
+            for n in range(16):
+                shot = _json_shot(lab.replicas()[n % len(lab.replicas())], path, {"name": f"N {n} {secrets.token_hex(4)}"}, token, {"If-Match": etag})
+                shot.raw = shot.raw.replace(b"POST", b"PATCH", 1)
+                shots.append(shot)
+            statuses = [answer.status for answer in lab.volley.fire(shots)]
+            must(statuses.count(200) == 1 and statuses.count(412) == 15, f"one of sixteen at {path}", statuses)
+            problem(call(lab, "PATCH", path, token, {"name": "late"}, headers={"If-Match": etag}), 412, "precondition_failed")
 
 
 def AD_15(lab):
@@ -361,3 +396,137 @@ def AD_16(lab):
     must(call(lab, "POST", at + "/disable", owner).status == 200, "kept out")
     for op in lab.replicas():
         problem(call(lab, "GET", "/v1/users", admin, op=op), 401, "invalid_token", "unauthenticated", "unauthorized")
+
+
+def AD_17(lab):
+    """an Idempotency-Key is its caller's, for one operation and one body"""
+    from st import _json_shot
+
+    (_, a), (_, b) = somebody(lab, "owner"), somebody(lab, "owner")
+    key = {"Idempotency-Key": secrets.token_hex(12)}
+    body = {"client_name": "One", "redirect_uris": [CB]}
+    first = call(lab, "POST", "/v1/clients", a, body, headers=key)
+    must(first.status == 201, "made", first)
+    WATCH.typed.discard(first.json()["client_secret"])
+    for op in lab.replicas():
+        again = call(lab, "POST", "/v1/clients", a, body, headers=key, op=op)
+        must(again.status == 201 and again.json() == first.json() and again.header("location") == first.header("location"), "the same request again", again)
+        problem(call(lab, "POST", "/v1/clients", a, {**body, "client_name": "Two"}, headers=key, op=op), 422, "idempotency_key_reused")
+    # The answer holds a secret: nobody else gets it under the same word, and nobody without a token at all.
+    theirs = call(lab, "POST", "/v1/clients", b, body, headers=key)
+    must(theirs.status == 201 and theirs.json()["client_id"] != first.json()["client_id"] and first.json()["client_secret"] not in theirs.text, "somebody else's answer", theirs.status)
+    must(call(lab, "POST", "/v1/clients", None, body, headers=key).status == 401 and call(lab, "POST", "/v1/clients", somebody(lab)[1], body, headers=key).status == 403, "whoever may not make one")
+    other = call(lab, "POST", "/v1/organizations", a, {"slug": f"o{secrets.token_hex(5)}", "name": f"O {secrets.token_hex(5)}"}, headers=key)
+    must(other.status == 201 and "client_id" not in other.json(), "another operation under the same word", other)
+    # Sixteen at once make one of what has no unique name of its own.
+    for _ in range(max(2, ROUNDS // 8)):
+        key, named = {"Idempotency-Key": secrets.token_hex(12)}, {"client_name": f"At once {secrets.token_hex(5)}", "redirect_uris": [CB]}
+        answers = lab.volley.fire([_json_shot(lab.replicas()[n % len(lab.replicas())], "/v1/clients", named, a, key) for n in range(16)])
+        must(all(answer.status in (201, 409) for answer in answers) and len({answer.json()["client_id"] for answer in answers if answer.status == 201}) == 1, "one client", [answer.status for answer in answers])
+        must(int(lab.sql(f"SELECT count(*) FROM clients WHERE metadata LIKE '%{named['client_name']}%'")[0][0]) == 1, "one row")
+
+
+def AD_18(lab):
+    """an old service's requests: who may ask for other people, and which tokens act there"""
+    import forge
+
+    op = lab.instance("users")
+    WATCH.typed.add(PASSWORD)
+    people = {name: f"{name}{secrets.token_hex(4)}" for name in ("owner", "admin", "plain", "victim")}
+    for name, roles in (("owner", ["owner"]), ("admin", ["user_admin"]), ("plain", []), ("victim", [])):
+        op.user(f"{people[name]}@example.org", PASSWORD, username=people[name], **({"role": roles} if roles else {}))
+
+    def ask(method, path, token, headers=None):
+        return fetch(method, op.at(path), headers={**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}, connect=op.port)
+
+    def login(name):
+        answer = fetch("POST", op.at("/token"), form={"username": people[name], "password": PASSWORD}, connect=op.port)
+        must(answer.status == 200, f"{name} signs in", answer)
+        return answer.json()["access_token"]
+
+    tokens = {name: login(name) for name in people}
+    about_others = [("GET", "/users/"), ("GET", "/users/?skip=0&limit=1"), ("GET", f"/users/{people['victim']}"), ("DELETE", f"/users/{people['victim']}"), ("GET", f"/api/v1/users/{people['victim']}"), ("DELETE", f"/api/v1/users/{people['owner']}")]
+    for method, path in about_others:
+        must(ask(method, path, None).status == 401, f"{method} {path} without a token")
+        must(ask(method, path, tokens["plain"]).status == 403, f"{method} {path} without the role", ask(method, path, tokens["plain"]))
+    # Those rows are written beside the answer.
+    until = time.monotonic() + 5
+    while not all(any(row[2] == "role" for row in lab.audited(act, op=op)) for act in ("user.delete", "user.read")):
+        must(time.monotonic() < until, "a refusal has no row")
+        time.sleep(0.1)
+    # Nobody ends an account above their own, nor the one they are in.
+    must(ask("GET", "/users/", tokens["admin"]).status == 200, "an administrator's list")
+    must(ask("DELETE", f"/users/{people['owner']}", tokens["admin"]).status == 403, "an administrator deletes an owner")
+    must(ask("DELETE", f"/users/{people['admin']}", tokens["admin"]).status in (400, 403), "an administrator deletes themselves")
+    # Tokens of other apps: only with the scope that their person gave them, and they renew nothing.
+    app = op.client(first_party=True, grant_type=["password", "refresh_token"], scope="openid account users:read users:write")
+    WATCH.typed.add(app["client_secret"])
+    foreign = lambda name, scope: op.token(app, grant_type="password", username=people[name], password=PASSWORD, scope=scope).json()["access_token"]
+    narrow, own, reader, writer = (foreign("owner", scope) for scope in ("openid", "openid account", "openid users:read", "openid users:write"))
+    allowed = {("GET", "/users/me"): {own}, ("GET", "/users/"): {reader}, ("GET", f"/users/{people['victim']}"): {reader}, ("DELETE", f"/users/{people['victim']}"): {writer}}
+    for (method, path), good in allowed.items():
+        for token in (narrow, own, reader, writer):
+            if token not in good:
+                must(ask(method, path, token).status == 403, f"{method} {path} with another app's token and the scope {rig.jwt_claims(token)['scope']!r}", ask(method, path, token))
+        must(method == "DELETE" or all(ask(method, path, token).status == 200 for token in good), f"{method} {path} with its scope")
+    for token in (narrow, own, reader, writer):
+        must(ask("POST", "/refresh-token", token).status == 401, "another app's token is renewed")
+    # What this service's library once took: HMAC with a secret of its own, or with the public key; and no signature at all.
+    header, claims = rig.jwt_header(tokens["owner"]), rig.jwt_claims(tokens["owner"])
+    secrets_of_old = [b"secret", b"", b"your-secret-key", *(key for jwk in op.get(rig.JWKS).json()["keys"] for key in forge.confusable(jwk))]
+    forged = [forge.hs256(key, {**header, **more}, claims) for key in secrets_of_old for more in ({}, {"typ": "JWT"})] + [forge.unsigned(alg, header, claims, "") for alg in ("none", "HS256")] + [forge.rs256(header, claims), rig.tampered(tokens["owner"])]
+    for token in forged:
+        for method, path in (("GET", "/users/me"), ("GET", "/users/"), ("POST", "/refresh-token")):
+            must(ask(method, path, token).status == 401, f"{method} {path} with a forged token", rig.jwt_header(token))
+    # Not by query, form or cookie either.
+    must(ask("GET", f"/users/me?access_token={tokens['owner']}", None).status == 401 and ask("GET", "/users/me", None, {"Cookie": f"access_token={tokens['owner']}"}).status == 401, "a token in another place")
+    must(ask("POST", "/refresh-token", tokens["victim"]).status == 200, "one's own token is renewed")
+    must(ask("DELETE", f"/users/{people['victim']}", writer).status == 200, "deleted by whoever may")
+    must(ask("GET", "/users/me", tokens["victim"]).status == 401 and ask("POST", "/refresh-token", tokens["victim"]).status == 401, "a deleted person's token")
+
+
+def AD_19(lab):
+    """an import opens no door that was closed here, and undoes nothing that was done here"""
+    import hashlib
+
+    mark = secrets.token_hex(4)
+    file = lab.op.home / f"people-{mark}.jsonl"
+
+    def hashed(password):
+        return "pbkdf2_sha256$1000$salt5alt$" + base64.b64encode(hashlib.pbkdf2_hmac("sha256", password.encode(), b"salt5alt", 1000)).decode()
+
+    def bring(**members):
+        row = {"external_id": f"1{mark}", "email": f"a{mark}@example.org", "email_verified": True, "name": "Ana", "password_hash": hashed(PASSWORD), **members}
+        file.write_text(json.dumps(row) + "\n")
+        done = lab.op.run("user", "import", str(file), "--source", f"s{mark}")
+        must(done.returncode != 101, "the import ends in order", done.stderr)
+
+    def opens(password, email=f"a{mark}@example.org"):
+        return lab.op.token(lab.client("password"), grant_type="password", username=email, password=password).status == 200
+
+    WATCH.typed |= {PASSWORD, "nine paper boats at noon"}
+    row = lambda what, email=f"a{mark}@example.org": lab.sql(f"SELECT {what} FROM users WHERE email_canonical = '{email}'")[0][0]
+    bring()
+    must(opens(PASSWORD), "who was imported signs in")
+    # A password that was used here is this server's: an older one does not come back, whatever the file says.
+    bring(password_hash=hashed("nine paper boats at noon"))
+    must(opens(PASSWORD) and not opens("nine paper boats at noon"), "a hash of the file takes the place of a newer one")
+    # Shut out by the file, and let in again by the file: only people let people in.
+    bring(disabled=True, name="Ana Two")
+    must(row("disabled_at") not in (None, "") and not opens(PASSWORD), "the file keeps them out")
+    bring(disabled=False, name="Ana Three")
+    must(row("disabled_at") not in (None, "") and row("name") == "Ana Three" and not opens(PASSWORD), "an import lets somebody in who was kept out", row("name"))
+    # Changed here since: it stays.
+    email = f"b{mark}@example.org"
+    bring(external_id=f"2{mark}", email=email, name="Berta")
+    _, owner = somebody(lab, "owner")
+    must(call(lab, "PATCH", "/v1/users/" + urllib.parse.quote(email), owner, {"name": "Berta of here", "roles": ["editor"]}).status == 200, "changed here")
+    bring(external_id=f"2{mark}", email=email, name="Berta of there")
+    must(row("name", email) == "Berta of here" and "editor" in row("roles", email), "what was changed here is undone", row("name", email))
+    # An address joins two people only where both sides confirmed it.
+    victim, unproved = lab.person(), lab.person(verified=False)
+    for n, (address, verified) in enumerate(((victim, False), (unproved, True), (unproved, False))):
+        before = row("password_hash", address)
+        bring(external_id=f"9{n}{mark}", email=address, email_verified=verified, password_hash=hashed("nine paper boats at noon"))
+        must(int(lab.sql(f"SELECT count(*) FROM external_ids WHERE external_id = '9{n}{mark}'")[0][0]) == 0, "somebody else's id is joined to an account by an address that nobody confirmed")
+        must(row("password_hash", address) == before and not opens("nine paper boats at noon", address), "and its password opens it")

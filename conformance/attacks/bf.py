@@ -128,6 +128,19 @@ def BF_02(lab):
         must("in" not in judged, "the right password was reached")
         must(judged.count("wrong") <= 10 + len(lab.replicas()), f"{judged.count('wrong')} guesses were judged")
         must(judged.count("limited") >= GUESSES // 3, "the rest is slowed down", {word: judged.count(word) for word in set(judged)})
+    if lab.store == "embedded":
+        return
+    # Ten in all, whichever replica is asked; and so are the sign-ins of one address.
+    with Portero(share=op) as twin:
+        doors = [door, Door(lab, twin)]
+        victim, place = lab.person(op), fresh_address()
+        seen = [outcome(doors[n % 2].knock(victim, f"{WRONG} {n}", fresh_address())) for n in range(24)]
+        must(seen == ["wrong"] * 10 + ["limited"] * 14, "each replica counts by itself", seen)
+        must(all(outcome(one.knock(victim, PASSWORD, fresh_address())) == "limited" for one in doors), "locked at one replica alone")
+        began = time.monotonic()
+        seen = [outcome(doors[n % 2].knock(f"n{secrets.token_hex(5)}@example.org", WRONG, place)) for n in range(60)]
+        # Thirty at once, and one more every two seconds.
+        must(seen.count("wrong") <= 32 + (time.monotonic() - began) / 2, "each replica counts an address by itself", seen.count("wrong"))
 
 
 def BF_03(lab):
@@ -456,3 +469,45 @@ def BF_11(lab):
     must(right.status == off.status == nobody_.status == 400 and text(right) == text(off) == text(nobody_), "on the page", (text(right)[:200], text(off)[:200]))
     answers = [lab.op.token(app, grant_type="password", username=who, password=password) for who, password in ((person, PASSWORD), (person, WRONG), ("nobody@example.org", WRONG))]
     must(len({(answer.status, answer.body) for answer in answers}) == 1 and answers[0].json()["error"] == "invalid_grant", "at the token endpoint", answers[0])
+
+
+def BF_12(lab):
+    """while the short-lived store is away nobody is let through uncounted, and nobody is told that they are wrong"""
+    import ad
+    import ot
+
+    if lab.store == "embedded":
+        raise Skipped("there is no Redis to take away")
+    redis = ot.OwnRedis(keeps=True)
+    try:
+        redis.wait()
+        with Portero(lab.store, env={"PORTERO_REDIS_URL": redis.url, "PORTERO_LIMITS": "on", "PORTERO_DIALECTS": "fastapi-auth"}) as op:
+            person, app = lab.person(op), lab.client("password", op)
+            WATCH.typed.add("seven purple lanterns drift")
+            mine = ad.token_of(lab, person, op=op)["access_token"]
+            ways = {
+                "the token endpoint": lambda word: op.token(app, grant_type="password", username=person, password=word),
+                "an old service's sign-in": lambda word: ad.call(lab, "POST", "/auth/login", body={"email": person, "password": word}, op=op),
+                "the password again": lambda word: ad.call(lab, "POST", "/v1/me/delete", mine, {"password": word}, op=op),
+                "a reset": lambda word: ad.call(lab, "POST", "/v1/registration/request-reset", body={"identifier": person}, op=op),
+                "a sign-up": lambda word: ad.call(lab, "POST", "/v1/registration", body={"email": f"s{secrets.token_hex(5)}@example.org", "password": "seven purple lanterns drift"}, op=op),
+            }
+            must(ways["the token endpoint"](PASSWORD).status == 200, "with Redis")
+            redis.kill()
+            people = lab.sql("SELECT count(*) FROM users", op)[0][0]
+            with WATCH.faults_wanted(), WATCH.slow_wanted():
+                for name, ask in ways.items():
+                    for word in (PASSWORD, WRONG):
+                        answer = ask(word)
+                        must(answer.status == 503 and int(answer.header("retry-after") or 0) >= 1, f"{name} while Redis is away", answer)
+            must(lab.sql("SELECT count(*) FROM users", op)[0][0] == people and not lab.sql("SELECT id FROM outbox", op), "something was done uncounted")
+            must(not [row for row in lab.audited("sign_in", op=op) if row[2] == "wrong_password"], "a password was judged uncounted")
+            redis.start()
+            redis.wait()
+            end = time.monotonic() + ot.RECOVERY
+            with WATCH.faults_wanted(), WATCH.slow_wanted():
+                while (answer := ways["the token endpoint"](PASSWORD)).status != 200:
+                    must(answer.status == 503 and time.monotonic() < end, "with Redis again", answer)
+                    time.sleep(0.1)
+    finally:
+        redis.remove()

@@ -281,6 +281,8 @@ INSTANCES = {
     "invited": {"PORTERO_SIGN_UP": "invitation", "PORTERO_DIALECTS": "fastapi-auth,flask-jwt@/flask,django-simplejwt@/django"},
     # Old services' requests with the limits on.
     "old": {"PORTERO_LIMITS": "on", "PORTERO_TRUSTED_PROXIES": "127.0.0.1", "PORTERO_DIALECTS": "fastapi-auth"},
+    # An old service in which people read and deleted each other.
+    "users": {"PORTERO_DIALECTS": "fastapi-users"},
     # People of other systems, whose passwords cost more or less than ours.
     "imported": {},
 }

@@ -164,3 +164,64 @@ def OT_01(lab):
 def OT_02(lab):
     """the same with a Redis that forgets: one at most"""
     rounds(lab, keeps=False)
+
+
+def OT_03(lab):
+    """a one-time token is for whom and what it was made, until it ends, and a stranger's try leaves it as it is"""
+    from ad import call, problem, somebody as api_person, token_of
+
+    machine = lambda: lab.new_client(grant_type=["client_credentials"])
+    maker, friend, stranger = machine(), machine(), machine()
+    bearer = {one["client_id"]: lab.op.token(one, grant_type="client_credentials").json()["access_token"] for one in (maker, friend, stranger)}
+    mine, theirs, others = (bearer[one["client_id"]] for one in (maker, friend, stranger))
+    mark = secrets.token_hex(12)
+
+    def made(**members):
+        body = {"purpose": PURPOSE, "audience": [friend["client_id"]], "ttl": 60, "subject": "somebody", "data": {"mark": mark}, **members}
+        answer = call(lab, "POST", "/v1/one-time-tokens", mine, body)
+        must(answer.status == 201, "a one-time token", answer)
+        WATCH.issued.add(answer.json()["token"])
+        return answer.json()
+
+    def use(token, by, purpose=PURPOSE, op=None):
+        return call(lab, "POST", "/v1/one-time-tokens/consume", by, {"token": token, "purpose": purpose}, op=op)
+
+    one, two = made(), made()
+    name, value = one["token"].split(".")
+    tries = {
+        "somebody outside the audience": (one["token"], others, PURPOSE), "its maker, who is not in the audience": (one["token"], mine, PURPOSE),
+        "another purpose": (one["token"], theirs, "leave"), "the purpose in capitals": (one["token"], theirs, PURPOSE.upper()), "no purpose": (one["token"], theirs, ""),
+        "another value": (f"{name}.{wrong(value)}", theirs, PURPOSE), "the value of another token": (f"{name}.{two['token'].split('.')[1]}", theirs, PURPOSE), "no value": (f"{name}.", theirs, PURPOSE), "the id alone": (name, theirs, PURPOSE),
+    }  # fmt: skip
+    for at in lab.replicas():
+        for why, (token, by, purpose) in tries.items():
+            problem(use(token, by, purpose, at), 404, "one_time_token_invalid")
+        for by in (others, theirs):
+            problem(call(lab, "DELETE", f"/v1/one-time-tokens/{one['id']}", by, op=at), 404, "not_found")
+            must(not call(lab, "GET", "/v1/one-time-tokens", by, op=at).json()["items"], "somebody else's tokens are listed")
+    must({entry["id"] for entry in call(lab, "GET", "/v1/one-time-tokens", mine).json()["items"]} == {one["id"], two["id"]}, "the maker sees its own")
+    # Nothing at rest says what it is, or opens it.
+    if lab.store == "embedded":
+        held = b"".join(path.read_bytes() for path in (lab.op.home / "data").iterdir() if path.is_file())
+    else:
+        held = "".join(str(lab.redis("GET", key)) for key in lab.redis("KEYS", "*") if lab.redis("TYPE", key) == "string").encode()
+        held += subprocess.run(["pg_dump", "-d", lab.op.environment["PORTERO_DATABASE_URL"], "--data-only"], capture_output=True, timeout=60).stdout
+    must(len(held) > 1000 and value.encode() not in held and mark.encode() not in held, "the store holds a token that works, or what it stands for")
+    # All of that left it as it was.
+    answer = use(one["token"], theirs)
+    must(answer.status == 200 and answer.json() == {"subject": "somebody", "audience": [friend["client_id"]], "data": {"mark": mark}}, "whom it is for", answer)
+    problem(use(one["token"], theirs), 404, "one_time_token_invalid")
+    # Its maker ends it; and so does time.
+    must(call(lab, "DELETE", f"/v1/one-time-tokens/{two['id']}", mine).status == 204, "revoked")
+    problem(use(two["token"], theirs), 404, "one_time_token_invalid")
+    short = made(ttl=1)
+    time.sleep(2.1)
+    problem(use(short["token"], theirs), 404, "one_time_token_invalid")
+    # A person's token speaks of that person alone, and only where the app has the scope for their account.
+    email, person = api_person(lab)
+    refused = call(lab, "POST", "/v1/one-time-tokens", person, {"purpose": PURPOSE, "subject": "usr_of_somebody_else"})
+    problem(refused, 400, "invalid_request")
+    must(refused.json()["errors"][0]["pointer"] == "/subject", "the member", refused)
+    narrow = token_of(lab, email, scope="openid")["access_token"]
+    for method, path, body in (("GET", "", None), ("POST", "", {"purpose": PURPOSE}), ("POST", "/consume", {"token": short["token"], "purpose": PURPOSE}), ("DELETE", f"/{short['id']}", None)):
+        problem(call(lab, method, "/v1/one-time-tokens" + path, narrow, body), 403, "insufficient_scope")

@@ -245,6 +245,8 @@ def RG_07(lab):
     must(reader.request("POST", target, form=fields).status == 303, "the first use")
     must(int(lab.sql(f"SELECT count(*) FROM users WHERE email_canonical = '{address}' AND email_verified")[0][0]) == 1, "confirmed")
     must(reader.request("POST", target, form=fields).status == 400, "the second use")
+    page = reader.request("GET", f"{VERIFY}?token={token}")
+    must(page.status == 400 and not page.page.has("verify-submit"), "a link that was used is shown as if it worked", page)
     # A confirmation is nothing to the reset.
     must(reader.request("GET", f"/recover/reset?token={token}").status == 400, "another purpose")
 
@@ -614,3 +616,115 @@ def RG_18(lab):
     back = call(lab, "POST", "/v1/registration/undo-email-change", body={"token": undo})
     must(back.status == 204 and accounts(lab, victim.email) == 1, "the old address comes back", back)
     must(accounts(lab, moved) == 0, "to its account")
+
+
+def RG_19(lab):
+    """a password that is known from breaches is refused at every door where one is chosen, and told where it opens"""
+    import hashlib
+
+    import ac
+    import pr
+
+    # By no other rule: long, and of words that nobody guesses.
+    known = f"nine herons walk {secrets.token_hex(4)} at dusk"
+    other = f"nine herons walk {secrets.token_hex(4)} at dawn"
+    folder = lab.op.home
+    (folder / "seen.txt").write_text(hashlib.sha1(known.encode()).hexdigest().upper() + ":7\n")
+    built = lab.op.run("passwords", "build", str(folder / "seen.txt"), str(folder / "seen.bin"))
+    must(built.returncode == 0, "the file of breached passwords", built.stderr)
+    with Portero(lab.store, env={"PORTERO_PASSWORDS__BREACHED": str(folder / "seen.bin")}) as op:
+        one = type("One", (), {"replicas": lambda self: [op], "op": op, "store": lab.store})()
+        WATCH.typed |= {known, other, PASSWORD}
+        _, owner = api_person(lab, "owner", op=op)
+        address, token = api_person(lab, op=op)
+        browser = lab.signed_in(op, address)
+        link = pr.link_for(one, address)
+        ways = {
+            "sign-up by the API": lambda word: call(lab, "POST", "/v1/registration", body={"email": new_address(lab), "password": word}, op=op),
+            "sign-up on the page": lambda word: fill(Browser(op), SIGN_UP, "sign-up-submit", email=new_address(lab), password=word),
+            "an administrator": lambda word: call(lab, "POST", "/v1/users", owner, {"email": new_address(lab), "password": word}, op=op),
+            "a change by the API": lambda word: call(lab, "POST", "/v1/me/password", token, {"current_password": PASSWORD, "new_password": word}, op=op),
+            "a change on the page": lambda word: fill(browser, ac.PASSWORD_PAGE, "change-password-submit", current=PASSWORD, password=word),
+            "a reset by the API": lambda word: call(lab, "POST", "/v1/registration/reset", body={"token": link, "password": word}, op=op),
+            "a reset on the page": lambda word: fill(Browser(op), f"{pr.RESET}?token={link}", "reset-submit", password=word),
+        }
+        for name, choose in ways.items():
+            for why, word in {"known from breaches": known, "one of the commonest": "password123", "too short": "x7#kPw2"}.items():
+                answer = choose(word)
+                must(answer.status == 400, f"{name} takes a password that is {why}", answer)
+        must(signs_in(lab, address, PASSWORD, op), "nothing was changed")
+        made = op.run("user", "create", "--email", new_address(lab), "--password-stdin", stdin=known + "\n")
+        must(made.returncode != 0, "the command line takes it", made.stdout)
+        for name in ("a change on the page", "sign-up by the API", "an administrator"):
+            must(ways[name](other).status in (201, 202, 303), f"{name} takes a good one")
+        # Whoever has one already comes in, and is told.
+        imported = new_address(lab)
+        stored = f"pbkdf2_sha256$1000$salt5alt${base64.b64encode(hashlib.pbkdf2_hmac('sha256', known.encode(), b'salt5alt', 1000)).decode()}"
+        file = op.home / "one.jsonl"
+        file.write_text(json.dumps({"external_id": "1", "email": imported, "email_verified": True, "password_hash": stored}) + "\n")
+        must(op.run("user", "import", str(file), "--source", "old").returncode == 0, "the import")
+        for _ in range(2):
+            must(signs_in(lab, imported, known, op), "an older password opens")
+        mail_to(one, imported, ac.PASSWORD_PAGE)
+        time.sleep(1.0)
+        must(sum(to == imported for to, _, _ in mails(one)) == 1, "told once")
+
+
+def RG_20(lab):
+    """another address: nothing before its confirmation, nothing by a link that is out of date, and the old one has the last word"""
+    import ac
+
+    web = lab.client("web")
+    row = lambda address: lab.sql(f"SELECT email_verified, credential_revision FROM users WHERE email_canonical = '{address}'")
+
+    def asked(browser, wanted, password=PASSWORD):
+        answer = fill(browser, ac.EMAIL_PAGE, "change-email-submit", email=wanted, current=password)
+        must(answer.status == 303, "asked for", answer)
+        return token_in(mail_to(lab, wanted, f"{ac.EMAIL_PAGE}/confirm")), token_in(mail_to(lab, browser.email, f"{ac.EMAIL_PAGE}/undo"))
+
+    confirm_it = lambda token, op=None: call(lab, "POST", "/v1/registration/confirm-email-change", body={"token": token}, op=op)
+    undo_it = lambda token, op=None: call(lab, "POST", "/v1/registration/undo-email-change", body={"token": token}, op=op)
+    # A change that waits ends with the password from which it was asked.
+    browser, wanted = lab.signed_in(), new_address(lab)
+    link, _ = asked(browser, wanted)
+    must(row(browser.email) and not row(wanted) and not signs_in(lab, wanted, PASSWORD) and signs_in(lab, browser.email, PASSWORD), "nothing changes yet")
+    WATCH.typed.add(SECRET)
+    must(fill(browser, ac.PASSWORD_PAGE, "change-password-submit", current=PASSWORD, password=SECRET).status == 303, "another password")
+    for op in lab.replicas():
+        problem(confirm_it(link, op), 400, "link_invalid")
+    must(row(browser.email) and not row(wanted), "a change that was asked for before the password changed is made")
+    # Two that wait: the second is out of date when the first is made, in whichever order.
+    first, second = new_address(lab), new_address(lab)
+    links = [asked(browser, one, SECRET)[0] for one in (first, second)]
+    must(confirm_it(links[1]).status == 204, "the second of two")
+    problem(confirm_it(links[0]), 400, "link_invalid")
+    must(row(second) and not row(first), "the one that was confirmed")
+    # A confirmation is for the address to which it went.
+    _, owner = api_person(lab, "owner")
+    unproved, moved = lab.person(verified=False), new_address(lab)
+    must(call(lab, "POST", "/v1/registration/resend", body={"email": unproved}).status == 202, "the mail is sent again")
+    stale = token_in(mail_to(lab, unproved, VERIFY))
+    must(call(lab, "PATCH", "/v1/users/" + urllib.parse.quote(unproved), owner, {"email": moved}).status == 200, "another address")
+    problem(call(lab, "POST", "/v1/registration/verify", body={"token": stale}), 400, "link_invalid")
+    must(str(row(moved)[0][0]).lower() in ("0", "f", "false"), "an address is confirmed by the mail that went to another")
+    # Somebody takes an account over: another address, another password. The old address brings it back, and everything of the thief is dead.
+    thief, taken = lab.signed_in(), new_address(lab)
+    victim = thief.email
+    link, undo = asked(thief, taken)
+    must(confirm_it(link).status == 204 and row(taken) and not row(victim), "taken over")
+    thief.email = taken
+    must(fill(thief, ac.PASSWORD_PAGE, "change-password-submit", current=PASSWORD, password=SECRET).status == 303, "another password, too")
+    tokens = [lab.tokens(thief, web, scope=scope, prompt="consent") for scope in ("openid offline_access", "openid")]
+    waiting = new_address(lab)
+    link, _ = asked(thief, waiting, SECRET)
+    must(undo_it(undo).status == 204, "the way back")
+    must(row(victim) and not row(taken), "the old address is there again")
+    for op in lab.replicas():
+        for one in tokens:
+            lab.must_be_dead(web, one, "whoever took the account over", op)
+    nobody(lab, thief, "the session of whoever took the account over")
+    problem(confirm_it(link), 400, "link_invalid")
+    must(not row(waiting), "a change that waited was made after all")
+    must(not signs_in(lab, victim, SECRET) and not signs_in(lab, taken, SECRET), "the thief's password opens it")
+    must(mail_to(lab, victim, "/recover/reset"), "the owner chooses another password")
+    problem(undo_it(undo), 400, "link_invalid")

@@ -326,8 +326,23 @@ fn snippet(host: &Host, preset: Preset, changed: &Changed) -> String {
     })
 }
 
+/// A member that is refused, with the flag that sets it: whoever typed the flag knows no other name.
 fn refused(error: &ClientError) -> Failure {
-    Failure::refused(error)
+    let ClientError::Metadata(bad) = error else { return Failure::refused(error) };
+    let flag = match bad.member {
+        "client_name" => "name",
+        "redirect_uris" => "redirect-uri",
+        "post_logout_redirect_uris" => "post-logout-redirect-uri",
+        "grant_types" => "grant-type",
+        "response_types" => "response-type",
+        "scope" => "scope",
+        "default_scope" => "default-scope",
+        "resources" => "resource",
+        "audiences" => "audience",
+        "token_endpoint_auth_method" => "auth-method",
+        _ => return Failure::refused(error),
+    };
+    Failure::refused(format!("{} (--{flag}): {}", bad.member, bad.reason))
 }
 
 #[cfg(test)]
@@ -354,5 +369,36 @@ mod tests {
         assert_eq!(metadata.token_endpoint_auth_method.as_deref(), Some("none"));
         assert_eq!(metadata.redirect_uris, Some(vec!["https://a.example/callback".to_owned()]));
         assert_eq!((metadata.require_pkce, metadata.first_party), (None, None));
+    }
+
+    #[test]
+    fn what_is_refused_is_named_as_it_was_typed() {
+        use crate::protocol::client::MetadataError;
+
+        let told = |error: ClientError| match refused(&error) {
+            Failure::Refused(told) | Failure::Usage(told) => told,
+            _ => String::new(),
+        };
+        assert_eq!(told(MetadataError::new("redirect_uris", "must use https").into()), "redirect_uris (--redirect-uri): must use https");
+        assert_eq!(told(MetadataError::new("jwks_uri", "must use https").into()), "jwks_uri: must use https");
+        assert_eq!(told(ClientError::Unknown), "there is no such client");
+        // Every flag that is named is one.
+        let all = <Create as clap::Args>::augment_args(clap::Command::new("create"));
+        for member in [
+            "client_name",
+            "redirect_uris",
+            "post_logout_redirect_uris",
+            "grant_types",
+            "response_types",
+            "scope",
+            "default_scope",
+            "resources",
+            "audiences",
+            "token_endpoint_auth_method",
+        ] {
+            let told = told(MetadataError::new(member, "x").into());
+            let flag = told.split_once("(--").and_then(|(_, rest)| rest.split_once(')')).map(|(flag, _)| flag);
+            assert!(all.get_arguments().any(|argument| argument.get_long() == flag), "{told}");
+        }
     }
 }

@@ -116,14 +116,20 @@ impl Server {
     }
 
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        Self::seeded(1, change).await
+        Self::seeded(1, change, |_| {}).await
     }
 
-    async fn seeded(seed: u64, change: impl FnOnce(&mut Config)) -> Self {
+    /// The same with pieces of its own in the place of those that the settings make.
+    pub async fn with_app(change: impl FnOnce(&mut Config), fit: impl FnOnce(&mut App)) -> Self {
+        Self::seeded(1, change, fit).await
+    }
+
+    async fn seeded(seed: u64, change: impl FnOnce(&mut Config), fit: impl FnOnce(&mut App)) -> Self {
         let mut config = Config { issuer: "https://id.example".to_owned(), database_url: "sqlite::memory:".into(), ..Config::default() };
         change(&mut config);
         let clock = Clock::frozen(DateTime::from_timestamp(1_800_000_000, 0).expect("a moment"));
-        let app = App::open(config, Seal::new(&[7; 32]), clock, Random::seeded(seed)).await.expect("the server opens");
+        let mut app = App::open(config, Seal::new(&[7; 32]), clock, Random::seeded(seed)).await.expect("the server opens");
+        fit(&mut app);
         let app = Arc::new(app);
         let dialects = portero::legacy::Dialects::open(&app).await.expect("the dialects open");
         let router = portero::router::public(&app, &dialects);
@@ -281,11 +287,15 @@ pub async fn replicas() -> Option<[Arc<Server>; 2]> {
     let mut servers = Vec::new();
     for replica in 0..2 {
         let (database_url, redis) = (database_url.clone(), redis.clone());
-        let server = Server::seeded(seed.wrapping_add(replica << 32), |config| {
-            config.database_url = database_url.into();
-            config.redis_url = Some(redis.into());
-            config.limits = false;
-        })
+        let server = Server::seeded(
+            seed.wrapping_add(replica << 32),
+            |config| {
+                config.database_url = database_url.into();
+                config.redis_url = Some(redis.into());
+                config.limits = false;
+            },
+            |_| {},
+        )
         .await;
         servers.push(Arc::new(server));
     }

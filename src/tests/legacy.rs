@@ -5,6 +5,8 @@ use axum::http::{Method, Request, header};
 use portero::config::{Config, DialectMount};
 use portero::storage::durable::{Saved, UserKey};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::harness::{Answer, Browser, Flow, PASSWORD, Server, claims};
 
@@ -118,6 +120,7 @@ async fn an_access_token_renews_itself_until_its_sign_in_ends_and_nowhere_else()
         }
         token = text(&answer.expect(200).json(), "access_token").to_owned();
         renewals += 1;
+        assert!(renewals < 30 * 24 * 60 / 25, "it renews itself for ever");
     }
     assert_eq!(renewals, 30 * 24 * 60 / 25 - 1);
     // At the token endpoint an access token renews nothing.
@@ -259,6 +262,57 @@ async fn a_store_that_does_not_answer_is_no_denial() {
         let answer = answer.expect(503);
         assert!(answer.headers.contains_key(header::RETRY_AFTER) && answer.json()["msg"].is_string(), "{}", answer.body);
     }
+}
+
+/// The captcha of an old form: what its provider says counts, and where it says nothing nobody is let through unjudged.
+#[tokio::test]
+async fn a_captcha_is_judged_by_its_provider_and_by_nobody_else() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
+    let mut judgements = Vec::new();
+    for (provider, status) in [(None, 503), (Some(r#"{"success":false}"#), 400), (Some(r#"{"success":true}"#), 201)] {
+        let address = match provider {
+            Some(judgement) => answering(judgement).await,
+            None => closed,
+        };
+        let server = Server::with_app(
+            |config| {
+                config.sign_up = portero::config::SignUp::Open;
+                dialect("fastapi-auth")(config);
+            },
+            |app| {
+                let endpoint = format!("http://{address}/siteverify").parse().expect("a URL");
+                app.captcha = Some(portero::accounts::captcha::Captcha::at(endpoint, "secret"));
+                app.outgoing = portero::outgoing::Outgoing::new(vec!["127.0.0.0/8".parse().expect("a network")]);
+            },
+        )
+        .await;
+        let form = json!({ "username": "luz", "email": "luz@example.org", "password": PASSWORD, "captcha_token": "solved" });
+        let answer = post(&server, "/auth/register", None, form).await.expect(status);
+        assert_eq!(answer.headers.contains_key(header::RETRY_AFTER), status == 503, "{}", answer.body);
+        let found = server.app.storage.users.find(UserKey::Identifier("luz@example.org")).await.expect("read");
+        judgements.push(found.is_some());
+    }
+    assert_eq!(judgements, [false, false, true]);
+}
+
+/// A provider that says the same to whoever comes.
+async fn answering(judgement: &'static str) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut heard = Vec::new();
+            let mut piece = [0; 1024];
+            // Head and body may come apart.
+            while !String::from_utf8_lossy(&heard).contains("response=") {
+                let length = stream.read(&mut piece).await.expect("a request");
+                heard.extend_from_slice(&piece[..length]);
+            }
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";
+            stream.write_all(format!("{head}{judgement}").as_bytes()).await.expect("taken");
+        }
+    });
+    address
 }
 
 /// Whatever door a message comes from, the mailer of this replica looks at once.

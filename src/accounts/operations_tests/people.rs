@@ -33,16 +33,20 @@ async fn an_address_changes_by_the_new_one_and_comes_back_by_the_old_one() {
         matches!(&told[..], [(old, Mail::EmailChanged { .. }), (new, Mail::EmailInUse)] if old == "ana@example.org" && new == "ana@new.example"),
         "{told:?}"
     );
-    town.session(&ana, 1, now()).await;
     // Whoever took the account over has changed the password, too: the old address still has the last word.
     let change = Change { current: PASSWORD, new: ANOTHER, device: None, keep_session: None, rules: None };
     recovery::change_password(&desk, &ana.id, change, &town.asking(now())).await.expect("changed");
     town.mails(now()).await;
-    let back = address::undo_change(&desk, &undo, &town.asking(now() + TimeDelta::days(6))).await.expect("back");
+    // For seven days and no longer.
+    let late = address::undo_change(&desk, &undo, &town.asking(now() + TimeDelta::days(7))).await;
+    assert!(is_link(late, LinkError::Expired));
+    let later = now() + TimeDelta::days(7) - TimeDelta::seconds(1);
+    town.session(&ana, 2, later).await;
+    assert_eq!(town.live(&ana, later).await, 1);
+    let back = address::undo_change(&desk, &undo, &town.asking(later)).await.expect("back");
     assert!(back.email == "ana@example.org" && back.reset_required);
-    assert_eq!(town.live(&ana, now() + TimeDelta::days(6)).await, 0);
-    assert!(is_link(address::undo_change(&desk, &undo, &town.asking(now() + TimeDelta::days(6))).await, LinkError::Used));
-    let later = now() + TimeDelta::days(6);
+    assert_eq!(town.live(&ana, later).await, 0);
+    assert!(is_link(address::undo_change(&desk, &undo, &town.asking(later)).await, LinkError::Used));
     assert_eq!(town.sign_in(ANOTHER, later).await, Outcome::Refused(Refusal::ResetRequired));
     let mails = town.mails(later).await;
     let [(gone, Mail::EmailTakenBack), (to, required @ Mail::ResetRequired { .. })] = &mails[..] else { panic!("{mails:?}") };

@@ -131,6 +131,12 @@ async fn a_disabled_person_loses_sessions_and_grants(place: &Place) {
     assert_eq!(import(&storage, &[&disabled], false).await.expect("read"), [Became::Updated(None)]);
     let idle = std::time::Duration::from_secs(3600);
     assert!(storage.sessions.find(&super::digest(1), idle, at(11)).await.expect("read").is_none());
+    // No import lets them in again, whoever shut them out.
+    let mut enabled = arrival("ana", "1", "old");
+    (enabled.new.user.name, enabled.described) = (Some("Ana".to_owned()), "d3".to_owned());
+    assert_eq!(import(&storage, &[&enabled], false).await.expect("read"), [Became::Updated(Some(Note::StaysDisabled))]);
+    let (kept_out, _) = found(&storage, "1").await;
+    assert_eq!((kept_out.name.as_deref(), kept_out.disabled_at), (Some("Ana"), Some(at(10))));
     // An owner who is the last stays: the batch is refused whole.
     let mut owner = arrival("eva", "2", "old");
     (owner.new.user.roles, owner.described) = (vec!["owner".to_owned()], "d2".to_owned());
