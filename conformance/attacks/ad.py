@@ -189,7 +189,9 @@ def AD_12(lab):
         must(row["address"] == "127.0.0.1" and row["request_id"] and row["at"] and row["result"] == "done", f"from where {act}", row)
     must(PASSWORD not in answer.text, "no password")
     # Whoever looked at people, clients and the trail itself.
-    seen = {"users.list": ("/v1/users", None), "user.show": (f"/v1/users/{who}", f"user:{who}"), "user.sessions": (f"/v1/users/{who}/sessions", f"user:{who}"), "clients.list": ("/v1/clients", None), "client.show": (f"/v1/clients/{console(lab)['client_id']}", f"client:{console(lab)['client_id']}"), "organizations.list": ("/v1/organizations", None), "audit.search": ("/v1/audit", None)}
+    unit = call(lab, "POST", "/v1/organizations", owner, {"slug": f"o{secrets.token_hex(5)}", "name": f"O {secrets.token_hex(5)}"}).json()["id"]
+    must(call(lab, "PUT", f"/v1/organizations/{unit}/members/{who}", owner, {"roles": []}).status == 201, "a member")
+    seen = {"organization.members": (f"/v1/organizations/{unit}/members", f"organization:{unit}"), "organization.member.show": (f"/v1/organizations/{unit}/members/{who}", f"organization:{unit} user:{who}"), "users.list": ("/v1/users", None), "user.show": (f"/v1/users/{who}", f"user:{who}"), "user.sessions": (f"/v1/users/{who}/sessions", f"user:{who}"), "clients.list": ("/v1/clients", None), "client.show": (f"/v1/clients/{console(lab)['client_id']}", f"client:{console(lab)['client_id']}"), "organizations.list": ("/v1/organizations", None), "audit.search": ("/v1/audit", None)}
     for act, (path, subject) in seen.items():
         must(call(lab, "GET", path, owner).status == 200, path)
         rows = call(lab, "GET", f"/v1/audit?act={act}&actor=person:{who}", owner).json()["items"]

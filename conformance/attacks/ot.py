@@ -199,6 +199,8 @@ def OT_03(lab):
         for by in (others, theirs):
             problem(call(lab, "DELETE", f"/v1/one-time-tokens/{one['id']}", by, op=at), 404, "not_found")
             must(not call(lab, "GET", "/v1/one-time-tokens", by, op=at).json()["items"], "somebody else's tokens are listed")
+    for client in (maker, friend, stranger):
+        must(lab.audited("one_time_token.consume", client["client_id"]), "a try that was refused has no row", client["client_id"])
     must({entry["id"] for entry in call(lab, "GET", "/v1/one-time-tokens", mine).json()["items"]} == {one["id"], two["id"]}, "the maker sees its own")
     # Nothing at rest says what it is, or opens it.
     if lab.store == "embedded":

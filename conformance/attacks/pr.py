@@ -49,6 +49,11 @@ def PR_01(lab):
     classes = {"unknown": lambda: seconds_of(lambda: ask(f"n{secrets.token_hex(5)}@example.org")), "known": lambda: seconds_of(lambda: ask(timed)), "disabled": lambda: seconds_of(lambda: ask(disabled))}
     timed = lab.person()
     told_apart(classes, "unknown", SAMPLES)
+    # The work for somebody and for nobody differs by less than a machine under load shows: it is hidden behind a moment that both wait for.
+    for path, member, somebody_ in (("request-reset", "identifier", timed), ("resend", "email", lab.person(verified=False))):
+        for typed in (f"n{secrets.token_hex(5)}@example.org", somebody_):
+            least = min(seconds_of(lambda: call(lab, "POST", f"/v1/registration/{path}", body={member: typed})) for _ in range(4))  # noqa: B023
+            must(least >= 0.1, f"{path} is answered as soon as its work is done", least)
     mail_to(lab, known, RESET)
     must(all(to != disabled or RESET not in text for to, _, text in mails(lab)), "nobody who is disabled gets a link")
 

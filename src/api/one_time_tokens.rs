@@ -23,6 +23,7 @@ use super::idempotency::{self, IdempotencyKey};
 use super::problem::{Code, Problem, Why, Wrong};
 use crate::app::App;
 use crate::once::tokens::{self, CreateError, Fresh, Listed, NewToken, Presented};
+use crate::storage::durable::Refusal;
 
 const PATH: &str = "/v1/one-time-tokens";
 
@@ -125,8 +126,12 @@ pub struct Consumed {
     security(("oauth" = [])))]
 async fn consume(caller: Anyone, State(app): State<Arc<App>>, Body(body): Body<Consumption>) -> Result<Json<Consumed>, Problem> {
     let presented = Presented { token: &body.token, purpose: &body.purpose, consumer: &caller.claims.client_id };
-    let found = tokens::consume(&app.storage, &app.seal, presented, app.random.bytes(), app.clock.now(), &caller.act()).await?;
-    let consumed = found.ok_or(Code::OneTimeTokenInvalid)?;
+    let (now, by) = (app.clock.now(), caller.act());
+    let Some(consumed) = tokens::consume(&app.storage, &app.seal, presented, app.random.bytes(), now, &by).await? else {
+        let refusal = Refusal { act: "one_time_token.consume", subject: None, reason: Code::OneTimeTokenInvalid.as_str() };
+        app.storage.audit.refuse(&refusal, now, &by).await?;
+        return Err(Code::OneTimeTokenInvalid.into());
+    };
     Ok(Json(Consumed { subject: consumed.subject, audience: consumed.audience, data: consumed.data }))
 }
 

@@ -293,10 +293,16 @@ async fn members(
 #[utoipa::path(get, path = "/v1/organizations/{organization}/members/{user_id}", tag = "organizations", operation_id = "getMember",
     params(("organization" = String, Path, description = "Its id or its slug."), ("user_id" = String, Path, description = "Their id.")),
     responses((status = 200, description = "Them.", body = MemberView)), security(("oauth" = ["organizations:read"])))]
-async fn member(_: Granted<OrganizationsRead>, State(app): State<Arc<App>>, Place(place): Place<2>) -> Result<Json<MemberView>, Problem> {
+async fn member(
+    caller: Granted<OrganizationsRead>,
+    State(app): State<Arc<App>>,
+    Place(place): Place<2>,
+) -> Result<Json<MemberView>, Problem> {
     let [name, user_id] = place;
     let organization = find(&app, &name).await?;
     let member = app.storage.organizations.member(&organization.id, &user_id).await?.ok_or(Code::NotFound)?;
+    let subject = Some(format!("organization:{} user:{user_id}", organization.id));
+    app.storage.audit.looked("organization.member.show", subject, app.clock.now(), &caller.act()).await?;
     Ok(Json(member.into()))
 }
 
