@@ -1,18 +1,17 @@
-//! The kinds of mail, and the words of each.
+//! The kinds of mail, and how one waits: sealed.
 //!
-//! A mail holds what was known when it was decided on; it is written when it is sent. Everything in it is ours: a name, a user agent or any other text
-//! that a stranger could choose never goes into a mail to somebody else's address. Links begin with the issuer, whatever host was asked.
+//! A mail holds what was known when it was decided on; it is written when it is sent ([`super::words`]). Everything in it is ours: a name, a user agent
+//! or any other text that a stranger could choose never goes into a mail to somebody else's address.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use crate::i18n::{Arg, Lang, date_time, text};
+use crate::i18n::Lang;
 use crate::seal::{Purpose, Seal, Unsealable};
 use crate::storage::Time;
 use crate::storage::durable::NewMail;
-use crate::urls::{self, Urls};
 
 /// What is said. `token` is that of a link (`once::links`), `code` its six digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,7 +134,7 @@ impl Mail {
 
 impl Mail {
     /// Is it of an administrator's doing? Where they sat is nobody's business.
-    const fn is_administrators(&self) -> bool {
+    pub(super) const fn is_administrators(&self) -> bool {
         matches!(
             self,
             Self::ResetRequired { .. }
@@ -151,7 +150,7 @@ impl Mail {
     }
 
     /// Does it hold a code beside its link?
-    fn has_code(&self) -> bool {
+    pub(super) fn has_code(&self) -> bool {
         match self {
             Self::SignUp { code, .. }
             | Self::VerifyEmail { code, .. }
@@ -266,238 +265,4 @@ pub fn open(seal: &Seal, new: &NewMail) -> Result<(Mail, About), Unsealable> {
     let plain = seal.open(Purpose::Mail, new.id.as_bytes(), &new.sealed)?;
     let Sealed { mail, about } = serde_json::from_slice(&plain).map_err(|_| Unsealable)?;
     Ok((mail, about))
-}
-
-/// A mail in words: plain text, which the templates lay out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
-    pub lang: Lang,
-    pub subject: String,
-    pub lead: Vec<String>,
-    /// What to do: the label and the address of the link.
-    pub link: Option<(String, String)>,
-    /// Six digits, and what to do with them.
-    pub code: Option<(String, String)>,
-    /// How long the link or code works.
-    pub ends: Option<String>,
-    /// When and from where: label and value.
-    pub facts: Vec<(String, String)>,
-    /// What to do if it was not the reader.
-    pub otherwise: String,
-    /// A second address that goes with `otherwise`.
-    pub otherwise_link: Option<(String, String)>,
-    pub foot: String,
-}
-
-/// Writes a mail. `name` is the deployment's own.
-#[must_use]
-pub fn write(mail: &Mail, about: &About, lang: Lang, urls: &Urls, name: &str) -> Words {
-    let say = |key: &str| text(lang, key, &[("brand", Arg::Text(name))]);
-    let plain = |key: &str| text(lang, key, &[]);
-    let to = |path: &str, token: &str| format!("{}?token={}", urls.absolute(path), urls::encode(token));
-    let recover = || Some((plain("mail-recover-button"), urls.absolute(urls::RECOVER)));
-    let six = |code: &Option<String>| code.as_ref().map(|code| (plain("mail-code"), code.clone()));
-    let mut words = Words {
-        lang,
-        subject: String::new(),
-        lead: Vec::new(),
-        link: None,
-        code: None,
-        ends: mail.expires_at().map(|end| {
-            let key = if mail.has_code() { "mail-ends-both" } else { "mail-ends" };
-            text(lang, key, &[("time", Arg::Text(&date_time(lang, end)))])
-        }),
-        facts: facts(about, lang, mail.is_administrators()),
-        otherwise: String::new(),
-        otherwise_link: None,
-        foot: text(lang, "mail-foot", &[("brand", Arg::Text(name)), ("host", Arg::Text(host(urls)))]),
-    };
-    match mail {
-        Mail::SignUp { token, code, .. } => {
-            words.subject = say("mail-sign-up-subject");
-            words.lead = vec![say("mail-sign-up-lead")];
-            words.link = Some((plain("mail-verify-button"), to(urls::VERIFY_EMAIL, token)));
-            words.code = six(code);
-            words.otherwise = plain("mail-sign-up-otherwise");
-        }
-        Mail::VerifyEmail { token, code, .. } => {
-            words.subject = say("mail-verify-subject");
-            words.lead = vec![say("mail-verify-lead")];
-            words.link = Some((plain("mail-verify-button"), to(urls::VERIFY_EMAIL, token)));
-            words.code = six(code);
-            words.otherwise = plain("mail-verify-otherwise");
-        }
-        Mail::AlreadyRegistered => {
-            words.subject = say("mail-registered-subject");
-            words.lead = vec![say("mail-registered-lead"), plain("mail-registered-more")];
-            words.link = Some((plain("mail-registered-button"), urls.absolute(urls::SIGN_IN)));
-            words.otherwise = plain("mail-registered-otherwise");
-            words.otherwise_link = recover();
-        }
-        Mail::ResetPassword { token, code, .. } => {
-            words.subject = say("mail-reset-subject");
-            words.lead = vec![say("mail-reset-lead")];
-            words.link = Some((plain("mail-reset-button"), to(urls::RESET, token)));
-            words.code = six(code);
-            words.otherwise = plain("mail-reset-otherwise");
-        }
-        Mail::ResetRequired { token, .. } => {
-            words.subject = say("mail-required-subject");
-            words.lead = vec![say("mail-required-lead"), plain("mail-required-more")];
-            words.link = Some((plain("mail-reset-button"), to(urls::RESET, token)));
-            words.otherwise = plain("mail-required-otherwise");
-            words.otherwise_link = recover();
-        }
-        Mail::PasswordChanged => {
-            words.subject = say("mail-changed-subject");
-            words.lead = vec![say("mail-changed-lead"), plain("mail-changed-more")];
-            words.otherwise = plain("mail-changed-otherwise");
-            words.otherwise_link = recover();
-        }
-        Mail::PasswordBreached => {
-            words.subject = say("mail-breached-subject");
-            words.lead = vec![say("mail-breached-lead"), plain("mail-breached-more")];
-            words.link = Some((plain("mail-breached-button"), urls.absolute(urls::ACCOUNT_PASSWORD)));
-            words.otherwise = plain("mail-breached-otherwise");
-            words.otherwise_link = recover();
-        }
-        Mail::ChangeEmail { token, code, .. } => {
-            words.subject = say("mail-address-subject");
-            words.lead = vec![say("mail-address-lead")];
-            words.link = Some((plain("mail-address-button"), to(urls::CHANGE_EMAIL, token)));
-            words.code = six(code);
-            words.otherwise = plain("mail-address-otherwise");
-        }
-        Mail::EmailChangeRequested { new_address, token, .. } => {
-            words.subject = say("mail-moving-subject");
-            words.lead = vec![
-                text(lang, "mail-moving-lead", &[("brand", Arg::Text(name)), ("address", Arg::Text(&hinted(new_address)))]),
-                plain("mail-moving-more"),
-            ];
-            words.otherwise = plain("mail-undo-otherwise");
-            words.otherwise_link = Some((plain("mail-undo-button"), to(urls::UNDO_EMAIL, token)));
-        }
-        Mail::EmailChanged { new_address, token, .. } => {
-            words.subject = say("mail-moved-subject");
-            words.lead = vec![
-                text(lang, "mail-moved-lead", &[("brand", Arg::Text(name)), ("address", Arg::Text(&hinted(new_address)))]),
-                plain("mail-moved-more"),
-            ];
-            words.otherwise = plain("mail-undo-otherwise");
-            words.otherwise_link = Some((plain("mail-undo-button"), to(urls::UNDO_EMAIL, token)));
-        }
-        Mail::Invitation { token, .. } => {
-            words.subject = say("mail-invitation-subject");
-            words.lead = vec![say("mail-invitation-lead")];
-            words.link = Some((plain("mail-invitation-button"), to(urls::SIGN_UP, token)));
-            words.facts.clear();
-            words.otherwise = plain("mail-invitation-otherwise");
-        }
-        Mail::AccountDeleted => {
-            words.subject = say("mail-deleted-subject");
-            words.lead = vec![say("mail-deleted-lead"), plain("mail-deleted-more")];
-            words.otherwise = plain("mail-deleted-otherwise");
-        }
-        Mail::AccountLocked { until } => {
-            words.subject = say("mail-locked-subject");
-            let time = date_time(lang, *until);
-            words.lead = vec![say("mail-locked-lead"), text(lang, "mail-locked-more", &[("time", Arg::Text(&time))])];
-            words.otherwise = plain("mail-locked-otherwise");
-            words.otherwise_link = recover();
-        }
-        Mail::PasswordSet => {
-            words.subject = say("mail-changed-subject");
-            words.lead = vec![say("mail-set-lead"), plain("mail-set-more")];
-            words.otherwise = plain("mail-set-otherwise");
-            words.otherwise_link = recover();
-        }
-        Mail::AccountDisabled => {
-            words.subject = say("mail-disabled-subject");
-            words.lead = vec![say("mail-disabled-lead"), plain("mail-disabled-more")];
-            words.otherwise = plain("mail-ask-otherwise");
-        }
-        Mail::AccountEnabled => {
-            words.subject = say("mail-enabled-subject");
-            words.lead = vec![say("mail-enabled-lead")];
-            words.link = Some((plain("mail-registered-button"), urls.absolute(urls::SIGN_IN)));
-            words.otherwise = plain("mail-ask-otherwise");
-        }
-        Mail::AccountRemoved => {
-            words.subject = say("mail-deleted-subject");
-            words.lead = vec![say("mail-removed-lead"), plain("mail-removed-more")];
-            words.otherwise = plain("mail-ask-otherwise");
-        }
-        Mail::EmailReplaced { new_address } => {
-            words.subject = say("mail-moved-subject");
-            words.lead =
-                vec![text(lang, "mail-replaced-lead", &[("brand", Arg::Text(name)), ("address", Arg::Text(&hinted(new_address)))])];
-            words.otherwise = plain("mail-ask-otherwise");
-        }
-        Mail::EmailAssigned => {
-            words.subject = say("mail-in-use-subject");
-            words.lead = vec![say("mail-assigned-lead")];
-            words.otherwise = plain("mail-ask-otherwise");
-        }
-        Mail::EmailInUse => {
-            words.subject = say("mail-in-use-subject");
-            words.lead = vec![say("mail-in-use-lead")];
-            words.otherwise = plain("mail-in-use-otherwise");
-            words.otherwise_link = recover();
-        }
-        Mail::EmailTakenBack => {
-            words.subject = say("mail-taken-back-subject");
-            words.lead = vec![say("mail-taken-back-lead"), plain("mail-taken-back-more")];
-            words.otherwise = plain("mail-deleted-otherwise");
-        }
-        Mail::SessionsEnded => {
-            words.subject = say("mail-ended-subject");
-            words.lead = vec![say("mail-ended-lead"), plain("mail-ended-more")];
-            words.link = Some((plain("mail-registered-button"), urls.absolute(urls::SIGN_IN)));
-            words.otherwise = plain("mail-ended-otherwise");
-            words.otherwise_link = recover();
-        }
-        Mail::RolesChanged { given, taken } => {
-            words.subject = say("mail-roles-subject");
-            words.lead = vec![say("mail-roles-lead")];
-            let lists = [("mail-roles-given", given), ("mail-roles-taken", taken)];
-            let told = lists.into_iter().filter(|(_, roles)| !roles.is_empty());
-            words.lead.extend(told.map(|(key, roles)| text(lang, key, &[("roles", Arg::Text(&roles.join(", ")))])));
-            words.otherwise = plain("mail-roles-otherwise");
-        }
-        Mail::UsernameTaken => {
-            words.subject = say("mail-nameless-subject");
-            words.lead = vec![say("mail-nameless-lead"), plain("mail-nameless-more")];
-            words.link = Some((plain("mail-nameless-button"), urls.absolute(urls::ACCOUNT)));
-            words.otherwise = plain("mail-in-use-otherwise");
-            words.otherwise_link = recover();
-        }
-    }
-    words
-}
-
-fn facts(about: &About, lang: Lang, only_when: bool) -> Vec<(String, String)> {
-    let mut facts = vec![(text(lang, "mail-when", &[]), date_time(lang, about.at))];
-    if only_when {
-        return facts;
-    }
-    if let Some(address) = about.address {
-        facts.push((text(lang, "mail-where", &[]), address.to_string()));
-    }
-    if let Some(device) = &about.device {
-        facts.push((text(lang, "mail-device", &[]), device.clone()));
-    }
-    facts
-}
-
-/// The server's host, by which a reader tells our links from others.
-fn host(urls: &Urls) -> &str {
-    urls.origin().split_once("://").map_or(urls.origin(), |(_, host)| host)
-}
-
-/// An address that somebody else may have chosen: enough to know one's own, too little to be a message.
-fn hinted(address: &str) -> String {
-    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-    let first: String = local.chars().take(2).collect();
-    let plain: String = domain.chars().filter(|c| c.is_alphanumeric() || matches!(c, '.' | '-')).take(64).collect();
-    format!("{first}…@{plain}")
 }

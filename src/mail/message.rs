@@ -7,7 +7,7 @@ use lettre::message::header::{ContentTransferEncoding, ContentType, Header, Head
 use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
 use lettre::{Address, address::AddressError};
 
-use super::kinds::Words;
+use super::words::Words;
 use crate::i18n::text;
 use crate::seal::sha256;
 use crate::storage::Time;

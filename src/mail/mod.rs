@@ -6,7 +6,8 @@
 //!
 //! | what | file |
 //! |---|---|
-//! | the kinds of mail and what each says | [`kinds`], templates in `templates/mail` |
+//! | the kinds of mail, sealed until they go | [`kinds`] |
+//! | what each says | [`words`], templates in `templates/mail` |
 //! | from words to a message | [`message`] |
 //! | SMTP, and the folder of a development server | [`delivery`], [`folder`] |
 //! | tries and giving up | [`sender`] |
@@ -21,6 +22,7 @@ mod message;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use delivery::{Delivery, DeliveryError, Smtp};
 pub use kinds::{About, Fresh, Letter, Mail, open};

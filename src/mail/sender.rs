@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::delivery::{Delivery, DeliveryError};
-use super::kinds::{open, sealed, write};
+use super::kinds::{open, sealed};
 use super::message::{Sender, compose};
+use super::words::write;
 use crate::i18n::Lang;
 use crate::seal::Seal;
 use crate::storage::durable::Outbox;

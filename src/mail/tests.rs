@@ -8,9 +8,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
 use super::delivery::{Delivery, Smtp};
-use super::kinds::{About, Fresh, Letter, Mail, open, write};
+use super::kinds::{About, Fresh, Letter, Mail, open};
 use super::message::{Sender, compose};
 use super::sender::Mailer;
+use super::words::write;
 use crate::i18n::Lang;
 use crate::seal::Seal;
 use crate::storage::durable::outbox::State;
