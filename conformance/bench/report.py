@@ -148,20 +148,21 @@ HELD_BACK = """## What holds the rest back
   older release build, whose refresh also read once; after: a development build, whose slower answers make other groups.)
 - **A code flow on SQLite** still writes three to five pages to the log: what is random (the id of the grant, the digest of its code) has a place of its own in each index. After a commit each
   reader reads its pages anew, four for one flow.
-- **A code flow on Postgres and Redis** is two requests, two statements and three commands; each round trip costs its socket's write, a wake-up and a read, most of it
-  the kernel's. Five of them are the larger part of the distance to the expectation.
+- **A code flow on Postgres and Redis** is two requests, two statements and two commands (a third one marked a code as spent, beside SQL that decides it anyway); each round
+  trip costs its socket's write, a wake-up and a read, most of it the kernel's.
 - **RS256 beside other work** costs more than in the limit's loop that does nothing else: the same request signed with ES256 stays below three bare answers (the rows of client
   credentials), and the difference between the two rows is in OpenSSL, not around it. On a shared machine 1 % of a signature is a third of a bare answer.
 - **By thread** (clocks of the threads, on a busy machine: a sixth to a third above the table), SQLite's own has 52 µs of a refresh and 152 µs of a code flow; all else is the two
   requests, and RS256 beside them. On Postgres everything is in one thread.
-- **A sign-in by the page** is 1,030 µs of requests and 530 µs of SQLite beside 20,500 µs in the thread of the hash, measured in the same way; 1,700 µs of requests on Postgres. It is
-  spread over everything: a hash sweeps 19 MiB through the caches, and whatever follows it begins cold. The person is read once more after
-  the hash.
+- **A sign-in by the page**: 95 % of its processor time is in the thread of the hash (perf). The rest is spread over everything: a hash sweeps 19 MiB through the caches, and whatever
+  follows it begins cold; a page alone takes 30 µs when it is warm. On this machine the speed of the hash itself differs by a third within one run, and one binary had
+  0.89 and 0.96 a few minutes apart.
 - **The allocator** is the largest single part of Portero's own instructions: 41,000 of the 165,000 that client credentials take outside OpenSSL (callgrind). mimalloc takes 13,000
   for the same, and some 1.4 MiB more when idle, which there is no room for; it is not built in.
-- **Idle memory** is 14.6 MiB of the program's own 21.8 MiB of code that starting touches, 3 MiB of its tables, 5.5 MiB of libraries and 4.6 MiB of heap. 1.2 MiB of the heap is in use: the rest
-  is what making the OpenAPI document at every start left behind (4.5 MiB at its peak, by massif), and its code is touched, too. (The program had 15.3 MiB of code, of which
-  10.5 MiB were touched, in a build of before these features, which measures 21.4 MiB today and 18.7 MiB earlier.) Made at the first request for it, the document would cost nothing here; it is not done yet.
+- **Idle memory** on SQLite is 11.3 MiB of the program's own 17.3 MiB of code, 2.3 MiB of its tables, 5 MiB of libraries and 3.7 MiB of its own (`RssAnon`). A start touches the code in 128 places,
+  but the kernel (6.18) maps large pages of its cache as a whole, so the figure hangs from how the file came into memory: one binary measures 22.9 MiB where it was linked and
+  up to 24.3 MiB as a copy. The code was 22.3 MiB: crates that no answer waits for, and Portero's own, are compiled for size, and pages and API are put together when somebody first asks, which was a quarter
+  of what a start touched. Compiled for size, Portero takes 13,000 instructions more for a token by client credentials, of 426,000 with its signature (ES256, callgrind), and a seventh more for a page.
 """
 
 
