@@ -201,6 +201,8 @@ def OT_03(lab):
             must(not call(lab, "GET", "/v1/one-time-tokens", by, op=at).json()["items"], "somebody else's tokens are listed")
     for client in (maker, friend, stranger):
         must(lab.audited("one_time_token.consume", client["client_id"]), "a try that was refused has no row", client["client_id"])
+    written = lab.sql(f"SELECT subject FROM audit WHERE act = 'one_time_token.create' AND result = 'done' AND client_id = '{maker['client_id']}'")
+    must({row[0] for row in written} == {f"one_time_token:{token['id']}" for token in (one, two)}, "what was made has no row", written)
     must({entry["id"] for entry in call(lab, "GET", "/v1/one-time-tokens", mine).json()["items"]} == {one["id"], two["id"]}, "the maker sees its own")
     # Nothing at rest says what it is, or opens it.
     if lab.store == "embedded":

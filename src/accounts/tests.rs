@@ -172,6 +172,9 @@ impl Audit for Rows {
         self.refusals.lock().expect("refusals").push((refusal.subject.clone(), refusal.reason));
         Ok(())
     }
+    async fn done(&self, _act: &str, _subject: Option<String>, _now: Time, _by: &Act) -> Result<()> {
+        Ok(())
+    }
     async fn looked(&self, _act: &str, _subject: Option<String>, _now: Time, _by: &Act) -> Result<()> {
         Ok(())
     }

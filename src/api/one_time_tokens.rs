@@ -87,10 +87,11 @@ async fn create(caller: Anyone, State(app): State<Arc<App>>, Body(new): Body<New
         lives: new.ttl.map_or(tokens::DEFAULT, Duration::from_secs),
     };
     let fresh = Fresh { id: app.random.bytes(), secret: app.random.bytes(), nonce: app.random.bytes() };
-    let made = tokens::create(&app.storage, &app.seal, token, fresh, app.clock.now()).await.map_err(|error| match error {
-        CreateError::Invalid(member, why) => Wrong::member(member, "invalid", Why::Said(why.to_owned())).into(),
-        CreateError::Storage(fault) => Problem::from(fault),
-    })?;
+    let made =
+        tokens::create(&app.storage, &app.seal, token, fresh, app.clock.now(), &caller.act()).await.map_err(|error| match error {
+            CreateError::Invalid(member, why) => Wrong::member(member, "invalid", Why::Said(why.to_owned())).into(),
+            CreateError::Storage(fault) => Problem::from(fault),
+        })?;
     let location = app.urls.absolute(&format!("{PATH}/{}", made.id));
     let view = OneTimeToken { id: made.id, token: made.token, expires_at: super::moment(made.expires_at) };
     let mut response = (StatusCode::CREATED, Json(view)).into_response();

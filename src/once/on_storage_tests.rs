@@ -53,7 +53,7 @@ async fn consume(storage: &Storage, token: &str, purpose: &str, consumer: &str, 
 #[tokio::test]
 async fn a_token_is_consumed_once_by_its_audience_and_purpose() {
     let storage = storage().await;
-    let made = tokens::create(&storage, &seal(), new("maker", &["room", "hall"]), fresh(1), at(0)).await.expect("valid");
+    let made = tokens::create(&storage, &seal(), new("maker", &["room", "hall"]), fresh(1), at(0), &client("maker")).await.expect("valid");
     assert_eq!(made.expires_at, at(10));
     let token = made.token.as_str();
     assert_eq!(consume(&storage, token, "leave", "room", at(1)).await, None, "another purpose");
@@ -68,18 +68,23 @@ async fn a_token_is_consumed_once_by_its_audience_and_purpose() {
     assert_eq!((consumed.subject.as_deref(), consumed.data), (Some("usr_1"), json!({ "sala": "ñ", "n": 1 })));
     assert_eq!((consumed.audience, consumed.owner), (vec!["room".to_owned(), "hall".to_owned()], "maker".to_owned()));
     assert_eq!(consume(&storage, token, "join", "hall", at(9)).await, None, "once");
-    let trail = storage.audit.recent(1).await.expect("read");
-    assert_eq!((trail[0].act.as_str(), trail[0].subject.clone()), ("one_time_token.consume", Some(format!("one_time_token:{}", made.id))));
+    let subject = Some(format!("one_time_token:{}", made.id));
+    let trail = storage.audit.recent(3).await.expect("read");
+    let hall = ("one_time_token.consume", "client:hall");
+    let rows = [(hall, "refused"), (hall, "done"), (("one_time_token.create", "client:maker"), "done")];
+    for (row, ((act, actor), result)) in trail.iter().zip(rows) {
+        assert_eq!((row.act.as_str(), row.actor.as_str(), row.result.as_str(), &row.subject), (act, actor, result, &subject));
+    }
 }
 
 #[tokio::test]
 async fn a_token_ends_and_its_maker_may_end_it() {
     let storage = storage().await;
-    let made = tokens::create(&storage, &seal(), new("maker", &[]), fresh(1), at(0)).await.expect("valid");
+    let made = tokens::create(&storage, &seal(), new("maker", &[]), fresh(1), at(0), &client("maker")).await.expect("valid");
     assert_eq!(consume(&storage, &made.token, "join", "maker", at(10)).await, None, "its end is not part of its life");
-    let made = tokens::create(&storage, &seal(), new("maker", &[]), fresh(2), at(1)).await.expect("valid");
-    let also = tokens::create(&storage, &seal(), new("maker", &["room"]), fresh(3), at(2)).await.expect("valid");
-    tokens::create(&storage, &seal(), new("other", &[]), fresh(4), at(2)).await.expect("valid");
+    let made = tokens::create(&storage, &seal(), new("maker", &[]), fresh(2), at(1), &client("maker")).await.expect("valid");
+    let also = tokens::create(&storage, &seal(), new("maker", &["room"]), fresh(3), at(2), &client("maker")).await.expect("valid");
+    tokens::create(&storage, &seal(), new("other", &[]), fresh(4), at(2), &client("maker")).await.expect("valid");
     let ids = |listed: Vec<tokens::Listed>| listed.into_iter().map(|token| token.id).collect::<Vec<_>>();
     assert_eq!(ids(tokens::list(&storage, "maker", at(3)).await.expect("read")), [made.id.clone(), also.id.clone()]);
     let revoke = async |owner: &str, id: &str, now: Time| {
@@ -99,7 +104,7 @@ async fn a_token_ends_and_its_maker_may_end_it() {
 #[tokio::test]
 async fn what_a_token_may_be_is_bounded() {
     let storage = storage().await;
-    let wrong = async |new: NewToken<'static>| match tokens::create(&storage, &seal(), new, fresh(1), at(0)).await {
+    let wrong = async |new: NewToken<'static>| match tokens::create(&storage, &seal(), new, fresh(1), at(0), &client("maker")).await {
         Err(CreateError::Invalid(member, _)) => member,
         other => panic!("{other:?}"),
     };
@@ -115,7 +120,7 @@ async fn what_a_token_may_be_is_bounded() {
         assert_eq!(wrong(NewToken { lives, ..good() }).await, "ttl");
     }
     let largest = NewToken { data: json!("x".repeat(4094)), lives: Duration::from_secs(24 * 3600), ..good() };
-    assert!(tokens::create(&storage, &seal(), largest, fresh(2), at(0)).await.is_ok());
+    assert!(tokens::create(&storage, &seal(), largest, fresh(2), at(0), &client("maker")).await.is_ok());
 }
 
 /// A Redis that was restored from before: what it says is unspent was spent all the same.
@@ -124,8 +129,9 @@ async fn a_restored_store_brings_no_token_back() {
     let storage = storage().await;
     let keys = ["used", "revoked"];
     for (n, what) in keys.into_iter().enumerate() {
-        let made =
-            tokens::create(&storage, &seal(), new("maker", &[]), fresh(u8::try_from(n).expect("few") + 1), at(0)).await.expect("valid");
+        let made = tokens::create(&storage, &seal(), new("maker", &[]), fresh(u8::try_from(n).expect("few") + 1), at(0), &client("maker"))
+            .await
+            .expect("valid");
         let key = format!("once:{}", storage.ephemeral.digest(&made.id).hex());
         let before = storage.ephemeral.store.get(&key).await.expect("answered").expect("there");
         match what {
@@ -145,7 +151,7 @@ async fn a_restored_store_brings_no_token_back() {
 async fn of_parallel_consumers_one_is_first() {
     let storage = storage().await;
     for round in 1..=50 {
-        let made = tokens::create(&storage, &seal(), new("maker", &["room"]), fresh(round), at(0)).await.expect("valid");
+        let made = tokens::create(&storage, &seal(), new("maker", &["room"]), fresh(round), at(0), &client("maker")).await.expect("valid");
         let barrier = Arc::new(Barrier::new(32));
         let tasks: Vec<_> = (0..32)
             .map(|_| {

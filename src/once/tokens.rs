@@ -109,6 +109,7 @@ pub async fn create(
     new: NewToken<'_>,
     fresh: Fresh,
     now: Time,
+    by: &Act,
 ) -> std::result::Result<Created, CreateError> {
     let NewToken { owner, purpose, mut audience, subject, data, lives } = new;
     check(purpose, &audience, subject, &data, lives).map_err(|(member, why)| CreateError::Invalid(member, why))?;
@@ -133,6 +134,8 @@ pub async fn create(
     let records = &storage.ephemeral;
     records.put_for(&id, &token, lives + SLACK, fresh.nonce).await?;
     records.enlist::<OneTimeToken>(owner, &id, token.expires_at, now).await?;
+    // Nobody gets a token of which no row tells.
+    storage.audit.done("one_time_token.create", Some(format!("one_time_token:{id}")), now, by).await?;
     Ok(Created { token: format!("{id}.{secret}"), id, expires_at: token.expires_at })
 }
 

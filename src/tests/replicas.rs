@@ -165,7 +165,7 @@ async fn one_time_tokens_are_consumed_once() {
             lives: std::time::Duration::from_secs(60),
         };
         let fresh = tokens::Fresh { id: app.random.bytes(), secret: app.random.bytes(), nonce: app.random.bytes() };
-        let made = tokens::create(&app.storage, &app.seal, new, fresh, app.clock.now()).await.expect("made");
+        let made = tokens::create(&app.storage, &app.seal, new, fresh, app.clock.now(), &Server::operator()).await.expect("made");
         let key = format!("once:{}", app.storage.ephemeral.digest(&made.id).hex());
         let before = app.storage.ephemeral.store.get(&key).await.expect("answered").expect("there");
         assert_eq!(tokens::list(&servers[1].app.storage, "maker", app.clock.now()).await.expect("read").len(), 1, "on every replica");

@@ -20,7 +20,7 @@ pub async fn create(call: &Call<'_>) -> Done {
     let owner = call.client().await?.client_id.clone();
     let new = NewToken { owner: &owner, purpose: &purpose(call), audience: Vec::new(), subject: Some(subject), data: Value::Null, lives };
     let fresh = Fresh { id: app.random.bytes(), secret: app.random.bytes(), nonce: app.random.bytes() };
-    let made = tokens::create(&app.storage, &app.seal, new, fresh, call.now).await.map_err(|error| match error {
+    let made = tokens::create(&app.storage, &app.seal, new, fresh, call.now, &call.by()).await.map_err(|error| match error {
         CreateError::Storage(error) => fault(&error),
         CreateError::Invalid(..) => broken(error),
     })?;

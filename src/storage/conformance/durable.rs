@@ -315,6 +315,12 @@ async fn the_trail_is_searched(place: &Place) {
     assert_eq!(acts(AuditFilter { client_id: Some("app"), address: Some("192.0.2.7"), ..none }).await, ["sign_in 1", "session.start 1"]);
     assert_eq!(acts(AuditFilter { request_id: Some("req_1"), ..none }).await, ["users.list 2", "client.create 1"]);
     assert_eq!(acts(AuditFilter { since: Some(at(100)), until: Some(at(120)), ..none }).await, ["sign_in 1"]);
+    // Unlike a look, each act has a row.
+    for _ in 0..2 {
+        storage.audit.done("one_time_token.create", Some("one_time_token:x".to_owned()), at(130), &operator()).await.expect("done");
+    }
+    let made = AuditFilter { act: Some("one_time_token.create"), subject: Some("one_time_token:x"), result: Some("done"), ..none };
+    assert_eq!(acts(made).await, ["one_time_token.create 1", "one_time_token.create 1"]);
 }
 
 /// Every migration there is.

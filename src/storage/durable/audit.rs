@@ -104,6 +104,8 @@ pub struct ActivityRow {
 pub trait Audit: Send + Sync {
     /// Records a refusal that changed nothing else.
     async fn refuse(&self, refusal: &Refusal, now: Time, by: &Act) -> Result<()>;
+    /// Records an act whose traces are in the short-lived store alone.
+    async fn done(&self, act: &str, subject: Option<String>, now: Time, by: &Act) -> Result<()>;
     /// Records that somebody looked at what is not theirs, and changed nothing. The same look within one minute is one row with a count.
     async fn looked(&self, act: &str, subject: Option<String>, now: Time, by: &Act) -> Result<()>;
     /// The newest rows first, at most `limit`.

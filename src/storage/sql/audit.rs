@@ -169,6 +169,13 @@ impl Audit for Sql {
         })
     }
 
+    async fn done(&self, act: &str, subject: Option<String>, now: Time, by: &Act) -> Result<()> {
+        step!(self, |tx| {
+            audit!(tx, Entry::done(act, subject.clone(), now, by));
+            Ok(())
+        })
+    }
+
     async fn looked(&self, act: &str, subject: Option<String>, now: Time, by: &Act) -> Result<()> {
         step!(self, |tx| {
             audit!(tx, Entry::done(act, subject.clone(), now, by).folded());
