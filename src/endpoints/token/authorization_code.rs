@@ -28,6 +28,8 @@ impl Grant for AuthorizationCode {
         let client_id = from.client.client_id.as_str();
         let digest = app.storage.ephemeral.digest(code);
         let by = from.act();
+        // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and SHOULD
+        // revoke (when possible) all tokens previously issued based on that authorization code."
         // Nothing is spent here: the digest of a code can open one grant in SQL, so of parallel requests one has it, a retry after a fault of ours
         // goes on, and a short-lived store that forgets revives nothing.
         let Some(code) = app.storage.ephemeral.get::<records::AuthorizationCode>(code).await? else {
