@@ -65,7 +65,7 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     span.in_scope(|| {
         tracing::info!(
             event = "request",
-            method = %method,
+            method = metrics::method_label(&method),
             route = %route,
             status = response.status().as_u16(),
             milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),

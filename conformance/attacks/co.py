@@ -74,6 +74,19 @@ def _race(lab, at):
 def CO_03(lab):
     """2, 8 and 32 parallel redemptions: exactly one succeeds, and is revoked by the others"""
     _race(lab, [lab.op])
+    # Thieves who lack something neither win nor spoil it: the owner's redemption succeeds among theirs, and stands.
+    web, other, browser, at = lab.client("web"), lab.client("other"), lab.browser(), lab.replicas()
+    for n in range(max(2, ROUNDS // 8)):
+        code = lab.code(browser, web, scope="openid offline_access")
+        shots = [code.shot(at[i % len(at)], code_verifier=rig.pkce()[0]) for i in range(20)]
+        shots += [code.shot(at[i % len(at)], redirect_uri=SECOND) for i in range(4)] + [as_client(at[i % len(at)], other, TOKEN, code.form()) for i in range(7)]
+        shots.insert(n % 32, code.shot())
+        answers = lab.volley.fire(shots)
+        must([i for i, answer in enumerate(answers) if answer.status == 200] == [n % 32], "the owner among thirty-one thieves", [answer.status for answer in answers])
+        for i, answer in enumerate(answers):
+            if i != n % 32:
+                oauth_error(answer, 400, "invalid_grant")
+        must(all(lab.active(web, answers[n % 32].json()["access_token"], op) for op in at), "the thieves revoked what the owner got")
 
 
 def CO_04(lab):
@@ -235,10 +248,23 @@ def CO_14(lab):
         ("application/json", json.dumps(code.form())),
         ("multipart/form-data; boundary=x", "".join(f'--x\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in code.form().items()) + "--x--"),
         ("text/plain", urllib.parse.urlencode(code.form())),
+        *((f"application/x-www-form-urlencoded; charset={charset}", urllib.parse.urlencode(code.form())) for charset in ("utf-16", "utf-7", "utf-32", "ibm037")),
+        ("application/x-www-form-urlencoded-x", urllib.parse.urlencode(code.form())),
+        ("application/x-www-form-urlencoded", "\ufeff" + urllib.parse.urlencode(code.form())),
+        ("application/x-www-form-urlencoded", urllib.parse.urlencode(code.form()).replace("&", ";")),
+        ("application/x-www-form-urlencoded", urllib.parse.urlencode({name.title(): value for name, value in code.form().items()})),
     ):
         answer = fetch("POST", op.at(TOKEN), body=body.encode(), headers={**auth, "Content-Type": kind}, connect=op.port)
+        oauth_error(answer, (400, 415), ("invalid_request", "unsupported_grant_type"))
+    for types in (("application/x-www-form-urlencoded", "application/json"), ("application/json", "application/x-www-form-urlencoded")):
+        answer = fetch("POST", op.at(TOKEN), form=code.form(), headers=[*auth.items(), *(("Content-Type", kind) for kind in types)], connect=op.port)
         oauth_error(answer, (400, 415), "invalid_request")
     must(code.redeem().status == 200, "the code was consumed")
+    # Written in another way, it is the same form.
+    code = lab.code(lab.browser(), web)
+    every = "&".join("=".join("".join(f"%{byte:02x}" for byte in text.encode()) for text in pair) for pair in code.form().items())
+    answer = fetch("POST", op.at(TOKEN), body=every.encode(), headers={**auth, "Content-Type": 'APPLICATION/X-WWW-FORM-URLENCODED ; Charset="UTF-8"'}, connect=op.port)
+    must(answer.status == 200, "every octet percent-encoded", answer)
 
 
 def CO_17(lab):

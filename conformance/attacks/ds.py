@@ -113,6 +113,8 @@ def DS_08(lab):
     for n in range(total):
         value = f"{nasty}{'A' * 3000}{n}"
         op.get("/nothing/" + urllib.parse.quote(f"{value}\r\nlevel=ERROR event=forged user=admin"), headers={"User-Agent": "curl " + "B" * 3000, "X-Request-Id": "C" * 3000, "Referer": "D" * 3000})
+        if n % 50 == 0:
+            raw(op.port, b"A" * 3000 + b" / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         if n % 10 == 0:
             op.post(TOKEN, {"grant_type": "password", "client_id": value, "username": value, "password": "x"})
             call(lab, "POST", "/v1/registration/request-reset", body={"identifier": f"x\r\nevent=forged{n}"}, op=op)

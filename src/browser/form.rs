@@ -1,5 +1,7 @@
 //! Forms: reading what a browser or a client sent, and the fields that templates draw.
 
+use std::error::Error as _;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::HeaderMap;
@@ -17,20 +19,40 @@ pub enum Unreadable {
     Type,
     #[error("A compressed body is not accepted")]
     Compressed,
+    #[error("The body must be in UTF-8")]
+    Charset,
+    #[error("The body did not come whole")]
+    Broken,
     #[error("The body is larger than 64 KB")]
     TooLarge,
     #[error("The body is not valid UTF-8")]
     NotUtf8,
 }
 
-/// Is a form what the request says that it sends?
+/// Is a form what the request says that it sends? Said twice, it says nothing.
 #[must_use]
 pub fn is_form(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
+    content_type(headers)
         .and_then(|value| value.split(';').next())
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(CONTENT_TYPE).iter();
+    let first = all.next()?;
+    if all.next().is_some() { None } else { first.to_str().ok() }
+}
+
+/// RFC 6749 appendix B: names and values are "octet sequences, to be decoded using the UTF-8 character encoding scheme". A charset is no
+/// parameter of this type, and some libraries name Latin-1, whose ASCII half is all that they send; one in which ASCII would be
+/// written in another way means another text.
+fn is_in_utf8(headers: &HeaderMap) -> bool {
+    let parameters = content_type(headers).unwrap_or_default().split(';').skip(1);
+    let named =
+        parameters.filter_map(|parameter| parameter.split_once('=')).filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    let agrees =
+        |charset: &str| ["utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1"].iter().any(|known| charset.eq_ignore_ascii_case(known));
+    named.map(|(_, charset)| charset.trim().trim_matches('"')).all(agrees)
 }
 
 /// Reads a form body whole, still encoded.
@@ -44,7 +66,14 @@ pub async fn text(headers: &HeaderMap, body: Body) -> Result<String, Unreadable>
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(Unreadable::Compressed);
     }
-    let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|_| Unreadable::TooLarge)?;
+    if !is_in_utf8(headers) {
+        return Err(Unreadable::Charset);
+    }
+    let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
+        // `connections` gives an `io::Error` for a body that ended early, was cut wrongly or took too long.
+        let broken = std::iter::successors(error.source(), |&error| error.source()).any(|error| error.is::<std::io::Error>());
+        if broken { Unreadable::Broken } else { Unreadable::TooLarge }
+    })?;
     String::from_utf8(bytes.into()).map_err(|_| Unreadable::NotUtf8)
 }
 
@@ -215,5 +244,26 @@ mod tests {
         assert_eq!(read("application/x-www-form-urlencoded", vec![b'a', b'=', 0xff]).await.err(), Some(PageReason::Request));
         let large = vec![b'a'; LARGEST + 1];
         assert_eq!(read("application/x-www-form-urlencoded", large).await.err(), Some(PageReason::TooLarge));
+    }
+
+    #[tokio::test]
+    async fn co_14_a_form_is_in_utf_8_and_says_once_what_it_is() {
+        let said = |types: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for kind in types {
+                headers.append(CONTENT_TYPE, kind.parse().expect("a header"));
+            }
+            async move { text(&headers, Body::from("a=1")).await }
+        };
+        for charset in ["utf-8", "UTF-8", "\"utf-8\"", "us-ascii", "ISO-8859-1"] {
+            assert_eq!(said(&[&format!("application/x-www-form-urlencoded; Charset={charset}")]).await.as_deref(), Ok("a=1"), "{charset}");
+        }
+        for charset in ["utf-16", "utf-7", "utf-32le", "ibm037", "", "utf-8,utf-16"] {
+            let refused = said(&[&format!("application/x-www-form-urlencoded;charset={charset}")]).await;
+            assert_eq!(refused, Err(Unreadable::Charset), "{charset}");
+        }
+        let twice = ["application/x-www-form-urlencoded", "application/json"];
+        assert_eq!(said(&twice).await, Err(Unreadable::Type));
+        assert_eq!(said(&[twice[1], twice[0]]).await, Err(Unreadable::Type));
     }
 }

@@ -221,7 +221,8 @@ pub fn request(route: &str, method: &Method, status: StatusCode, took: Duration)
 }
 
 /// OTel semantic conventions for HTTP: an unknown method is `_OTHER`.
-fn method_label(method: &Method) -> &'static str {
+#[must_use]
+pub fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",
