@@ -3,6 +3,9 @@
 from lab import *
 
 
+ASSERTION = {"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion": "a.b.c"}
+
+
 def CA_01(lab):
     """a wrong secret is 401 and consumes nothing"""
     op, web, post = lab.op, lab.client("web"), lab.client("post")
@@ -32,6 +35,12 @@ def CA_02(lab):
             oauth_error(op.post(path, [*form.items(), *body.items(), ("client_secret", "another")]), 400, "invalid_request")
             oauth_error(op.post(path, form, headers=[*header.items(), *header.items()]), (400, 401), ("invalid_request", "invalid_client"))
             oauth_error(op.post(path, {**form, "client_id": lab.client("other")["client_id"]}, headers=header), (400, 401), ("invalid_request", "invalid_client"))
+            # An assertion is a method, too, whatever it is worth here; with nothing else than a client_id it is the only one.
+            for assertion in (ASSERTION, {"client_assertion": "a.b.c"}, {"client_assertion_type": ASSERTION["client_assertion_type"]}):
+                oauth_error(op.post(path, {**form, **assertion}, headers=header), 400, "invalid_request")
+                oauth_error(op.post(path, {**form, **body, **assertion}), 400, "invalid_request")
+                oauth_error(op.post(path, {**form, **assertion, "client_id": lab.client("spa")["client_id"]}), 401, "invalid_client")
+            oauth_error(op.post(path, [*form.items(), *ASSERTION.items(), *ASSERTION.items()]), 400, "invalid_request")
         must(code.redeem().status == 200, "the refusals consumed the code")
 
 
@@ -44,8 +53,7 @@ def CA_03(lab):
         oauth_error(op.post(path, {**form, "client_id": spa["client_id"], "client_secret": "x"}), (401, 400), "invalid_client")
         oauth_error(op.post(path, form, headers={"Authorization": basic(spa["client_id"], "x")}), 401, "invalid_client")
         oauth_error(op.post(path, form, headers={"Authorization": basic(spa["client_id"], "")}), 401, "invalid_client")
-        assertion = {"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion": "a.b.c", "client_id": web["client_id"]}
-        oauth_error(op.post(path, {**form, **assertion}), (401, 400), ("invalid_client", "invalid_request"))
+        oauth_error(op.post(path, {**form, **ASSERTION, "client_id": web["client_id"]}), (401, 400), ("invalid_client", "invalid_request"))
     must("private_key_jwt" not in op.get(rig.DISCOVERY).json()["token_endpoint_auth_methods_supported"], "private_key_jwt is announced: these rows are due")
 
 

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import hmac
 import json
+import math
 import secrets
 
 from rig import b64url, unb64url
@@ -55,10 +56,33 @@ def part(value) -> str:
     return b64url(value if isinstance(value, bytes) else json.dumps(value, separators=(",", ":")).encode())
 
 
-def rs256(header: dict, claims: dict) -> str:
+def imported_key() -> dict:
+    """The attacker's key with its private part, as an operator would import it."""
+    n, e, d = attacker_key()
+    # From a multiple of the group's order a square root of one that is not trivial, and from it a factor.
+    k, half = d * e - 1, d * e - 1
+    while half % 2 == 0:
+        half //= 2
+    p = None
+    while p is None:
+        x = pow(secrets.randbelow(n - 3) + 2, half, n)
+        power = half
+        while power < k and x not in (1, n - 1):
+            y = x * x % n
+            if y == 1:
+                p = math.gcd(x - 1, n)
+                break
+            x, power = y, power * 2
+    q = n // p
+    number = lambda value: b64url(value.to_bytes((value.bit_length() + 7) // 8, "big"))
+    private = {"d": d, "p": p, "q": q, "dp": d % (p - 1), "dq": d % (q - 1), "qi": pow(q, -1, p)}
+    return {**attacker_jwk(), **{name: number(value) for name, value in private.items()}}
+
+
+def rs256(header: dict | bytes, claims: dict | bytes) -> str:
     """RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 §8.2) under the attacker's key."""
     n, _, d = attacker_key()
-    signed = f"{part({'alg': 'RS256', **header})}.{part(claims)}"
+    signed = f"{part(header if isinstance(header, bytes) else {'alg': 'RS256', **header})}.{part(claims)}"
     info = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(signed.encode()).digest()
     block = b"\x00\x01" + b"\xff" * (256 - 3 - len(info)) + b"\x00" + info
     return f"{signed}.{b64url(pow(int.from_bytes(block, 'big'), d, n).to_bytes(256, 'big'))}"

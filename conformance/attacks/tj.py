@@ -138,6 +138,41 @@ def TJ_03(lab):
     must(lab.op.userinfo(token).status == 200, "the honest token")
 
 
+def TJ_04(lab):
+    """a right signature is not enough: members that stand twice, other types, times that are over or not yet there"""
+    with Portero(lab.store) as op:
+        made = op.cli("keys", "import", "-", "--now", stdin=json.dumps(forge.imported_key()))
+        time.sleep(1.2)
+        web = lab.new_client(op, **CLIENTS["web"])
+        tokens = lab.tokens(lab.signed_in(op), web)
+        header, claims = rig.jwt_header(tokens["access_token"]), rig.jwt_claims(tokens["access_token"])
+        must(header["kid"] == made["kid"], "the imported key signs", made)
+
+        def judged(token):
+            return op.userinfo(token).status, op.introspect(web, token).json()["active"]
+
+        must(judged(forge.rs256(header, claims)) == (200, True), "a token that is as it should be", judged(forge.rs256(header, claims)))
+        head, body, now = json.dumps(header), json.dumps(claims), int(time.time())
+        headers = {
+            "alg twice": '{"alg":"none",' + head[1:], "alg twice, the other way": head[:-1] + ',"alg":"none"}', "typ twice": '{"typ":"JWT",' + head[1:], "kid twice": '{"kid":"x",' + head[1:], "after a byte order mark": "\ufeff" + head, "with something behind": head + " x", "in a list": f"[{head}]",
+            **{f"{name} {value!r}": json.dumps({**header, name: value}) for name, value in (("typ", "JWT"), ("typ", None), ("typ", "logout+jwt"), ("typ", ["at+jwt"]), ("alg", "RS384"), ("alg", "PS256"), ("alg", "rs256"), ("alg", "ES256"), ("crit", ["exp"]), ("crit", []), ("crit", ["b64"]), ("crit", "exp"), ("kid", header["kid"] + "\0"), ("kid", header["kid"] + " "), ("kid", None))},
+        }  # fmt: skip
+        for name, value in headers.items():
+            must(judged(forge.rs256(value.encode(), claims)) == (401, False), f"a header with {name}")
+        payloads = {
+            "sub twice": body[:-1] + ',"sub":"usr_x"}', "exp twice": body[:-1] + ',"exp":1}', "jti twice": body[:-1] + ',"jti":"x"}', "after a byte order mark": "\ufeff" + body, "with something behind": body + "x", "in a list": f"[{body}]", "exp 1e400": body.replace(str(claims["exp"]), "1e400"),
+            **{f"{name} {value!r}": json.dumps({**claims, name: value}) for name, value in (("exp", now), ("exp", 0), ("exp", -1), ("exp", str(now + 600)), ("exp", None), ("exp", True), ("exp", 10**30), ("iat", now + 3600), ("iat", "x"), ("iss", "https://evil.example"), ("iss", op.issuer + "/"), ("iss", [op.issuer]), ("iss", None), ("jti", 1), ("client_id", "x"), ("sub", 1), ("gid", "x"), ("sid", "x"))},
+            **{f"no {name}": json.dumps({key: value for key, value in claims.items() if key != name}) for name in ("exp", "iss", "aud", "sub", "jti", "client_id")},
+        }  # fmt: skip
+        for name, value in payloads.items():
+            must(judged(forge.rs256(header, value.encode())) == (401, False), f"a payload with {name}")
+        # An ID token as a hint: over is no matter, for somebody else or of another kind is.
+        browser, id_header, id_claims = lab.browser(op), rig.jwt_header(tokens["id_token"]), rig.jwt_claims(tokens["id_token"])
+        for name, changes in {"aud": {"aud": "x"}, "aud with a number": {"aud": [web["client_id"], 1]}, "iss": {"iss": "x"}, "sub": {"sub": 1}, "exp": {"exp": "x"}, "typ": None}.items():
+            hint = forge.rs256({**id_header, "typ": "at+jwt"}, id_claims) if changes is None else forge.rs256(id_header, {**id_claims, **changes})
+            redirected(lab, browser.request("GET", lab.request(web, op, prompt="none", id_token_hint=hint)), ("invalid_request", "login_required"), op=op)
+
+
 def TJ_05(lab):
     """one kind of JWT is not taken for another"""
     op, web = lab.op, lab.client("web")
@@ -306,6 +341,9 @@ def TJ_18(lab):
     header = {"Authorization": f"Bearer {token}"}
     must(op.get(f"{USERINFO}?access_token={token}").status in (400, 401), "a token in the query")
     must(op.post(f"{USERINFO}?access_token={token}", {}).status in (400, 401), "a token in the query of a POST")
+    for path in (f"{USERINFO}?access_token={token}", f"{USERINFO}?access_token=x"):
+        for answer in (op.get(path, headers=header), op.post(path, {"access_token": token})):
+            oauth_error(answer, 400, "invalid_request")
     for answer in (op.post(USERINFO, {"access_token": token}, headers=header), op.get(USERINFO, headers=[*header.items(), *header.items()]), op.post(USERINFO, [("access_token", token), ("access_token", token)])):
         oauth_error(answer, 400, "invalid_request")
     must(op.get(USERINFO, headers=header).status == 200 and op.post(USERINFO, {"access_token": token}).status == 200, "once, by header or by form")

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::browser::form;
 use crate::protocol::claims::{self, ClaimsRequest};
 use crate::protocol::error::{ErrorCode, OAuthError};
+use crate::protocol::params::Params;
 use crate::protocol::scope;
 use crate::storage::durable::Holder;
 use crate::tokens::{bearer, issue};
@@ -54,6 +55,7 @@ async fn presented(request: Request) -> Result<String, Refused> {
     let malformed = Refused::Bearer(ErrorCode::InvalidRequest, "The access token is not presented as RFC 6750 says");
     let in_header = bearer::from_header(request.headers()).map(|token| token.map(str::to_owned));
     let (parts, body) = request.into_parts();
+    let in_query = parts.uri.query().is_some_and(|query| Params::parse(query).is_ok_and(|params| params.get("access_token").is_some()));
     let in_body = if parts.method == Method::POST && form::is_form(&parts.headers) {
         let params = form_body(&parts.headers, body).await.map_err(Refused::Other)?;
         // RFC 6749 §3.1, RFC 6750 §3.1: "invalid_request: The request […] repeats the same parameter"
@@ -65,9 +67,9 @@ async fn presented(request: Request) -> Result<String, Refused> {
         None
     };
     match (in_header, in_body) {
-        (Ok(Some(token)), None) | (Ok(None), Some(token)) => Ok(token),
+        (Ok(Some(token)), None) | (Ok(None), Some(token)) if !in_query => Ok(token),
         // Another scheme is no bearer token (RFC 6750 §3: the challenge says which one is meant).
-        (Ok(None), None) => Err(Refused::Missing),
+        (Ok(None), None) if !in_query => Err(Refused::Missing),
         // RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token in each request."
         _ => Err(malformed),
     }

@@ -93,6 +93,13 @@ async fn authenticate(
             found = Some((*method, presented));
         }
     }
+    if is_asserted(params) {
+        // A method that is not taken is still a method: beside another one it is the second.
+        return Err(match found {
+            Some(_) => OAuthError::invalid_request("More than one client authentication method was used").into(),
+            None => OAuthError::new(ErrorCode::InvalidClient, "Client assertions are not accepted here").into(),
+        });
+    }
     let (method, presented) = found.ok_or_else(|| OAuthError::new(ErrorCode::InvalidClient, "The client did not authenticate"))?;
     // A client id of ours has a small alphabet; anything else need not be looked up.
     if !presented.client_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
@@ -117,6 +124,11 @@ async fn authenticate(
         return Err(Failure::TooMany(wait));
     }
     Err(unknown().into())
+}
+
+/// Does the request authenticate by an assertion (RFC 7521 §4.2)? Then a `client_id` beside it is no statement of a public client.
+fn is_asserted(params: &Params) -> bool {
+    ["client_assertion", "client_assertion_type"].into_iter().any(|name| params.get(name).is_some())
 }
 
 /// One answer for an unknown client, a disabled one and a wrong secret.

@@ -20,7 +20,7 @@ impl Method for None {
     }
 
     fn presented(&self, headers: &HeaderMap, params: &Params) -> Result<Option<Presented>, OAuthError> {
-        let alone = !headers.contains_key(header::AUTHORIZATION) && params.get("client_secret").is_none();
+        let alone = !headers.contains_key(header::AUTHORIZATION) && params.get("client_secret").is_none() && !super::is_asserted(params);
         Ok(params.get("client_id").filter(|_| alone).map(|id| Presented { client_id: id.to_owned(), secret: Option::None }))
     }
 
