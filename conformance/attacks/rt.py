@@ -173,6 +173,41 @@ def RT_11(lab):
                 oauth_error(answer, 400, "invalid_grant")
 
 
+def RT_13(lab):
+    """what is taken from a client is in no later token of its; without offline_access nothing outlives the session"""
+    op, browser = lab.op, lab.browser()
+
+    def client():
+        return lab.new_client(redirect_uri=CB, scope="openid profile api:read offline_access", first_party=True)
+
+    def taken(one, left):
+        op.cli("client", "update", one["client_id"], "--scope", left)
+        time.sleep(0.8)
+
+    for why, left in (("api:read", "openid profile offline_access"), ("profile", "openid api:read offline_access")):
+        one = client()
+        held, pending = lab.tokens(browser, one, scope=one["scope"]), lab.code(browser, one, scope=one["scope"])
+        taken(one, left)
+        for answer in (lab.refresh(one, held["refresh_token"]), pending.redeem()):
+            must(answer.status == 200 and why not in answer.json()["scope"].split(), f"{why} after it was taken from the client", answer)
+            must(why not in rig.jwt_claims(answer.json()["access_token"])["scope"].split(), f"{why} is in the token")
+            oauth_error(lab.refresh(one, answer.json()["refresh_token"], scope=f"openid {why}"), 400, "invalid_scope")
+    one, leaver = client(), lab.signed_in()
+    held, other = lab.tokens(leaver, one, scope=one["scope"]), lab.tokens(leaver, one, scope="openid profile")
+    taken(one, "openid profile api:read")
+    for op_ in lab.replicas():
+        oauth_error(lab.refresh(one, held["refresh_token"], op_), 400, "invalid_grant")
+    must(lab.refresh(one, other["refresh_token"]).status == 200, "the refresh token that hangs from the session")
+    leaver.sign_out(op.at(LOGOUT))
+    oauth_error(lab.refresh(one, other["refresh_token"]), 400, "invalid_grant")
+    # Never given, because nobody allowed it: no refresh token outlives the sign-out.
+    leaver = lab.signed_in()
+    tokens = lab.tokens(leaver, lab.client("third"), scope="openid offline_access")
+    must("offline_access" not in tokens["scope"].split(), "offline_access without prompt=consent", tokens["scope"])
+    leaver.sign_out(op.at(LOGOUT))
+    lab.must_be_dead(lab.client("third"), tokens, "signed out")
+
+
 def RT_17(lab):
     """a refresh token opens nothing, an access token refreshes nothing"""
     web, op = lab.client("web"), lab.op
@@ -206,6 +241,42 @@ def RT_19(lab):
                 must(not lab.active(web, family["access_token"], last), "an access token outlived the revocation")
                 must(not lab.active(web, family["refresh_token"], first), "a refresh token outlived the revocation")
                 oauth_error(lab.refresh(web, family["refresh_token"], last), 400, "invalid_grant")
+    # Beside what revokes without being asked to: the code again, a token of two generations ago, the person's own sign-out.
+    for n in range(max(2, ROUNDS // 8)):
+        def beside(token, shot):
+            refreshes = [as_client(at[i % len(at)], web, TOKEN, {"grant_type": "refresh_token", "refresh_token": token}) for i in range(5)]
+            return lab.volley.fire([shot, *refreshes] if n % 2 else [*refreshes, shot])
+
+        def refreshes(answers):
+            return answers[1:] if n % 2 else answers[:-1]
+
+        code = lab.code(lab.browser(), web, scope=OFFLINE)
+        answers = beside(code.redeem().json()["refresh_token"], code.shot(at[-1]))
+        oauth_error(answers[0] if n % 2 else answers[-1], 400, "invalid_grant")
+        _nothing_lives(lab, web, refreshes(answers), "the code was replayed")
+        first = lab.tokens(scope=OFFLINE)["refresh_token"]
+        current = lab.refresh(web, lab.refresh(web, first).json()["refresh_token"]).json()["refresh_token"]
+        answers = beside(current, as_client(at[-1], web, TOKEN, {"grant_type": "refresh_token", "refresh_token": first}))
+        oauth_error(answers[0] if n % 2 else answers[-1], 400, "invalid_grant")
+        _nothing_lives(lab, web, refreshes(answers), "an old token was replayed")
+        browser = lab.signed_in()
+        token = lab.tokens(browser, scope="openid")["refresh_token"]
+        page = browser.get(lab.op.at(LOGOUT))
+        target, fields = hidden(page, "sign-out-submit")
+        out = Shot(at[-1], "POST", target, fields, {"Cookie": browser.cookie_header(LOGOUT), "Origin": browser.origin, "Sec-Fetch-Site": "same-origin"})
+        _nothing_lives(lab, web, refreshes(beside(token, out)), "the person signed out")
+        nobody(lab, browser, "the sign-out beside refreshes")
+
+
+def _nothing_lives(lab, client, answers, why):
+    """Whatever a refresh gave beside that: it is dead."""
+    for answer in answers:
+        if answer.status == 200:
+            for op in lab.replicas():
+                must(not lab.active(client, answer.json()["access_token"], op), f"{why}: an access token lives")
+            oauth_error(lab.refresh(client, answer.json()["refresh_token"]), 400, "invalid_grant")
+        else:
+            oauth_error(answer, 400, "invalid_grant")
 
 
 def RT_20(lab):

@@ -22,13 +22,19 @@ def _refused_at_creation(lab, **flags):
 
 
 def RU_01(lab):
-    """an unregistered redirect_uri gets a page"""
+    """an unregistered redirect_uri gets a page, and so does one that is taken away while the person signs in"""
     _pages(lab, lab.client("web"), ["https://evil.example/cb"])
+    for button in ("consent-allow", "consent-deny"):
+        client, browser = lab.new_client(redirect_uri=[CB, SECOND], scope="openid profile"), lab.signed_in()
+        page = consent_page(browser.get(lab.request(client)))
+        lab.op.cli("client", "update", client["client_id"], "--redirect-uri", SECOND)
+        time.sleep(0.8)
+        error_page(browser.submit(page, button), "invalid_request")
 
 
 def RU_02(lab):
     """the path is compared byte by byte"""
-    tails = ["/cb/", "/CB", "/cb?x=1", "/cb/../evil", "/cb/..;/evil", "/cb%2f", "/cb%00", "/cb#f", "/cb\\evil", "/cb ", "/cb\t", "/cb\n", "/%63b", "/./cb", "//cb", "/cb?", "/cb#", "/c", "/cbx", "", "/"]
+    tails = ["/cb/", "/CB", "/cb?x=1", "/cb/../evil", "/cb/..;/evil", "/cb%2f", "/cb%00", "/cb#f", "/cb\\evil", "/cb ", "/cb\t", "/cb\n", "/%63b", "/./cb", "//cb", "/cb?", "/cb#", "/c", "/cbx", "", "/", "/cb;a=b", "/cb\x0b", "/cb\x7f", "/cb\u200b", "/cb,https://evil.example", "/cb https://evil.example/cb"]
     _pages(lab, lab.client("web"), ["https://app.example" + tail for tail in tails])
 
 
@@ -38,7 +44,8 @@ def RU_03(lab):
         "https://app.example.evil.tld/cb", "https://app.example@evil.tld/cb", "https://app.example%40evil.tld", "https://app.example\\@evil.tld/cb",
         "https://app.example:443/cb", "https://APP.example/cb", "HTTPS://app.example/cb", "https://app.example./cb", "http://app.example/cb",
         "//app.example/cb", "https:app.example/cb", "https:///app.example/cb", "https://app.example:pw@evil.tld/cb", "https://evil.tld/https://app.example/cb",
-        "https://app.еxample/cb", "https://xn--app-.example/cb",
+        "https://app.еxample/cb", "https://xn--app-.example/cb", "\ufeffhttps://app.example/cb", "https://app\u3002example/cb", "https://exa\u00admple/cb", "ｈttps://app.example/cb", "https:／／app.example/cb",
+        "https://@app.example/cb", "https://app.example:/cb", "https://app.example:0/cb", "https://app.example:00443/cb", "https://app.example:65536/cb", "https://[fe80::1%25eth0]/cb", urllib.parse.quote(CB, safe=""),
     ])  # fmt: skip
 
 
@@ -97,7 +104,26 @@ def RU_10(lab):
         "http://127.0.0.1:51004/other", "http://127.0.0.1.evil.tld/cb", "http://127.0.0.1.evil.tld:51004/cb", "http://localhost:51004/cb", "http://localhost/cb",
         "http://[::1]:51004/cb", "https://127.0.0.1:51004/cb", "http://127.0.0.1:51004@evil.tld/cb", "http://127.0.0.1:@evil.tld/cb", "http://127.1:51004/cb",
         "http://2130706433:51004/cb", "http://127.0.0.1:51004/cb?x=1", "http://127.0.0.1:51004/cb#f", "http://127.0.0.1:99999/cb", "http://127.0.0.1:/cb", "http://127.0.0.2:51004/cb",
+        "http://127.0.0.1:0/cb", "http://127.0.0.1:080/cb", "http://127.0.0.1:65536/cb", "http://127.0.0.1:+80/cb", "http://127.0.0.1:-1/cb", "http://127.0.0.1:８０/cb", "http://127.0.0.1: 80/cb", "http://127.0.0.1:5:6/cb",
+        "http://127.0.0.1.:5/cb", "http://0x7f.1:5/cb", "http://[::ffff:127.0.0.1]:5/cb", "http://127.0.0.1:5\\@evil.tld/cb", "HTTP://127.0.0.1:5/cb", "http://127.0.0.1:5//cb", "http://127.0.0.1:5?/cb",
     ])  # fmt: skip
+
+
+def _shown(response):
+    """What the page says, without what is new in each answer."""
+    return re.sub(r"[A-Za-z0-9_-]{16,}", "", re.sub(r"<[^>]*>", " ", response.text))
+
+
+def RU_16(lab):
+    """an unknown client and a disabled one get the same page, whatever else is wrong"""
+    op = lab.op
+    disabled = lab.new_client(redirect_uri=CB)
+    op.cli("client", "update", "--disable", disabled["client_id"])
+    time.sleep(0.8)
+    unknown = {**disabled, "client_id": "cli_" + secrets.token_hex(16)}
+    for more in ({}, {"response_type": "bogus"}, {"redirect_uri": "https://evil.example/"}, {"prompt": "none"}):
+        pages = [error_page(lab.browser().request("GET", lab.request(client, **more)), "invalid_client") for client in (disabled, unknown)]
+        must(_shown(pages[0]) == _shown(pages[1]), f"told apart with {more}", [_shown(page)[-300:] for page in pages])
 
 
 def RU_14(lab):

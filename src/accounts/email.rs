@@ -142,7 +142,12 @@ pub fn identifier(typed: &str) -> Option<String> {
         return None;
     }
     let typed: String = typed.nfc().collect();
-    Some(if typed.contains('@') { canonical_email(&typed).unwrap_or_else(|| lower(&typed)) } else { fold(&typed) })
+    if typed.contains('@') {
+        return Some(canonical_email(&typed).unwrap_or_else(|| lower(&typed)));
+    }
+    // What only folding makes an address of (a full-width @) is nobody's: addresses know no compatibility forms.
+    let folded = fold(&typed);
+    Some(if folded.contains('@') { lower(&typed) } else { folded })
 }
 
 /// `address` is trimmed and in NFC.
@@ -300,6 +305,10 @@ mod tests {
         assert_eq!(identifier(" ANA "), Username::parse("ana").ok().map(|name| name.canonical));
         assert_eq!(identifier("No Such@@Name").as_deref(), Some("no such@@name"), "nobody's, still counted");
         assert_eq!(identifier("No Such Name").as_deref(), Some("no such name"));
+        for sign in ['\u{ff20}', '\u{fe6b}'] {
+            let resembling = format!("ana{sign}example.org");
+            assert_ne!(identifier(&resembling).as_deref(), Some("ana@example.org"), "another sign is no @");
+        }
         for typed in ["", " \t", "a\0b", "a\nb", &"a".repeat(255)] {
             assert_eq!(identifier(typed), None, "{typed:?}");
         }

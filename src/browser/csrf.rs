@@ -92,20 +92,17 @@ pub fn same_origin(visit: &Visit, urls: &Urls) -> Result<(), PageError> {
     if visit.headers.contains_key(&site) {
         // `none`: the person, not a page, caused it (a form sent again after a restart).
         return match visit.header(&site) {
-            Some("same-origin" | "none") => match visit.origin() {
-                Some(origin) if origin != "null" && origin != urls.origin() => refused,
-                _ => Ok(()),
-            },
+            Some("same-origin" | "none") if may_be_ours(visit, urls) => Ok(()),
             _ => refused,
         };
     }
-    if !visit.headers.contains_key(axum::http::header::ORIGIN) {
-        return Ok(());
-    }
-    match visit.origin() {
-        Some(origin) if origin == urls.origin() || origin == "null" => Ok(()),
-        _ => refused,
-    }
+    if may_be_ours(visit, urls) { Ok(()) } else { refused }
+}
+
+/// Does `Origin`, where it is there, leave room for one of our pages? There twice, or unreadable, it does not.
+fn may_be_ours(visit: &Visit, urls: &Urls) -> bool {
+    !visit.headers.contains_key(axum::http::header::ORIGIN)
+        || visit.origin().is_some_and(|origin| origin == "null" || origin == urls.origin())
 }
 
 #[cfg(test)]
@@ -160,6 +157,9 @@ mod tests {
         assert!(!from(&[("sec-fetch-site", "same-site")]));
         assert!(!from(&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")]));
         assert!(!from(&[("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")]));
+        let twice = [("sec-fetch-site", "same-origin"), ("origin", "https://id.example"), ("origin", "https://evil.example")];
+        assert!(!from(&twice), "an Origin that is there twice says nothing good");
+        assert!(!from(&[("sec-fetch-site", "same-origin"), ("origin", "")]));
         assert!(from(&[("origin", "https://id.example")]));
         assert!(from(&[]));
         assert!(!from(&[("origin", "https://evil.example")]));

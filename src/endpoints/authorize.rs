@@ -142,11 +142,13 @@ async fn begin(app: &App, asked: &Asked, params: &Params) -> Result<Response, Re
 
 /// An enabled client, or the page that says why not.
 async fn find_client(app: &App, client_id: &str) -> Result<Arc<Client>, Refused> {
-    match app.storage.clients.find(client_id).await? {
-        None => Err(PageError::new(PageReason::UnknownClient).with_detail(format!("No client has the id {client_id}")).into()),
-        Some(record) if record.disabled_at.is_some() => Err(PageError::new(PageReason::DisabledClient).into()),
-        Some(record) => Ok(Arc::clone(&record.client)),
-    }
+    let reason = match app.storage.clients.find(client_id).await? {
+        None => PageReason::UnknownClient,
+        Some(record) if record.disabled_at.is_some() => PageReason::DisabledClient,
+        Some(record) => return Ok(Arc::clone(&record.client)),
+    };
+    // The same words for both: which ids are somebody's is nobody else's business.
+    Err(PageError::new(reason).with_detail(format!("No client in use has the id {client_id}")).into())
 }
 
 /// The handler where pages come back to.
@@ -182,6 +184,14 @@ async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationReq
         return (request, Err(page(PageReason::OtherBrowser)));
     }
     let reply_to = interaction.request.reply_to.clone();
+    let client = match find_client(app, &reply_to.client_id).await {
+        Ok(client) => client,
+        Err(Refused::Fault(_, fault)) => return (request, Err(told(&reply_to)(fault))),
+        Err(refused) => return (request, Err(refused)),
+    };
+    if let Err(taken_away) = authorization::still_registered(&client, &reply_to) {
+        return (request, Err(taken_away.into()));
+    }
     if interaction.denied {
         // RFC 6749 §4.1.2.1: "access_denied: The resource owner or authorization server denied the request."
         let denied = OAuthError::access_denied("The person did not allow it");
@@ -192,12 +202,7 @@ async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationReq
         };
         return (request, outcome);
     }
-    let outcome = match find_client(app, &reply_to.client_id).await {
-        Ok(client) => advance(app, asked, &client, interaction, Some(id)).await,
-        Err(Refused::Fault(_, fault)) => Err(told(&reply_to)(fault)),
-        Err(refused) => Err(refused),
-    };
-    (request, outcome)
+    (request, advance(app, asked, &client, interaction, Some(id)).await)
 }
 
 /// Ends a flow once: true for the one caller that may answer it.

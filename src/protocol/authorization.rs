@@ -167,6 +167,18 @@ pub fn reply_to(client: &Client, params: &Params) -> Result<ReplyTo, PageError> 
     Ok(ReplyTo { client_id: client.client_id.clone(), redirect_uri: redirect_uri.to_owned(), response_mode, state })
 }
 
+/// May a flow that began before still be answered there? The redirect URI may have been taken from the client while its person signed in.
+///
+/// # Errors
+/// A page: what was safe is no longer.
+pub fn still_registered(client: &Client, reply_to: &ReplyTo) -> Result<(), PageError> {
+    let (registered, sent) = (&client.redirect_uris, &reply_to.redirect_uri);
+    if redirect_uri::matches(registered, sent) {
+        return Ok(());
+    }
+    Err(PageError::new(PageReason::UnregisteredRedirectUri).with_detail(mismatch(sent, registered)))
+}
+
 /// How a client that sends a request object expects to be answered.
 #[derive(Default, Deserialize)]
 struct Shape {

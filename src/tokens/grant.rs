@@ -161,7 +161,7 @@ impl Tokens {
                 refresh_idle: self.lifetimes.refresh_idle,
             };
             if let Some((grant, user)) = storage.grants.renew(&id, renewal, now).await? {
-                let (generation, granted) = (grant.generation, still_registered(client, &grant));
+                let (generation, granted) = (grant.generation, scope_of(client, &grant)?);
                 let resource = grant.resource.split_whitespace().map(str::to_owned).collect();
                 let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, None)?;
                 return Ok(Renewed { grant, user, generation, scope, resource });
@@ -180,7 +180,7 @@ impl Tokens {
         if generation != grant.generation && !repeated {
             return self.spend(storage, client, &id, generation, now, by).await.and_then(|_| Err(dead().into()));
         }
-        let granted = still_registered(client, &grant);
+        let granted = scope_of(client, &grant)?;
         let resources: Vec<String> = grant.resource.split_whitespace().map(str::to_owned).collect();
         let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked.scope)?;
         refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;
@@ -213,8 +213,7 @@ impl Tokens {
         }
         match storage.grants.touch(&id, grant.generation, now, by).await? {
             Rotation::Next(generation) | Rotation::Repeat(generation) => {
-                let registered: Vec<&str> = client.scope.split_whitespace().collect();
-                let scope = claims.scope.split_whitespace().filter(|name| registered.contains(name)).map(str::to_owned).collect();
+                let scope = still_registered(client, claims.scope.split_whitespace());
                 Ok(Renewed { grant, user, generation, scope, resource: Vec::new() })
             }
             Rotation::Reuse | Rotation::Gone => Err(dead().into()),
@@ -248,10 +247,21 @@ impl Tokens {
     }
 }
 
-/// The scopes of a grant; what an administrator has taken from its client since is not granted any more.
-fn still_registered(client: &Client, grant: &Grant) -> Vec<String> {
+/// Of scopes that were granted those that still are: not what an administrator has taken from the client since.
+#[must_use]
+pub fn still_registered<'a>(client: &Client, granted: impl Iterator<Item = &'a str>) -> Vec<String> {
     let registered: Vec<&str> = client.scope.split_whitespace().collect();
-    grant.scope.split_whitespace().filter(|name| registered.contains(name)).map(str::to_owned).collect()
+    granted.filter(|name| registered.contains(name)).map(str::to_owned).collect()
+}
+
+/// The scopes of a grant that still are. One that outlives its session does so by `offline_access`, and ends with it: tied to a session that may be
+/// long over, it would have no end of its own.
+fn scope_of(client: &Client, grant: &Grant) -> Result<Vec<String>, OAuthError> {
+    let scopes = still_registered(client, grant.scope.split_whitespace());
+    if grant.offline && !scope::contains(&scopes, scope::OFFLINE_ACCESS) {
+        return Err(OAuthError::invalid_grant("The client may not stay connected any more"));
+    }
+    Ok(scopes)
 }
 
 /// Does the grant's client get a refresh token with it?

@@ -53,7 +53,7 @@ impl Grant for AuthorizationCode {
         // A sign-out, a new password or a disabled account since the code was made ends it, too.
         let user = grant::open_by_code(&app.storage, &opened, &digest, app.tokens.lifetimes.session_idle, &by).await?;
         Ok(Redeemed {
-            scope: code.scope,
+            scope: grant::still_registered(&from.client, code.scope.iter().map(String::as_str)),
             resource,
             refresh: grant::gives_refresh_token(&from.client).then_some(0),
             sid: opened.session_id.clone(),
