@@ -126,8 +126,8 @@ def code_flow(server: Server) -> Work:
     return Work("code", lines, threads=CHAINS)
 
 
-def introspection(server: Server) -> Work:
-    tokens = server.access_tokens()
+def introspection(server: Server, count=64) -> Work:
+    tokens = server.access_tokens(count)
     answer = expect(server.op.introspect(server.web, tokens[0]), lambda answer: answer.json()["active"] is True)
     return Work("requests", [server.line(server.web, rig.INTROSPECT, {"token": token}) for token in tokens], answer_bytes=size(answer))
 

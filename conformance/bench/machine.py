@@ -58,15 +58,39 @@ class Cores:
         os.sched_setaffinity(0, {self.load})
 
 
+def _stat(pid: int) -> list[str]:
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    children: dict[int, list[int]] = {}
+    for folder in pathlib.Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                children.setdefault(int(_stat(int(folder.name))[1]), []).append(int(folder.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found
+
+
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process with all its threads, ended ones included."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """User and system time of a process with all its threads, of those that descend from it, and of those of both that ended."""
+    total = 0
+    for one in family(pid):
+        with contextlib.suppress(OSError):
+            total += sum(map(int, _stat(one)[11:15]))
+    return total / TICKS
 
 
 def resident_mib(pid: int) -> float:
-    found = re.search(r"^VmRSS:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)
-    return int(found[1]) / 1024
+    """Of a process and all that descend from it."""
+    kib = 0
+    for one in family(pid):
+        found = re.search(r"^VmRSS:\s+(\d+) kB", pathlib.Path(f"/proc/{one}/status").read_text(), re.M)
+        kib += int(found[1]) if found else 0
+    return kib / 1024
 
 
 def core_busy_seconds(core: int) -> float:
@@ -120,18 +144,22 @@ class Load:
     #: share of the server's core that the server had, and that other processes had
     server_share: float
     others_share: float
+    #: what the processes of its stores used meanwhile
+    stores_cpu_seconds: float
 
 
-def wrk(url: str, script: str, lines: list[list[str]], seconds: float, pid: int, cores: Cores, threads: int, connections: int) -> Load:
-    """Runs a script of lua/ and measures the process `pid` meanwhile. An answer that is not the expected one is an error."""
+def wrk(url: str, script: str, lines: list[list[str]], seconds: float, pid: int, cores: Cores, threads: int, connections: int, stores: tuple[int, ...] = ()) -> Load:
+    """Runs a script of lua/ and measures the process `pid`, and those of its stores, meanwhile. An answer that is not the expected one is an error."""
     with tempfile.TemporaryDirectory(prefix="portero-bench-") as folder:
         data, out = pathlib.Path(folder, "lines"), pathlib.Path(folder, "counts.json")
         data.write_text("".join("\t".join(line) + "\n" for line in lines))
         environment = {**os.environ, "BENCH_LUA": str(HERE / "lua"), "BENCH_LINES": str(data), "BENCH_OUT": str(out)}
         command = ["wrk", "-t", str(threads), "-c", str(connections), "-d", f"{max(1, round(seconds))}s", "--timeout", "20s", "-s", str(HERE / "lua" / f"{script}.lua"), url]
+        of_stores_before = sum(map(cpu_seconds, stores))
         before, busy_before, began = cpu_seconds(pid), core_busy_seconds(cores.server), time.monotonic()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds + 60)
         used, busy, took = cpu_seconds(pid) - before, core_busy_seconds(cores.server) - busy_before, time.monotonic() - began
+        of_stores = sum(map(cpu_seconds, stores)) - of_stores_before
         if done.returncode or not out.exists():
             raise BenchError(f"wrk: {done.stderr.strip() or done.stdout.strip()}")
         counts = json.loads(out.read_text())
@@ -149,6 +177,7 @@ def wrk(url: str, script: str, lines: list[list[str]], seconds: float, pid: int,
         cpu_seconds=used,
         server_share=used / took,
         others_share=max(0.0, (busy - used) / took),
+        stores_cpu_seconds=of_stores,
     )
 
 
