@@ -285,7 +285,7 @@ async fn respond(
     scope: Vec<String>,
     visitor: Visitor,
 ) -> Result<Response, Refused> {
-    let value = opaque::value(&app.random);
+    let value = opaque::code(&app.random, asked.now);
     let code = AuthorizationCode {
         request,
         user_id: visitor.user_id,
