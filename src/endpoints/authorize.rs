@@ -55,8 +55,7 @@ impl From<StorageError> for Refused {
 
 /// Once the client is known, a fault is told to it as well (`temporarily_unavailable`).
 fn told(reply_to: &ReplyTo) -> impl FnOnce(StorageError) -> Refused {
-    let reply_to = Box::new(reply_to.clone());
-    move |fault| Refused::Fault(Some(reply_to), fault)
+    |fault| Refused::Fault(Some(Box::new(reply_to.clone())), fault)
 }
 
 /// One request of a browser, and when it came.
