@@ -1,7 +1,7 @@
 //! The languages people are spoken to in: which one, and the words. A leaf.
 //!
-//! The words stand in `templates/locales/{en,es}/*.ftl` (Project Fluent) and are part of the binary. Called by `browser`, `web`,
-//! `demo` and the boxed text of `cli`. A test below fails on a key that one language lacks, that takes other arguments in the
+//! The words stand in `templates/locales/{en,es}/*.ftl` (Project Fluent) and are part of the binary; those of the boxed text of `cli` in
+//! `templates/terminal`. Called by `browser`, `web`, `demo`, `mail`, `api`, `legacy` and `cli`. A test below fails on a key that one language lacks, that takes other arguments in the
 //! other one, that is used and not defined, or defined and not used.
 
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use chrono::Datelike as _;
 use fluent_templates::fluent_bundle::FluentValue;
-use fluent_templates::{LanguageIdentifier, langid};
+use fluent_templates::{LanguageIdentifier, StaticLoader, langid};
 
 use crate::clock::Time;
 
@@ -18,6 +18,15 @@ fluent_templates::static_loader! {
         locales: "./templates/locales",
         fallback_language: "en",
         // Values are isolated by `bdi` on pages; a terminal would show the marks.
+        customise: |bundle| bundle.set_use_isolating(false),
+    };
+}
+
+// What a server prints when it starts is apart: read in, the words of pages and mails take a megabyte, and nobody has asked for a page yet.
+fluent_templates::static_loader! {
+    static TERMINAL = {
+        locales: "./templates/terminal",
+        fallback_language: "en",
         customise: |bundle| bundle.set_use_isolating(false),
     };
 }
@@ -154,6 +163,16 @@ impl From<u64> for Arg<'_> {
 /// happens as long as the test below passes.
 #[must_use]
 pub fn text(lang: Lang, key: &str, args: &[(&'static str, Arg<'_>)]) -> String {
+    find(&TEXTS, lang, key, args)
+}
+
+/// The same for what is printed on a terminal.
+#[must_use]
+pub fn terminal(lang: Lang, key: &str, args: &[(&'static str, Arg<'_>)]) -> String {
+    find(&TERMINAL, lang, key, args)
+}
+
+fn find(texts: &StaticLoader, lang: Lang, key: &str, args: &[(&'static str, Arg<'_>)]) -> String {
     let args: HashMap<Cow<'static, str>, FluentValue<'_>> = args
         .iter()
         .map(|(name, arg)| {
@@ -164,9 +183,9 @@ pub fn text(lang: Lang, key: &str, args: &[(&'static str, Arg<'_>)]) -> String {
             (Cow::Borrowed(*name), value)
         })
         .collect();
-    let found = TEXTS
+    let found = texts
         .lookup_single_language(&lang.identifier(), key, Some(&args))
-        .or_else(|_| TEXTS.lookup_single_language(&Lang::En.identifier(), key, Some(&args)));
+        .or_else(|_| texts.lookup_single_language(&Lang::En.identifier(), key, Some(&args)));
     debug_assert!(found.is_ok(), "the text {key:?} is missing, or an argument of it: {found:?}");
     found.unwrap_or_else(|_| key.to_owned())
 }
@@ -267,10 +286,13 @@ mod tests {
         out
     }
 
+    const TERMINAL_FILE: &str = "cli.ftl";
+
     /// Key → (file, arguments).
     fn defined(lang: Lang) -> BTreeMap<String, (String, BTreeSet<String>)> {
         let mut out: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
-        for (file, text) in files(&format!("templates/locales/{}", lang.tag()), ".ftl") {
+        let both = ["locales", "terminal"].map(|of| files(&format!("templates/{of}/{}", lang.tag()), ".ftl"));
+        for (file, text) in both.into_iter().flatten() {
             let mut current = None;
             for line in text.lines().filter(|line| !line.starts_with('#')) {
                 if let Some((key, _)) = line.split_once(" =").filter(|(key, _)| key.starts_with(|c: char| c.is_ascii_lowercase())) {
@@ -295,11 +317,12 @@ mod tests {
         assert!(english.len() > 100, "the files were not found");
         assert_eq!(english, defined(Lang::Es));
         for lang in Lang::ALL {
-            for (key, (_, names)) in defined(lang) {
+            for (key, (file, names)) in defined(lang) {
                 // Every name gets a number: both a placeable and a selector take one.
                 let names: Vec<&'static str> = names.into_iter().map(|name| &*name.leak()).collect();
                 let args: Vec<_> = names.into_iter().map(|name| (name, Arg::Count(2))).collect();
-                let text = text(lang, &key, &args);
+                let find = if file == TERMINAL_FILE { terminal } else { text };
+                let text = find(lang, &key, &args);
                 assert!(!text.is_empty() && !text.contains(['{', '}', '\u{2068}']), "{key}: {text}");
             }
         }
@@ -334,7 +357,7 @@ mod tests {
                 }
             }
         }
-        let unused: Vec<_> = defined.iter().filter(|(key, (file, _))| file != "cli.ftl" && !used.contains(*key)).collect();
+        let unused: Vec<_> = defined.iter().filter(|(key, (file, _))| file != TERMINAL_FILE && !used.contains(*key)).collect();
         assert!(unused.is_empty(), "defined and used nowhere: {unused:?}");
     }
 }

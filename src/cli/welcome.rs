@@ -30,14 +30,14 @@ const WIDTH: usize = 76;
 /// The text, ending in a line end.
 #[must_use]
 pub fn text(facts: &Facts<'_>, lang: Lang) -> String {
-    let t = |key: &str| i18n::text(lang, key, &[]);
+    let t = |key: &str| i18n::terminal(lang, key, &[]);
     let reason = match facts.reason {
         ModeReason::Loopback => t("box-why-loopback"),
         ModeReason::Setting => t("box-why-setting"),
         // A server elsewhere is in production and prints no box; should that change, its own words will do.
         ModeReason::Elsewhere => facts.reason.to_string(),
     };
-    let why = i18n::text(lang, "box-why", &[("reason", reason.as_str().into())]);
+    let why = i18n::terminal(lang, "box-why", &[("reason", reason.as_str().into())]);
     let mode = t("box-mode-development");
     let together = format!("{mode}, {why}");
     let mut rows =

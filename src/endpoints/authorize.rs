@@ -55,8 +55,7 @@ impl From<StorageError> for Refused {
 
 /// Once the client is known, a fault is told to it as well (`temporarily_unavailable`).
 fn told(reply_to: &ReplyTo) -> impl FnOnce(StorageError) -> Refused {
-    let reply_to = Box::new(reply_to.clone());
-    move |fault| Refused::Fault(Some(reply_to), fault)
+    |fault| Refused::Fault(Some(Box::new(reply_to.clone())), fault)
 }
 
 /// One request of a browser, and when it came.
@@ -290,7 +289,7 @@ async fn respond(
     scope: Vec<String>,
     visitor: Visitor,
 ) -> Result<Response, Refused> {
-    let value = opaque::value(&app.random);
+    let value = opaque::code(&app.random, asked.now);
     let code = AuthorizationCode {
         request,
         user_id: visitor.user_id,

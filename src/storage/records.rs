@@ -22,7 +22,7 @@ macro_rules! records {
 
 records! {
     // Outlives the code itself, so that a replay still finds what it opened.
-    AuthorizationCode: "code", 10 * 60;
+    AuthorizationCode: "authorization", 10 * 60;
     Interaction:       "flow", 60 * 60;
     DemoFlow:          "demo", 15 * 60;
     Repeatable:        "repeat", 24 * 60 * 60;

@@ -26,7 +26,8 @@ pub fn from_header(headers: &HeaderMap) -> Result<Option<&str>, ()> {
     if all.next().is_some() {
         return Err(());
     }
-    let value = value.to_str().map_err(|_| ())?;
+    // As `to_str`, which looks at every byte of a long token by itself: a header holds no control characters.
+    let value = std::str::from_utf8(value.as_bytes()).ok().filter(|value| value.is_ascii()).ok_or(())?;
     let (scheme, token) = value.split_once(' ').ok_or(())?;
     let token = token.trim_matches(' ');
     if !scheme.eq_ignore_ascii_case("bearer") {

@@ -31,10 +31,10 @@ impl From<OAuthError> for GrantError {
     }
 }
 
-/// A fresh id: 128 random bits.
+/// A fresh id: unique, and no secret.
 #[must_use]
-pub fn new_id(random: &Random) -> GrantId {
-    GrantId(random.bytes())
+pub fn new_id(random: &Random, now: Time) -> GrantId {
+    GrantId(random.in_order(now))
 }
 
 /// The grant that an authorization code opens.

@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::clock::Random;
+use crate::clock::{MOMENT, Random, Time};
 use crate::seal::{Digest, Purpose, Seal};
 
 /// Characters of a random value: 256 bits in base64url.
@@ -28,6 +28,12 @@ pub fn value(random: &Random) -> String {
     URL_SAFE_NO_PAD.encode(random.bytes::<32>())
 }
 
+/// A fresh authorization code: the moment it was made, which is no secret, and 208 bits that nobody can guess (RFC 6749 §10.10 asks for 160).
+#[must_use]
+pub fn code(random: &Random, now: Time) -> String {
+    URL_SAFE_NO_PAD.encode(random.in_order::<32>(now))
+}
+
 /// Could this be one of our random values? What could not is nobody's, without asking a store.
 #[must_use]
 pub fn is_value(text: &str) -> bool {
@@ -38,6 +44,18 @@ pub fn is_value(text: &str) -> bool {
 #[must_use]
 pub fn digest(seal: &Seal, value: &str) -> Digest {
     seal.digest(Purpose::Token, value)
+}
+
+/// What SQL keeps in place of an authorization code: its keyed digest, behind the moment that the code itself begins with.
+#[must_use]
+pub fn code_digest(seal: &Seal, code: &str) -> Digest {
+    let mut digest = digest(seal, code);
+    if let Ok(bytes) = URL_SAFE_NO_PAD.decode(code)
+        && let Some(moment) = bytes.first_chunk::<MOMENT>()
+    {
+        digest.0[..MOMENT].copy_from_slice(moment);
+    }
+    digest
 }
 
 /// An opaque access token that carries `claims`. `nonce` is fresh randomness. None where the claims are too long for a token.
@@ -88,6 +106,23 @@ mod tests {
         }
         assert_eq!(digest(&seal(), &made), digest(&seal(), &made));
         assert_ne!(digest(&seal(), &made), digest(&Seal::new(&[8; 32]), &made));
+    }
+
+    #[test]
+    fn codes_and_their_digests_come_in_the_order_of_time() {
+        let (random, seal) = (Random::seeded(1), seal());
+        let at = |ms: i64| Time::from_timestamp_millis(1_795_264_200_000 + ms).expect("in range");
+        let codes: Vec<String> = [0, 1, 2, 255, 256, 70_000].map(|ms| code(&random, at(ms))).into();
+        let digests: Vec<Digest> = codes.iter().map(|code| code_digest(&seal, code)).collect();
+        assert!(codes.iter().all(|code| is_value(code)) && digests.is_sorted());
+        let same = code(&random, at(0));
+        assert_ne!(same, codes[0], "of one moment");
+        assert_ne!(code_digest(&seal, &same), digests[0]);
+        assert_ne!(code_digest(&Seal::new(&[8; 32]), &same), code_digest(&seal, &same));
+        // What is no code of ours has a digest, too: it is known to nobody.
+        for other in ["", "AAAA", "not base64", &codes[0][1..]] {
+            assert!(!digests.contains(&code_digest(&seal, other)), "{other}");
+        }
     }
 
     #[test]

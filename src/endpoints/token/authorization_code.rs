@@ -11,7 +11,7 @@ use crate::protocol::client::GrantType;
 use crate::protocol::error::OAuthError;
 use crate::protocol::resource;
 use crate::storage::records;
-use crate::tokens::grant;
+use crate::tokens::{grant, opaque};
 
 pub struct AuthorizationCode;
 
@@ -26,7 +26,7 @@ impl Grant for AuthorizationCode {
         let (redirect_uri, verifier) = (from.params.get("redirect_uri"), from.params.get("code_verifier"));
         let resources: Vec<&str> = from.params.all("resource").collect();
         let client_id = from.client.client_id.as_str();
-        let digest = app.storage.ephemeral.digest(code);
+        let digest = opaque::code_digest(&app.seal, code);
         let by = from.act();
         // RFC 6749 §4.1.2: "If an authorization code is used more than once, the authorization server MUST deny the request and SHOULD
         // revoke (when possible) all tokens previously issued based on that authorization code."
@@ -49,7 +49,7 @@ impl Grant for AuthorizationCode {
             app.storage.grants.replayed(&digest, client_id, from.now, &by).await?;
             return Err(expired.into());
         }
-        let opened = grant::from_code(grant::new_id(&app.random), &code, &app.tokens.lifetimes, from.now);
+        let opened = grant::from_code(grant::new_id(&app.random, from.now), &code, &app.tokens.lifetimes, from.now);
         // A sign-out, a new password or a disabled account since the code was made ends it, too.
         let user = grant::open_by_code(&app.storage, &opened, &digest, app.tokens.lifetimes.session_idle, &by).await?;
         Ok(Redeemed {

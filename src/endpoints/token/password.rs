@@ -39,7 +39,7 @@ impl Grant for Password {
                 Err(Fault::Storage(fault)) => return Err(fault.into()),
             };
         let granted = SignedInByPassword { client: &from.client, user: &user, scope: &scope, resource: &resource, amr: amr.join(" "), acr };
-        let opened = grant::from_password(grant::new_id(&app.random), granted, &app.tokens.lifetimes, from.now);
+        let opened = grant::from_password(grant::new_id(&app.random, from.now), granted, &app.tokens.lifetimes, from.now);
         grant::open(&app.storage, &opened, Some(&proof), &from.act()).await?;
         Ok(Redeemed {
             scope,

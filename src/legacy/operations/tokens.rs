@@ -54,7 +54,7 @@ pub async fn opened(call: &Call<'_>, client: &Client, user: &User, (amr, acr): (
     let wanted = call.dialect.client.scope.split_whitespace();
     let scope: Vec<String> = wanted.filter(|name| registered.contains(name)).map(str::to_owned).collect();
     let granted = SignedInByPassword { client, user, scope: &scope, resource: &[], amr: amr.to_owned(), acr };
-    let mut opened = grant::from_password(grant::new_id(&call.app.random), granted, &call.app.tokens.lifetimes, call.now);
+    let mut opened = grant::from_password(grant::new_id(&call.app.random, call.now), granted, &call.app.tokens.lifetimes, call.now);
     if let Some(length) = call.dialect.tokens.grant {
         opened.expires_at = call.now + length;
     }

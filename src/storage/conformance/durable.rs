@@ -324,8 +324,8 @@ async fn the_trail_is_searched(place: &Place) {
 }
 
 /// Every migration there is.
-pub(super) const MIGRATIONS: [&str; 7] =
-    ["0001_foundation", "0002_outbox", "0003_accounts", "0004_organizations", "0005_import", "0006_limits", "0007_pending"];
+pub(super) const MIGRATIONS: [&str; 8] =
+    ["0001_foundation", "0002_outbox", "0003_accounts", "0004_organizations", "0005_import", "0006_limits", "0007_pending", "0008_order"];
 
 async fn the_schema_is_made_once_and_checked(place: &Place) {
     let names = MIGRATIONS;

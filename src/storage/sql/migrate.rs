@@ -21,6 +21,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 5, name: "import", sql: include_str!("../../../migrations/0005_import.sql") },
     Migration { version: 6, name: "limits", sql: include_str!("../../../migrations/0006_limits.sql") },
     Migration { version: 7, name: "pending", sql: include_str!("../../../migrations/0007_pending.sql") },
+    Migration { version: 8, name: "order", sql: include_str!("../../../migrations/0008_order.sql") },
 ];
 
 const IDENTITY_POSTGRES: &str = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY";

@@ -143,11 +143,14 @@ macro_rules! end_session {
             .await?;
         let ended = done.rows_affected() > 0;
         if ended {
-            sqlx::query("UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND NOT offline AND revoked_at IS NULL")
-                .bind($id)
-                .bind(seconds($now))
-                .execute(&mut *$tx)
-                .await?;
+            sqlx::query(
+                "UPDATE grants SET revoked_at = $2 WHERE user_id = (SELECT user_id FROM sessions WHERE id = $1) AND session_id = $1 \
+                 AND NOT offline AND revoked_at IS NULL",
+            )
+            .bind($id)
+            .bind(seconds($now))
+            .execute(&mut *$tx)
+            .await?;
         }
         ended
     }};
