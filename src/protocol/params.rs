@@ -76,7 +76,8 @@ impl Params {
 
     /// Every value of one parameter, in order.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.each().filter(move |(given, _)| *given == name).map(|(_, value)| value)
+        let is = move |&&[begin, middle, _]: &&[usize; 3]| self.text.as_bytes()[begin..middle] == *name.as_bytes();
+        self.pairs.iter().filter(is).map(|&[_, middle, end]| &self.text[middle..end])
     }
 
     /// The first parameter that repeats, known or not; `resource` may.
