@@ -10,9 +10,6 @@ use sha2::{Digest as _, Sha256};
 /// A moment in UTC. Storage keeps it as whole seconds.
 pub type Time = DateTime<Utc>;
 
-/// Bytes of the moment in front of values that sort by it.
-pub const MOMENT: usize = 6;
-
 /// Tells the time: the system's, or a frozen one that tests move by hand.
 #[derive(Debug)]
 pub enum Clock {
@@ -51,6 +48,9 @@ pub enum Random {
 }
 
 impl Random {
+    /// Bytes of the moment in front of values that sort by it.
+    pub const MOMENT: usize = 6;
+
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self::Seeded { seed, drawn: AtomicU64::new(0) }
@@ -82,7 +82,7 @@ impl Random {
     #[must_use]
     pub fn in_order<const N: usize>(&self, now: Time) -> [u8; N] {
         let mut out = self.bytes::<N>();
-        out[..MOMENT].copy_from_slice(&now.timestamp_millis().to_be_bytes()[8 - MOMENT..]);
+        out[..Self::MOMENT].copy_from_slice(&now.timestamp_millis().to_be_bytes()[8 - Self::MOMENT..]);
         out
     }
 }

@@ -146,8 +146,8 @@ HELD_BACK = """## What holds the rest back
   one commit (`storage::sql::writer`). Counted by strace with 16 at once, for one refresh: 0.14 fsync instead of 1, 0.8 `fcntl` instead of 6, 0.5 `pwrite64` instead of 2, 2.4 to 2.7
   `futex` instead of 6; for one code flow: 0.24 fsync instead of 1.06, 12 `pwrite64` instead of 24, 2 `fcntl` instead of 7, 5 `futex` instead of 11. (Before: an
   older release build, whose refresh also read once; after: a development build, whose slower answers make other groups.)
-- **A code flow on SQLite** still writes three to five pages to the log: what is random (the id of the grant, the digest of its code) has a place of its own in each index. After a commit each
-  reader reads its pages anew, four for one flow.
+- **A code flow on SQLite** writes a row with five indexes, an audit row with three, and commits. What comes in the order of time (ids of grants, digests of codes) shares its pages with the flows
+  beside it; what belongs to a person has a place of its own. After a commit each reader reads its pages anew.
 - **A code flow on Postgres and Redis** is two requests, two statements and two commands (a third one marked a code as spent, beside SQL that decides it anyway); each round
   trip costs its socket's write, a wake-up and a read, most of it the kernel's.
 - **RS256 beside other work** costs more than in the limit's loop that does nothing else: the same request signed with ES256 stays below three bare answers (the rows of client
@@ -157,12 +157,14 @@ HELD_BACK = """## What holds the rest back
 - **A sign-in by the page**: 95 % of its processor time is in the thread of the hash (perf). The rest is spread over everything: a hash sweeps 19 MiB through the caches, and whatever
   follows it begins cold; a page alone takes 30 µs when it is warm. On this machine the speed of the hash itself differs by a third within one run, and one binary had
   0.89 and 0.96 a few minutes apart.
-- **The allocator** is the largest single part of Portero's own instructions: 41,000 of the 165,000 that client credentials take outside OpenSSL (callgrind). mimalloc takes 13,000
-  for the same, and some 1.4 MiB more when idle, which there is no room for; it is not built in.
-- **Idle memory** on SQLite is 11.3 MiB of the program's own 17.3 MiB of code, 2.3 MiB of its tables, 5 MiB of libraries and 3.7 MiB of its own (`RssAnon`). A start touches the code in 128 places,
-  but the kernel (6.18) maps large pages of its cache as a whole, so the figure hangs from how the file came into memory: one binary measures 22.9 MiB where it was linked and
-  up to 24.3 MiB as a copy. The code was 22.3 MiB: crates that no answer waits for, and Portero's own, are compiled for size, and pages and API are put together when somebody first asks, which was a quarter
-  of what a start touched. Compiled for size, Portero takes 13,000 instructions more for a token by client credentials, of 426,000 with its signature (ES256, callgrind), and a seventh more for a page.
+- **The allocator**: mimalloc, for OpenSSL and SQLite as well, has 9,000 of the 128,000 instructions that client credentials take outside OpenSSL (callgrind; glibc's had 41,000 of 165,000), and 38,000 of the
+  671,000 of a code flow (of 831,000 with glibc's, and with SQLite as its crate compiles it). It costs 0.7 to 1.3 MiB when idle.
+- **What is left of a code flow** has no large part: of 538,000 instructions on Postgres and Redis, SHA-256 aside, sealing and opening what a code binds has 50,000, JSON 50,000, the two log lines
+  40,000, the allocator 35,000, oxide-auth's machine 24,000, URLs 16,000. Measured, it is about one instruction a cycle: code and data that two signatures have pushed out of the first caches.
+- **Idle memory** on SQLite is some 11 MiB of the program's own 17 MiB of code, 2.3 MiB of its tables, 5 MiB of libraries and 4.2 MiB of its own (`RssAnon`). A start touches the code in 128 places,
+  but the kernel (6.18) maps large pages of its cache as a whole, so the figure hangs from how the file came into memory: one binary measures 22.6 MiB where it was linked and
+  up to 24.3 MiB as a copy. Crates that no answer waits for, and Portero's own, are compiled for size (13,000 instructions more for a token by client credentials, of 426,000 with its signature by ES256,
+  and a seventh more for a page); pages, API and their words are put together when somebody first asks.
 """
 
 

@@ -173,7 +173,7 @@ async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationReq
     let Some(browser) = flow::check(&asked.visit, &app.urls, &app.seal, FlowStep::Resume, id, &mac) else {
         return (None, Err(page(PageReason::OtherBrowser)));
     };
-    let interaction = match app.storage.ephemeral.get::<Interaction>(id).await {
+    let mut interaction = match app.storage.ephemeral.get::<Interaction>(id).await {
         Ok(Some(interaction)) if interaction.is_live(asked.now) => interaction,
         Ok(_) => return (None, Err(page(PageReason::ExpiredFlow))),
         Err(fault) => return (None, Err(fault.into())),
@@ -188,8 +188,11 @@ async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationReq
         Err(Refused::Fault(_, fault)) => return (request, Err(told(&reply_to)(fault))),
         Err(refused) => return (request, Err(refused)),
     };
-    if let Err(taken_away) = authorization::still_registered(&client, &reply_to) {
+    if let Err(taken_away) = authorization::still_registered(&client, &mut interaction.request) {
         return (request, Err(taken_away.into()));
+    }
+    if let Err(refusal) = authorization::may_have_codes(&client) {
+        return (request, Err(Refused::Client(Box::new(reply_to), refusal)));
     }
     if interaction.denied {
         // RFC 6749 §4.1.2.1: "access_denied: The resource owner or authorization server denied the request."

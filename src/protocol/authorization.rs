@@ -167,16 +167,30 @@ pub fn reply_to(client: &Client, params: &Params) -> Result<ReplyTo, PageError> 
     Ok(ReplyTo { client_id: client.client_id.clone(), redirect_uri: redirect_uri.to_owned(), response_mode, state })
 }
 
-/// May a flow that began before still be answered there? The redirect URI may have been taken from the client while its person signed in.
+/// Of a request that began before what its client still has: an administrator may have taken a scope, or the redirect URI, while its person
+/// signed in.
 ///
 /// # Errors
-/// A page: what was safe is no longer.
-pub fn still_registered(client: &Client, reply_to: &ReplyTo) -> Result<(), PageError> {
-    let (registered, sent) = (&client.redirect_uris, &reply_to.redirect_uri);
-    if redirect_uri::matches(registered, sent) {
-        return Ok(());
+/// A page: the address that was safe is no longer.
+pub fn still_registered(client: &Client, request: &mut AuthorizationRequest) -> Result<(), PageError> {
+    let (registered, sent) = (&client.redirect_uris, &request.reply_to.redirect_uri);
+    if !redirect_uri::matches(registered, sent) {
+        return Err(PageError::new(PageReason::UnregisteredRedirectUri).with_detail(mismatch(sent, registered)));
     }
-    Err(PageError::new(PageReason::UnregisteredRedirectUri).with_detail(mismatch(sent, registered)))
+    request.scope.retain(|name| client.scope.split_whitespace().any(|own| own == name));
+    Ok(())
+}
+
+/// RFC 6749 §4.1.2.1: "unauthorized_client: The client is not authorized to request an authorization code using this method."
+///
+/// # Errors
+/// That.
+pub fn may_have_codes(client: &Client) -> Result<(), OAuthError> {
+    if client.allows(GrantType::AuthorizationCode) {
+        Ok(())
+    } else {
+        Err(OAuthError::unauthorized_client("This client is not registered for the grant authorization_code"))
+    }
 }
 
 /// How a client that sends a request object expects to be answered.
@@ -316,11 +330,7 @@ fn response_type(_: &mut Draft, _: &Client, params: &Params, _: &Policy<'_>) -> 
 }
 
 fn clients_grant(_: &mut Draft, client: &Client, _: &Params, _: &Policy<'_>) -> Result<(), OAuthError> {
-    if client.allows(GrantType::AuthorizationCode) {
-        Ok(())
-    } else {
-        Err(OAuthError::unauthorized_client("This client is not registered for the grant authorization_code"))
-    }
+    may_have_codes(client)
 }
 
 fn code_challenge(draft: &mut Draft, client: &Client, params: &Params, policy: &Policy<'_>) -> Result<(), OAuthError> {

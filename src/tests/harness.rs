@@ -16,9 +16,9 @@ use portero::clients;
 use portero::clock::{Clock, Random};
 use portero::config::Config;
 use portero::mail::Mail;
-use portero::protocol::client::ClientMetadata;
+use portero::protocol::client::{Client, ClientMetadata};
 use portero::seal::{Seal, sha256};
-use portero::storage::durable::{Act, Actor};
+use portero::storage::durable::{Act, Actor, Saved};
 use portero::urls::encode;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -157,6 +157,14 @@ impl Server {
         let created = created.await.expect("the client is valid");
         app.ensure_keys(&created.record.client, &by).await.expect("keys");
         TestClient { id: created.record.client.client_id.clone(), secret: created.secret.map(|secret| secret.reveal().to_owned()) }
+    }
+
+    /// Changes a client as an administrator would, beside whatever is under way.
+    pub async fn alter(&self, client: &TestClient, change: impl FnOnce(&mut Client)) {
+        let clients = &self.app.storage.clients;
+        let mut record = (*clients.find(&client.id).await.expect("store").expect("there")).clone();
+        change(Arc::make_mut(&mut record.client));
+        assert_eq!(clients.update(&record, &Self::operator()).await.expect("stored"), Saved::Done);
     }
 
     /// A person with a password.

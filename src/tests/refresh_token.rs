@@ -1,6 +1,5 @@
 //! RFC 6749 §6, RFC 9700 §4.14: rotation, the retry of a lost answer, reuse, the lives of a grant.
 
-use portero::storage::durable::Saved;
 use serde_json::{Value, json};
 
 use crate::harness::{Browser, Flow, Server, TestClient, claims};
@@ -178,10 +177,7 @@ async fn a_scope_taken_from_the_client_is_gone_with_the_next_refresh() {
     let client = server.client(json!({})).await;
     server.user("ana").await;
     let first = signed_in(&server, &client).await;
-    let mut record = (*server.app.storage.clients.find(&client.id).await.expect("store").expect("there")).clone();
-    let narrower = portero::protocol::client::Client { scope: "openid profile".to_owned(), ..(*record.client).clone() };
-    record.client = std::sync::Arc::new(narrower);
-    assert_eq!(server.app.storage.clients.update(&record, &Server::operator()).await.expect("stored"), Saved::Done);
+    server.alter(&client, |client| client.scope = "openid profile".to_owned()).await;
     let second = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
     assert_eq!(second["scope"], "openid profile");
 }

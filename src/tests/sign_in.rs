@@ -78,6 +78,52 @@ async fn prompt_login_asks_once_and_only_once() {
 }
 
 #[tokio::test]
+async fn a_choice_is_made_once_whatever_else_the_app_asks_for() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    browser.code(&Flow::new(&client), "ana").await;
+    for (name, value) in [("prompt", "login select_account"), ("max_age", "0")] {
+        server.advance(20);
+        let choice = browser.authorize(&Flow::new(&client).with("prompt", "select_account").with(name, value)).await;
+        assert!(choice.body.contains("id=\"choose-continue\""), "{}", choice.body);
+        let page = browser.submit(&choice, &[], Some("choose-continue")).await;
+        let page = browser.follow(page).await;
+        assert!(page.body.contains("id=\"sign-in-submit\"") && !page.body.contains("id=\"choose-continue\""), "{}", page.body);
+        let code = browser.sign_in(&page, "ana").await.redirected()["code"].clone();
+        let tokens = server.redeem(&client, &code).await.expect(200).json();
+        assert_eq!(claims(tokens["id_token"].as_str().expect("one"))["auth_time"], server.app.clock.now().timestamp());
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_what_was_taken_from_the_client_meanwhile() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let flow = Flow::new(&client).with("scope", "openid email profile");
+    let page = browser.authorize(&flow).await;
+    let consent = browser.sign_in(&page, "ana").await;
+    let mut had = String::new();
+    server.alter(&client, |client| had = std::mem::replace(&mut client.scope, "openid profile".to_owned())).await;
+    let code = browser.allow(&consent).await.redirected()["code"].clone();
+    assert_eq!(server.redeem(&client, &code).await.expect(200).json()["scope"], "openid profile");
+    // Nor was it remembered: when it is given back, the person is asked for it.
+    server.alter(&client, |client| client.scope = had).await;
+    let asked = browser.authorize(&flow).await;
+    assert!(asked.body.contains("id=\"consent-allow\""), "{}", asked.body);
+    // Without the grant, or the address, there is nothing to answer with, or nowhere to answer.
+    server.alter(&client, |client| client.grant_types.retain(|grant| grant.as_str() != "authorization_code")).await;
+    assert_eq!(browser.allow(&asked).await.redirected()["error"], "unauthorized_client");
+    server.alter(&client, |client| client.redirect_uris = vec!["https://elsewhere.example/cb".to_owned()]).await;
+    let page = asked.headers["x-test-path"].to_str().expect("a path").to_owned();
+    let gone = browser.get(&page).await;
+    gone.expect_page(400, "invalid_request");
+}
+
+#[tokio::test]
 async fn two_tabs_sign_in_one_after_the_other() {
     let server = Server::start().await;
     let client = server.client(json!({})).await;

@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::clock::{MOMENT, Random, Time};
+use crate::clock::{Random, Time};
 use crate::seal::{Digest, Purpose, Seal};
 
 /// Characters of a random value: 256 bits in base64url.
@@ -51,9 +51,9 @@ pub fn digest(seal: &Seal, value: &str) -> Digest {
 pub fn code_digest(seal: &Seal, code: &str) -> Digest {
     let mut digest = digest(seal, code);
     if let Ok(bytes) = URL_SAFE_NO_PAD.decode(code)
-        && let Some(moment) = bytes.first_chunk::<MOMENT>()
+        && let Some(moment) = bytes.first_chunk::<{ Random::MOMENT }>()
     {
-        digest.0[..MOMENT].copy_from_slice(moment);
+        digest.0[..Random::MOMENT].copy_from_slice(moment);
     }
     digest
 }

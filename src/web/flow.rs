@@ -8,7 +8,7 @@ use super::Asked;
 use crate::browser::error::{PageError, PageReason};
 use crate::browser::flow::{FlowStep, check, mac};
 use crate::browser::layout::{see_other, shown_name};
-use crate::protocol::authorization::Prompt;
+use crate::protocol::authorization::{self, Prompt};
 use crate::protocol::client::Client;
 use crate::storage::StorageError;
 use crate::storage::ephemeral::Version;
@@ -91,7 +91,7 @@ impl Open {
 /// The flow that the page's address names; none where it names none.
 ///
 /// # Errors
-/// A page for a flow of another browser, one that is over, and one whose client is gone.
+/// A page for a flow of another browser, one that is over, and one whose client, or its redirect URI, is gone.
 pub(super) async fn open(asked: &mut Asked<'_>, step: FlowStep) -> Result<Option<Open>, PageError> {
     let app = asked.app;
     let (id, given) = match (asked.visit.query("interaction"), asked.visit.query("mac")) {
@@ -103,7 +103,7 @@ pub(super) async fn open(asked: &mut Asked<'_>, step: FlowStep) -> Result<Option
         return Err(PageError::new(PageReason::OtherBrowser).with_detail("the address of this page was made for another browser"));
     };
     let expired = || PageError::new(PageReason::Expired).with_detail("the interaction is finished, too old or unknown");
-    let (interaction, version) = app.storage.ephemeral.read::<Interaction>(&id).await?.ok_or_else(expired)?;
+    let (mut interaction, version) = app.storage.ephemeral.read::<Interaction>(&id).await?.ok_or_else(expired)?;
     if interaction.browser != browser {
         return Err(PageError::new(PageReason::OtherBrowser).with_detail("the interaction was started by another browser"));
     }
@@ -113,6 +113,7 @@ pub(super) async fn open(asked: &mut Asked<'_>, step: FlowStep) -> Result<Option
     let Some(record) = record.filter(|record| record.disabled_at.is_none()) else {
         return Err(PageError::oauth("invalid_client", "the client of this flow is unknown"));
     };
+    authorization::still_registered(&record.client, &mut interaction.request)?;
     let here = match step {
         FlowStep::SignIn => app.urls.sign_in(&id, &given),
         FlowStep::Consent => app.urls.consent(&id, &given),

@@ -57,10 +57,11 @@ async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
     Ok(form(asked, open.as_ref(), again, typed, None))
 }
 
-/// A choice is asked for by the app; or the person signed in inside this flow and came back to this page.
+/// A choice is asked for by the app, and was not made; or the person signed in inside this flow and came back to this page.
 fn offers_choice(open: &Open, signed_in: &SignedIn) -> bool {
-    let here = open.interaction.signed_in.as_deref() == Some(&signed_in.session.id);
-    here || (open.wants_choice() && open.interaction.signed_in.is_none())
+    let (session, interaction) = (signed_in.session.id.as_str(), &open.interaction);
+    let here = interaction.signed_in.as_deref() == Some(session);
+    here || (open.wants_choice() && interaction.signed_in.is_none() && interaction.chosen.as_deref() != Some(session))
 }
 
 /// Does the flow ask whoever is signed in to sign in again? If not, they signed in in another tab after they were sent here, and the flow goes
