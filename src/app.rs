@@ -240,6 +240,7 @@ impl App {
     pub fn policy(&self) -> Policy<'_> {
         Policy {
             resources_open: &self.config.resources,
+            issuer: self.urls.issuer(),
             pkce: match self.config.pkce {
                 crate::config::PkcePolicy::All => PkcePolicy::All,
                 crate::config::PkcePolicy::Public => PkcePolicy::Public,

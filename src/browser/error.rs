@@ -10,7 +10,7 @@ use axum::http::header::{ALLOW, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
-use super::layout::{Page, html};
+use super::layout::{Page, html, shown_detail};
 use crate::protocol::error as protocol;
 use crate::storage::StorageError;
 
@@ -142,7 +142,7 @@ impl PageError {
         }
         let status = self.reason.status();
         // What a fault of ours was is for the log alone.
-        let detail = if status.is_server_error() { None } else { self.detail.as_deref() };
+        let detail = if status.is_server_error() { None } else { self.detail.as_deref().map(shown_detail) };
         let retry_after = match self.reason {
             PageReason::TooMany(after) | PageReason::Unavailable(after) => Some(after),
             _ => None,
@@ -157,7 +157,8 @@ impl PageError {
         });
         let title = page.l.t(self.reason.title());
         let tone = if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS { "warn" } else { "danger" };
-        let template = ErrorPage { page, title, lead, tone, code: self.code, cause, detail, again: self.again.as_deref() };
+        let template =
+            ErrorPage { page, title, lead, tone, code: self.code, cause, detail: detail.as_deref(), again: self.again.as_deref() };
         let mut response = html(page, status, &template);
         if let Some(after) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(after)));

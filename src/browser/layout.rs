@@ -168,10 +168,6 @@ pub(super) fn escape(text: &str) -> String {
 /// A name that somebody else chose, fit to be shown: no control or direction marks, no runs of space, at most `longest` characters.
 #[must_use]
 pub fn shown_name(name: &str, longest: usize) -> String {
-    let is_mark = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e000}'..='\u{f8ff}')
-    };
     let cleaned: String = name.chars().take(longest * 8).map(|c| if is_mark(c) { ' ' } else { c }).collect();
     let words = cleaned.split_whitespace().collect::<Vec<_>>().join(" ");
     if words.chars().count() <= longest {
@@ -180,6 +176,21 @@ pub fn shown_name(name: &str, longest: usize) -> String {
     let mut cut: String = words.chars().take(longest - 1).collect();
     cut.push('…');
     cut
+}
+
+/// What somebody sent, to be read by a developer: control and direction marks stand as escapes, so that it reads as it was sent.
+#[must_use]
+pub fn shown_detail(sent: &str) -> String {
+    let mut shown = String::with_capacity(sent.len());
+    for c in sent.chars() {
+        if is_mark(c) && c != '\n' { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
+fn is_mark(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e000}'..='\u{f8ff}')
 }
 
 /// The first letter of a name, for its tile.
@@ -282,6 +293,7 @@ mod tests {
             "Sign in to continue to <strong><bdi>&lt;b&gt;&quot;A&quot; &amp; Co&lt;/b&gt;</bdi></strong>"
         );
         assert_eq!(shown_name("Goo\u{202e}gle \n\t Inc\u{200b}", 40), "Goo gle Inc");
+        assert_eq!(shown_detail("No \u{202e}elgoog\u{200b}\nñ"), "No \\u{202e}elgoog\\u{200b}\nñ");
         assert_eq!(shown_name(&"x".repeat(10_000), 40).chars().count(), 40);
         assert_eq!(initial("  ñandú"), "Ñ");
         assert_eq!(initial("!?"), "·");

@@ -24,6 +24,6 @@ pub async fn run(global: &Global, Admin::SetupLink: &Admin) -> Done {
     let link = setup::link(&host.urls(), &host.seal, host.random.bytes(), host.now());
     let seconds = setup::LINK_LIVES.as_secs();
     hint(&format!("The link works once, for {} minutes.", seconds / 60));
-    global.output().answer(&json!({ "setup_link": link, "expires_in": seconds }), || link.clone());
+    global.output().answer(&json!({ "setup_link": link, "expires_in": seconds }), || link.clone())?;
     Ok(())
 }

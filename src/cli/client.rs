@@ -126,14 +126,14 @@ pub async fn run(global: &Global, command: Client) -> Done {
             let host = Host::open(global).await?;
             let record = host.storage.clients.find(&client_id).await.map_err(Failure::refused)?;
             let record = record.ok_or_else(|| refused(&ClientError::Unknown))?;
-            global.output().answer(&shown(&record, None), || lines(&record, None));
+            global.output().answer(&shown(&record, None), || lines(&record, None))?;
             Ok(())
         }
         Client::Update(update) => self::update(global, update).await,
         Client::Delete { client_id } => {
             let host = Host::open(global).await?;
             clients::delete(&*host.storage.clients, &client_id, host.now(), &host.act()).await.map_err(|error| refused(&error))?;
-            global.output().answer(&json!({ "client_id": client_id, "deleted": true }), || format!("{client_id} is deleted"));
+            global.output().answer(&json!({ "client_id": client_id, "deleted": true }), || format!("{client_id} is deleted"))?;
             Ok(())
         }
         Client::RotateSecret { client_id, keep } => {
@@ -141,7 +141,7 @@ pub async fn run(global: &Global, command: Client) -> Done {
             let (fresh, now) = (host.random.bytes(), host.now());
             let rotated = clients::rotate_secret(&*host.storage.clients, &host.seal, &client_id, keep, fresh, now, &host.act()).await;
             let changed = rotated.map_err(|error| refused(&error))?;
-            tell(global, &changed);
+            tell(global, &changed)?;
             Ok(())
         }
     }
@@ -157,9 +157,9 @@ async fn create(global: &Global, Create { members, id, preset }: Create) -> Done
     let made = clients::create(&*host.storage.clients, &host.seal, id.as_deref(), metadata, fresh, host.now(), &host.act()).await;
     let changed = made.map_err(|error| refused(&error))?;
     host.ensure_keys(&changed.record.client).await?;
-    tell(global, &changed);
+    tell(global, &changed)?;
     if let Some(preset) = preset.filter(|_| !global.json) {
-        super::output::print(&format!("\n{}", snippet(&host, preset, &changed)));
+        super::output::print(&format!("\n{}", snippet(&host, preset, &changed)))?;
     }
     Ok(())
 }
@@ -191,7 +191,7 @@ async fn update(global: &Global, update: Update) -> Done {
         changed = Some(Changed { record, secret: changed.and_then(|changed| changed.secret) });
     }
     if let Some(changed) = changed {
-        tell(global, &changed);
+        tell(global, &changed)?;
     }
     Ok(())
 }
@@ -220,7 +220,7 @@ async fn list(global: &Global) -> Done {
             vec![client.client_id.clone(), plain(client.display_name()), kind.to_owned(), grants.join(" "), state.join(" ")]
         };
         table(&["CLIENT_ID", "NAME", "KIND", "GRANTS", ""], &all.iter().map(row).collect::<Vec<_>>())
-    });
+    })?;
     Ok(())
 }
 
@@ -285,12 +285,12 @@ fn shown(record: &ClientRecord, secret: Option<&str>) -> Value {
     Value::Object(members)
 }
 
-fn tell(global: &Global, changed: &Changed) {
+fn tell(global: &Global, changed: &Changed) -> Done {
     let secret = changed.secret.as_ref().map(clients::Secret::reveal);
     if secret.is_some() && !global.json {
         hint("The secret is shown this once and kept nowhere.");
     }
-    global.output().answer(&shown(&changed.record, secret), || lines(&changed.record, secret));
+    global.output().answer(&shown(&changed.record, secret), || lines(&changed.record, secret))
 }
 
 /// A member a line, the ids first.

@@ -29,7 +29,7 @@ pub fn run(global: &Global, command: &Config) -> Done {
             loaded.warnings.iter().for_each(|warning| hint(&format!("warning: {warning}")));
             let json = json!({ "ok": true, "problems": [], "warnings": loaded.warnings });
             let (mode, reason) = (loaded.config.mode.as_str(), loaded.config.mode_reason);
-            global.output().answer(&json, || format!("the configuration is good ({mode}: {reason})"));
+            global.output().answer(&json, || format!("the configuration is good ({mode}: {reason})"))?;
             Ok(())
         }
         (Config::Check, Err(problems)) if global.json => {
@@ -42,18 +42,18 @@ pub fn run(global: &Global, command: &Config) -> Done {
                 }
                 Value::Object(told)
             });
-            global.output().answer(&json!({ "ok": false, "problems": told.collect::<Vec<_>>(), "warnings": [] }), String::new);
+            global.output().answer(&json!({ "ok": false, "problems": told.collect::<Vec<_>>(), "warnings": [] }), String::new)?;
             Err(Failure::Told)
         }
         (Config::Print, Ok(loaded)) => {
-            print(global, &loaded);
+            print(global, &loaded)?;
             Ok(())
         }
         (_, Err(problems)) => Err(problems.into()),
     }
 }
 
-fn print(global: &Global, loaded: &Loaded) {
+fn print(global: &Global, loaded: &Loaded) -> Done {
     let settings: Map<String, Value> = loaded
         .entries
         .iter()
@@ -70,5 +70,5 @@ fn print(global: &Global, loaded: &Loaded) {
         let row =
             |entry: &config::Entry| vec![entry.key.clone(), plain(entry.value.as_deref().unwrap_or("(not set)")), entry.source.to_string()];
         table(&["SETTING", "VALUE", "SOURCE"], &loaded.entries.iter().map(row).collect::<Vec<_>>())
-    });
+    })
 }

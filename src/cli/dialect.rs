@@ -37,7 +37,7 @@ pub fn run(global: &Global, command: &Dialect) -> Done {
         Dialect::Show { name } => {
             let names = || SHIPPED.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             let text = shipped(name).ok_or_else(|| Failure::Refused(format!("there is no dialect {name}; there are {}", names())))?;
-            global.output().answer(&json!({ "name": name, "text": text }), || text.to_owned());
+            global.output().answer(&json!({ "name": name, "text": text }), || text.to_owned())?;
             Ok(())
         }
     }
@@ -57,13 +57,13 @@ fn check(global: &Global, file: &Path, text: &str) -> Done {
             let notes = mount::table(&[at_the_root], "").err().unwrap_or_default();
             notes.iter().for_each(|note| hint(note));
             let json = json!({ "ok": true, "name": name, "requests": requests, "mistakes": [], "notes": notes });
-            global.output().answer(&json, || format!("{} is good: {name} answers {requests} requests", file.display()));
+            global.output().answer(&json, || format!("{} is good: {name} answers {requests} requests", file.display()))?;
             Ok(())
         }
         Err(mistakes) => {
             if global.json {
                 let told: Vec<_> = mistakes.iter().map(|m| json!({ "line": m.line, "column": m.column, "what": m.what })).collect();
-                global.output().answer(&json!({ "ok": false, "mistakes": told }), String::new);
+                global.output().answer(&json!({ "ok": false, "mistakes": told }), String::new)?;
                 return Err(Failure::Told);
             }
             let lines: Vec<&str> = text.lines().collect();

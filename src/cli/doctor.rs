@@ -314,11 +314,11 @@ fn tell(global: &Global, findings: &[Finding]) -> Done {
             }
             Value::Object(shown)
         });
-        print(&json!({ "ok": good, "checks": checks.collect::<Vec<_>>() }).to_string());
+        print(&json!({ "ok": good, "checks": checks.collect::<Vec<_>>() }).to_string())?;
     } else {
         for Finding { check, verdict, detail, advice } in findings {
             let advice = advice.as_ref().filter(|advice| !advice.is_empty()).map(|advice| format!(" → {advice}")).unwrap_or_default();
-            print(&format!("{:4}  {check}: {detail}{advice}", verdict.as_str()));
+            print(&format!("{:4}  {check}: {detail}{advice}", verdict.as_str()))?;
         }
     }
     if good { Ok(()) } else { Err(Failure::Told) }

@@ -28,7 +28,7 @@ pub fn run(global: &Global, healthcheck: &Healthcheck) -> Done {
     let status = ask(address, path).map_err(|error| Failure::Refused(format!("{address} does not answer: {error}")))?;
     global
         .output()
-        .answer(&json!({ "ok": status == 200, "status": status }), || (if status == 200 { "ok" } else { "not ready" }).to_owned());
+        .answer(&json!({ "ok": status == 200, "status": status }), || (if status == 200 { "ok" } else { "not ready" }).to_owned())?;
     if status == 200 { Ok(()) } else { Err(Failure::Told) }
 }
 

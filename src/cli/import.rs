@@ -144,7 +144,7 @@ pub async fn import(global: &Global, command: Import) -> Done {
             return Err(Failure::Refused(format!("{error}; what was read before is done, and the same command goes on from there")));
         }
     };
-    tell_summary(global, &summary, &options, began.elapsed());
+    tell_summary(global, &summary, &options, began.elapsed())?;
     if summary.read == 0 {
         Err(Failure::Usage(format!("{}: there is nobody in it", command.file.display())))
     } else if summary.rejected > 0 {
@@ -165,7 +165,7 @@ fn line(told: &Told) -> Value {
     line
 }
 
-fn tell_summary(global: &Global, summary: &Summary, options: &Options, took: Duration) {
+fn tell_summary(global: &Global, summary: &Summary, options: &Options, took: Duration) -> Done {
     if !summary.members_left_out.is_empty() {
         let names = summary.members_left_out.join(", ");
         hint(&format!("left out: {} (a column attributes.NAME, or a member of `attributes`, is kept)", plain(&names)));
@@ -186,7 +186,7 @@ fn tell_summary(global: &Global, summary: &Summary, options: &Options, took: Dur
             "{read} read in {:.1} s ({rate:.0}/s): {tense}{created} created, {updated} updated, {skipped} skipped, {rejected} rejected",
             took.as_secs_f64()
         )
-    });
+    })
 }
 
 /// How far it is, on a terminal: rewritten a few times a second.

@@ -52,7 +52,7 @@ pub async fn run(global: &Global, command: Keys) -> Done {
                     vec![key.kid.clone(), key.alg.clone(), key.stage.as_str().to_owned(), signs.to_owned(), moment(key.signs_from), until]
                 };
                 table(&["KID", "ALG", "STAGE", "", "SIGNS FROM", ""], &keys.iter().map(row).collect::<Vec<_>>())
-            });
+            })?;
         }
         Keys::Rotate { now: at_once, alg } => {
             let which = alg.map_or(Which::All, Which::Only);
@@ -61,7 +61,7 @@ pub async fn run(global: &Global, command: Keys) -> Done {
                 return Err(Failure::Refused("there is no key yet; the server makes the first one when it starts".to_owned()));
             }
             tell_when(&host, at_once);
-            global.output().answer(&json!({ "kids": made }), || made.join("\n"));
+            global.output().answer(&json!({ "kids": made }), || made.join("\n"))?;
         }
         Keys::Import { file, now: at_once } => {
             let key = if file.as_os_str() == "-" {
@@ -72,7 +72,7 @@ pub async fn run(global: &Global, command: Keys) -> Done {
             let kid = ring.import(&key, at_once, host.random.bytes(), now, &by).await.map_err(Failure::refused)?;
             let waits = ring.list(now).iter().any(|key| key.kid == kid && !key.signs);
             tell_when(&host, !waits);
-            global.output().answer(&json!({ "kid": kid }), || kid.clone());
+            global.output().answer(&json!({ "kid": kid }), || kid.clone())?;
         }
     }
     Ok(())

@@ -21,10 +21,10 @@ pub async fn run(global: &Global, migrate: &Migrate) -> Done {
     let names = |names: &[String], none: &str| if names.is_empty() { none.to_owned() } else { names.join("\n") };
     if migrate.check {
         let pending = storage::pending(url).await.map_err(Failure::refused)?;
-        global.output().answer(&json!({ "pending": pending }), || names(&pending, "nothing is missing"));
+        global.output().answer(&json!({ "pending": pending }), || names(&pending, "nothing is missing"))?;
         return if pending.is_empty() { Ok(()) } else { Err(Failure::Told) };
     }
     let applied = storage::migrate(url).await.map_err(Failure::refused)?;
-    global.output().answer(&json!({ "applied": applied }), || names(&applied, "nothing was missing"));
+    global.output().answer(&json!({ "applied": applied }), || names(&applied, "nothing was missing"))?;
     Ok(())
 }

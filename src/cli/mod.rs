@@ -48,7 +48,9 @@ impl Failure {
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        Self::Refused(format!("this configuration cannot be used:\n{problems}"))
+        let reason = format!("this configuration cannot be used:\n{problems}");
+        // What is wrong stands on the command line itself.
+        if problems.0.iter().all(|problem| problem.setting.starts_with("--")) { Self::Usage(reason) } else { Self::Refused(reason) }
     }
 }
 
@@ -189,6 +191,15 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_wrong_on_the_command_line_is_wrong_usage() {
+        let problem =
+            |setting: &str| crate::config::Problem { setting: setting.to_owned(), reason: "is no address".to_owned(), example: None };
+        let flag = || problem("--listen (PORTERO_LISTEN)");
+        assert!(matches!(Failure::from(Problems(vec![flag()])), Failure::Usage(_)));
+        assert!(matches!(Failure::from(Problems(vec![flag(), problem("PORTERO_ISSUER")])), Failure::Refused(_)));
     }
 
     #[test]

@@ -10,6 +10,5 @@ pub fn run(global: &Global) -> Done {
     let loaded = Config::load(&global.inputs(Vec::new()))?;
     let document = router::document(&Urls::new(&loaded.config.issuer));
     let text = if global.json { Ok(document.to_string()) } else { serde_json::to_string_pretty(&document) };
-    print(&text.map_err(Failure::refused)?);
-    Ok(())
+    print(&text.map_err(Failure::refused)?)
 }

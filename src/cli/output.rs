@@ -4,6 +4,8 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
+use super::{Done, Failure};
+
 /// How the answer is printed.
 #[derive(Clone, Copy)]
 pub struct Output {
@@ -12,16 +14,27 @@ pub struct Output {
 
 impl Output {
     /// The answer, in the form that was asked for.
-    pub fn answer(self, json: &Value, text: impl FnOnce() -> String) {
+    ///
+    /// # Errors
+    /// As [`print`].
+    pub fn answer(self, json: &Value, text: impl FnOnce() -> String) -> Done {
         let answer = if self.json { json.to_string() } else { text() };
-        print(answer.trim_end_matches('\n'));
+        print(answer.trim_end_matches('\n'))
     }
 }
 
 /// A line on standard output. Whoever closed it has read enough.
-pub fn print(text: &str) {
+///
+/// # Errors
+/// Where it cannot be written: what was asked for is done, and whoever asked does not read of it.
+pub fn print(text: &str) -> Done {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Refused(format!("it is done, but the answer cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Something to know beside the answer.

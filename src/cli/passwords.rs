@@ -34,7 +34,7 @@ pub fn run(global: &Global, command: &Passwords) -> Done {
     };
     let built = built.map_err(Failure::Refused)?;
     let json = json!({ "file": out.display().to_string(), "read": built.read, "kept": built.kept });
-    global.output().answer(&json, || format!("{}: {} of {} digests", out.display(), built.kept, built.read));
+    global.output().answer(&json, || format!("{}: {} of {} digests", out.display(), built.kept, built.read))?;
     hint(&format!("PORTERO_PASSWORDS__BREACHED={} makes the server look there", out.display()));
     Ok(())
 }

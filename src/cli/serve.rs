@@ -3,6 +3,7 @@
 //! Starting: settings → log → both addresses bound (connections wait from here on) → stores, keys → what production refuses → serving →
 //! metrics → ready. Stopping: not ready → wait for load balancers → accept no more → finish what is under way → close the stores.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -296,7 +297,8 @@ fn announce(app: &App, management_listen: SocketAddr, welcome: &Welcome) {
         app.urls.issuer()
     );
     match welcome {
-        Welcome::Box(text) => super::output::print(text.trim_end_matches('\n')),
+        // A server whose box nobody can read serves all the same.
+        Welcome::Box(text) => drop(super::output::print(text.trim_end_matches('\n'))),
         Welcome::Setup(Some(link)) => {
             tracing::warn!(
                 event = "setup_link",
@@ -321,18 +323,34 @@ pub fn locale() -> String {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+    /// It runs in a terminal, and ends with it.
+    in_terminal: bool,
 }
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
         let make = |kind| signal(kind).map_err(|error| Failure::Refused(format!("signals cannot be heard: {error}")));
-        Ok(Self { terminate: make(SignalKind::terminate())?, interrupt: make(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: make(SignalKind::terminate())?,
+            interrupt: make(SignalKind::interrupt())?,
+            hangup: make(SignalKind::hangup())?,
+            in_terminal: std::io::stdin().is_terminal(),
+        })
     }
 
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    if self.in_terminal {
+                        return;
+                    }
+                    tracing::warn!(event = "hangup", "SIGHUP changes nothing: settings are read when the server starts");
+                }
+            }
         }
     }
 }

@@ -84,7 +84,7 @@ pub async fn run(global: &Global, command: User) -> Done {
         User::Show { user } => {
             let host = Host::open(global).await?;
             let account = find(&host, &user).await?;
-            tell(global, &account);
+            tell(global, &account)?;
             Ok(())
         }
         User::Disable { user } => set_disabled(global, &user, true).await,
@@ -96,7 +96,7 @@ pub async fn run(global: &Global, command: User) -> Done {
             let (desk, by) = (host.desk_parts()?, host.act());
             let done = administration::set_password(&host.desk(&desk), &account.id, &password, &host.asking(&by)).await;
             done.map_err(|error| refused(&error))?;
-            tell(global, &find(&host, &account.id).await?);
+            tell(global, &find(&host, &account.id).await?)?;
             Ok(())
         }
     }
@@ -126,7 +126,7 @@ async fn create(global: &Global, create: Create) -> Done {
     };
     let fresh = Fresh { id: host.random.bytes(), salt: host.random.bytes() };
     let made = users::create(&*host.storage.users, &host.hasher()?, account, fresh, host.now(), &host.act()).await;
-    tell(global, &made.map_err(|error| refused(&error))?);
+    tell(global, &made.map_err(|error| refused(&error))?)?;
     Ok(())
 }
 
@@ -136,7 +136,7 @@ async fn set_disabled(global: &Global, user: &str, disabled: bool) -> Done {
     let (desk, by) = (host.desk_parts()?, host.act());
     let done = administration::set_disabled(&host.desk(&desk), &account.id, disabled, &host.asking(&by)).await;
     done.map_err(|error| refused(&error))?;
-    tell(global, &find(&host, &account.id).await?);
+    tell(global, &find(&host, &account.id).await?)?;
     Ok(())
 }
 
@@ -151,7 +151,7 @@ async fn list(global: &Global) -> Done {
             vec![user.id.clone(), plain(&user.email), cell(&user.username), cell(&user.name), user.roles.join(" "), state.to_owned()]
         };
         table(&["ID", "EMAIL", "USERNAME", "NAME", "ROLES", ""], &all.iter().map(row).collect::<Vec<_>>())
-    });
+    })?;
     Ok(())
 }
 
@@ -206,14 +206,14 @@ fn shown(user: &Account) -> Value {
     Value::Object(members)
 }
 
-fn tell(global: &Global, user: &Account) {
+fn tell(global: &Global, user: &Account) -> Done {
     let json = shown(user);
     global.output().answer(&json, || {
         let Value::Object(members) = &json else { return String::new() };
         let width = members.keys().map(String::len).max().unwrap_or_default();
         let line = |(member, value): (&String, &Value)| format!("{member:width$}  {}", cell(value)).trim_end().to_owned();
         members.iter().map(line).collect::<Vec<_>>().join("\n")
-    });
+    })
 }
 
 /// A member's value in a line of text.

@@ -122,6 +122,7 @@ impl FromIterator<Prompt> for Prompts {
 pub struct Policy<'a> {
     /// Resources that every client may ask for; `*` stands for all.
     pub resources_open: &'a [String],
+    pub issuer: &'a str,
     pub pkce: PkcePolicy,
     /// The authentication contexts that a sign-in here can reach.
     pub acr_supported: &'a [&'a str],
@@ -432,7 +433,7 @@ fn acr(draft: &mut Draft, _: &Client, params: &Params, policy: &Policy<'_>) -> R
 }
 
 fn resources(draft: &mut Draft, client: &Client, params: &Params, policy: &Policy<'_>) -> Result<(), OAuthError> {
-    draft.resource = resource::allowed(client, policy.resources_open, params.all("resource"))?;
+    draft.resource = resource::allowed(client, policy.resources_open, policy.issuer, params.all("resource"))?;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ fn public() -> Client {
 }
 
 fn policy() -> Policy<'static> {
-    Policy { resources_open: &[], pkce: PkcePolicy::All, acr_supported: &["1"] }
+    Policy { resources_open: &[], issuer: "https://id.example", pkce: PkcePolicy::All, acr_supported: &["1"] }
 }
 
 /// The example of RFC 6749 §4.1.1 with PKCE; `more` is added, or takes the place of a parameter of the same name.

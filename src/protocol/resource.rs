@@ -22,30 +22,37 @@ pub fn is_valid(uri: &str) -> bool {
         && Url::parse(uri).is_ok()
 }
 
-/// The resources a client may have a token for, of those it asked for: in the order of the request, each once.
+/// The resources a client may have a token for, of those it asked for: in the order of the request, each once. The issuer is everybody's: without
+/// any resource a token is for it.
 ///
 /// # Errors
 /// `invalid_target` when one is malformed, or neither the client's nor open to all.
-pub fn allowed<'a>(client: &Client, open: &[String], asked: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>, OAuthError> {
+pub fn allowed<'a>(
+    client: &Client,
+    open: &[String],
+    issuer: &str,
+    asked: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<String>, OAuthError> {
     let asked = distinct(asked)?;
     let all_open = open.iter().any(|uri| uri == ANY);
     // RFC 8707 §2: "invalid_target: The requested resource is invalid, missing, unknown, or malformed."
-    match asked.iter().find(|uri| !(all_open || open.contains(uri) || client.resources.contains(uri))) {
+    match asked.iter().find(|uri| !(all_open || *uri == issuer || open.contains(uri) || client.resources.contains(uri))) {
         None => Ok(asked),
         Some(uri) => Err(OAuthError::invalid_target(format!("The resource {} is not open to this client", shortened(uri)))),
     }
 }
 
-/// The resources of one access token out of those that were granted; all of them when none is named.
+/// The resources of one access token out of those that were granted, which is the issuer if none was named; all of them when none is named now.
 ///
 /// # Errors
 /// `invalid_target` for one that was not granted (RFC 8707 §2.2).
-pub fn narrow(granted: &[String], asked: &[&str]) -> Result<Vec<String>, OAuthError> {
+pub fn narrow(granted: &[String], issuer: &str, asked: &[&str]) -> Result<Vec<String>, OAuthError> {
     if asked.is_empty() {
         return Ok(granted.to_vec());
     }
     let asked = distinct(asked.iter().copied())?;
-    match asked.iter().find(|uri| !granted.contains(uri)) {
+    let was_granted = |uri: &String| if granted.is_empty() { uri == issuer } else { granted.contains(uri) };
+    match asked.iter().find(|uri| !was_granted(uri)) {
         None => Ok(asked),
         Some(uri) => Err(OAuthError::invalid_target(format!("The resource {} is not among those that were granted", shortened(uri)))),
     }
@@ -78,6 +85,7 @@ mod tests {
     use crate::protocol::client::fixture;
     use crate::protocol::error::ErrorCode;
 
+    const ISSUER: &str = "https://id.example";
     const CAL: &str = "https://cal.example.com/";
     const CONTACTS: &str = "https://contacts.example.com/app/";
 
@@ -85,7 +93,7 @@ mod tests {
     fn az_30_rfc8707_2_only_absolute_uris_without_fragment() {
         for bad in ["", "/api", "api", "//api.example", "https://api.example/#f", "https://api example/", "https://\u{e9}.example/", "*"] {
             assert!(!is_valid(bad), "{bad}");
-            let error = allowed(&fixture("openid", None), &[ANY.to_owned()], [bad]).expect_err(bad);
+            let error = allowed(&fixture("openid", None), &[ANY.to_owned()], ISSUER, [bad]).expect_err(bad);
             assert_eq!(error.code, ErrorCode::InvalidTarget);
         }
         assert!(is_valid(CAL) && is_valid("https://api.example/mcp?x=1") && is_valid("urn:example:api"));
@@ -96,24 +104,27 @@ mod tests {
         let mut client = fixture("openid", None);
         client.resources = vec![CAL.to_owned()];
         let open = [CONTACTS.to_owned()];
-        assert_eq!(allowed(&client, &open, [CONTACTS, CAL, CONTACTS]).expect("both known"), [CONTACTS, CAL]);
-        let unknown = allowed(&client, &[], [CAL, CONTACTS]).expect_err("unknown");
+        assert_eq!(allowed(&client, &open, ISSUER, [CONTACTS, CAL, CONTACTS]).expect("both known"), [CONTACTS, CAL]);
+        let unknown = allowed(&client, &[], ISSUER, [CAL, CONTACTS]).expect_err("unknown");
         assert_eq!(unknown.code, ErrorCode::InvalidTarget);
         assert!(unknown.description.contains(CONTACTS), "{}", unknown.description);
-        assert_eq!(allowed(&client, &[ANY.to_owned()], ["https://any.example"]).expect("open"), ["https://any.example"]);
-        assert_eq!(allowed(&client, &open, []).expect("none asked"), [""; 0]);
+        assert_eq!(allowed(&client, &[ANY.to_owned()], ISSUER, ["https://any.example"]).expect("open"), ["https://any.example"]);
+        assert_eq!(allowed(&client, &open, ISSUER, []).expect("none asked"), [""; 0]);
+        assert_eq!(allowed(&client, &[], ISSUER, [CAL, ISSUER]).expect("its own, and everybody's"), [CAL, ISSUER]);
         let many: Vec<String> = (0..=MAX_COUNT).map(|n| format!("https://r{n}.example")).collect();
-        assert!(allowed(&client, &[ANY.to_owned()], many.iter().map(String::as_str)).is_err());
+        assert!(allowed(&client, &[ANY.to_owned()], ISSUER, many.iter().map(String::as_str)).is_err());
     }
 
     #[test]
     fn rt_21_rfc8707_2_2_a_token_is_for_what_was_granted_or_less() {
         let granted = [CAL.to_owned(), CONTACTS.to_owned()];
-        assert_eq!(narrow(&granted, &[]).expect("all"), granted);
-        assert_eq!(narrow(&granted, &[CONTACTS]).expect("one"), [CONTACTS]);
+        assert_eq!(narrow(&granted, ISSUER, &[]).expect("all"), granted);
+        assert_eq!(narrow(&granted, ISSUER, &[CONTACTS]).expect("one"), [CONTACTS]);
         for bad in ["https://other.example/", "https://cal.example.com", "not a uri"] {
-            assert_eq!(narrow(&granted, &[CAL, bad]).expect_err(bad).code, ErrorCode::InvalidTarget);
+            assert_eq!(narrow(&granted, ISSUER, &[CAL, bad]).expect_err(bad).code, ErrorCode::InvalidTarget);
         }
-        assert!(narrow(&[], &[CAL]).is_err(), "a grant for the issuer is not one for a resource");
+        assert!(narrow(&[], ISSUER, &[CAL]).is_err(), "a grant for the issuer is not one for a resource");
+        assert_eq!(narrow(&[], ISSUER, &[ISSUER]).expect("what it is for anyway"), [ISSUER]);
+        assert!(narrow(&granted, ISSUER, &[ISSUER]).is_err(), "nor the other way round");
     }
 }

@@ -184,7 +184,7 @@ impl Tokens {
         let resources: Vec<String> = grant.resource.split_whitespace().map(str::to_owned).collect();
         let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked.scope)?;
         refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;
-        let resource = resource::narrow(&resources, asked.resource)?;
+        let resource = resource::narrow(&resources, &self.issuer, asked.resource)?;
         let generation = self.spend(storage, client, &id, generation, now, by).await?;
         Ok(Renewed { grant, user, generation, scope, resource })
     }

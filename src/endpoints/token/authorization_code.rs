@@ -44,7 +44,7 @@ impl Grant for AuthorizationCode {
             code_challenge: code.request.code_challenge.as_deref(),
         };
         authorization_code::check(&binding, client_id, redirect_uri, verifier)?;
-        let resource = resource::narrow(&code.request.resource, &resources)?;
+        let resource = resource::narrow(&code.request.resource, app.urls.issuer(), &resources)?;
         if let Err(expired) = authorization_code::live(code.issued_at, app.tokens.lifetimes.code, from.now) {
             app.storage.grants.replayed(&digest, client_id, from.now, &by).await?;
             return Err(expired.into());

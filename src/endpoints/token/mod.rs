@@ -132,5 +132,5 @@ fn refused(failure: Failure) -> Response {
 
 /// The resources a request without a grant asks for (RFC 8707 §2.2), held against what the client may ask for.
 fn resources(app: &App, client: &Client, params: &Params) -> Result<Vec<String>, OAuthError> {
-    resource::allowed(client, &app.config.resources, params.all("resource"))
+    resource::allowed(client, &app.config.resources, app.urls.issuer(), params.all("resource"))
 }
