@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Extension, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -56,7 +56,7 @@ pub fn public(app: &Arc<App>, dialects: &Dialects) -> Router {
 /// The protocol, and where a flow goes on.
 fn endpoints() -> Router<Arc<App>> {
     Router::from(protocol())
-        .route(urls::RESUME, get(authorize::resume).head(no_head))
+        .route(urls::RESUME, get(authorize::resume).head(only_get).fallback(only_get))
         .route(urls::OAUTH_AUTHORIZATION_SERVER, get(discovery::discovery))
 }
 
@@ -87,12 +87,12 @@ fn surrounded(app: &Arc<App>, routes: Router<Arc<App>>) -> Router {
 /// What OAuth and OpenID Connect define, with what the document says of it.
 fn protocol() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(api::document::frame())
-        .routes(routes!(authorize::start).map(|route| route.post(authorize::start).head(no_head)))
+        .routes(routes!(authorize::start).map(|route| route.post(authorize::start).head(get_and_post).fallback(get_and_post)))
         .routes(routes!(token::exchange))
         .routes(routes!(userinfo::userinfo).map(|route| route.post(userinfo::userinfo)))
         .routes(routes!(introspect::introspect))
         .routes(routes!(revoke::revoke))
-        .routes(routes!(end_session::start).map(|route| route.post(end_session::start).head(no_head)))
+        .routes(routes!(end_session::start).map(|route| route.post(end_session::start).head(get_and_post).fallback(get_and_post)))
         .routes(routes!(jwks::jwks))
         .routes(routes!(discovery::discovery))
 }
@@ -126,9 +126,19 @@ fn docs(app: &Arc<App>) -> Router<Arc<App>> {
     routes.merge(pages).route(urls::REDOC, get(web::docs::moved))
 }
 
-/// RFC 9110 §9.2.1: HEAD is safe. Where GET issues a code or ends a session, it would not be.
-async fn no_head() -> Response {
-    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, POST")]).into_response()
+/// RFC 9110 §9.2.1: HEAD is safe. Where GET issues a code or ends a session, it would not be: it is refused as every method is that these do not
+/// have, and the list of those that they have leaves it out.
+async fn get_and_post(state: State<Arc<App>>, visit: Visit) -> Response {
+    allowing("GET, POST", method_not_allowed(state, visit).await)
+}
+
+async fn only_get(state: State<Arc<App>>, visit: Visit) -> Response {
+    allowing("GET", method_not_allowed(state, visit).await)
+}
+
+fn allowing(methods: &'static str, mut response: Response) -> Response {
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
 }
 
 async fn not_found(state: State<Arc<App>>, visit: Visit) -> Response {

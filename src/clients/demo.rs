@@ -18,6 +18,9 @@ use crate::storage::{StorageError, Time};
 pub const CONFIDENTIAL: &str = "demo-web";
 pub const PUBLIC: &str = "demo-native";
 
+/// Where programs on this machine listen.
+const LOOPBACK: [&str; 2] = ["http://127.0.0.1/callback", "http://[::1]/callback"];
+
 /// What a start prints. None where somebody made a client of that name by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DemoClients {
@@ -77,22 +80,29 @@ fn confidential(addresses: Addresses<'_>) -> Result<Client, ClientError> {
     let metadata = ClientMetadata {
         client_name: Some("Demo (web)".into()),
         first_party: Some(true),
-        redirect_uris: Some(vec![addresses.redirect_uri.to_owned()]),
-        post_logout_redirect_uris: Some(vec![addresses.post_logout_redirect_uri.to_owned()]),
+        redirect_uris: Some(vec![LOOPBACK[0].to_owned()]),
         ..ClientMetadata::default()
     };
     let defaults = Defaults { grant_types: GrantType::ALL.to_vec(), scope: scope::STANDARD.join(" ") };
-    Ok(metadata.into_client(CONFIDENTIAL, &defaults)?)
+    let client = metadata.into_client(CONFIDENTIAL, &defaults)?;
+    Ok(at(Client { redirect_uris: Vec::new(), ..client }, addresses))
 }
 
 fn public(addresses: Addresses<'_>) -> Result<Client, ClientError> {
     let metadata = ClientMetadata {
         client_name: Some("Demo (native)".into()),
         token_endpoint_auth_method: Some("none".into()),
-        redirect_uris: Some(vec![addresses.redirect_uri.to_owned(), "http://127.0.0.1/callback".into(), "http://[::1]/callback".into()]),
-        post_logout_redirect_uris: Some(vec![addresses.post_logout_redirect_uri.to_owned()]),
+        redirect_uris: Some(LOOPBACK.map(str::to_owned).to_vec()),
         ..ClientMetadata::default()
     };
     let defaults = Defaults { grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken], scope: scope::STANDARD.join(" ") };
-    Ok(metadata.into_client(PUBLIC, &defaults)?)
+    Ok(at(metadata.into_client(PUBLIC, &defaults)?, addresses))
+}
+
+/// With the page of this server itself, wherever that is: http may be no address for anybody's client, and yet a development server's own (a
+/// container's name, another machine of the house).
+fn at(mut client: Client, addresses: Addresses<'_>) -> Client {
+    client.redirect_uris.insert(0, addresses.redirect_uri.to_owned());
+    client.post_logout_redirect_uris = vec![addresses.post_logout_redirect_uri.to_owned()];
+    client
 }

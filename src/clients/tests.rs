@@ -189,6 +189,10 @@ async fn the_demo_clients_are_made_once_follow_the_address_and_keep_their_secret
     let native = find(&store, first.public.expect("ours")).await;
     assert!(native.demo && native.client.is_public() && !native.client.first_party && native.secrets.is_empty());
 
+    // A development server may be called by any name, and its own page with it.
+    assert_eq!(ensure("http://portero:8080/demo/callback", &seal()).await, first);
+    assert_eq!(find(&store, id).await.client.redirect_uris, ["http://portero:8080/demo/callback"]);
+
     let other = Seal::new(&[8; 32]);
     let rekeyed = ensure("http://127.0.0.1:9999/demo/callback", &other).await;
     let web = find(&store, id).await;

@@ -6,6 +6,7 @@ use super::cached::CachedClients;
 use super::ephemeral::{Ephemeral, Records};
 use super::memory::Memory;
 use super::redis::Redis;
+use super::sql::alone::Alone;
 use super::sql::connect::Target;
 use super::sql::{Sql, migrate};
 use super::{Result, Storage};
@@ -143,6 +144,14 @@ impl Storage {
             Err(OpenError::Newer { .. }) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Takes the place of the only server on this database, for as long as what it gives lives; none where another server has it.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn alone(&self) -> Result<Option<Alone>> {
+        self.sql.alone().await
     }
 
     /// Do both stores answer? For readiness.

@@ -23,6 +23,7 @@ on_every_database!(
     repeated_refusals_are_counted,
     the_trail_is_searched,
     the_schema_is_made_once_and_checked,
+    one_server_is_alone_on_a_database,
     two_replicas_migrate_at_once,
 );
 
@@ -321,6 +322,26 @@ async fn the_trail_is_searched(place: &Place) {
     }
     let made = AuditFilter { act: Some("one_time_token.create"), subject: Some("one_time_token:x"), result: Some("done"), ..none };
     assert_eq!(acts(made).await, ["one_time_token.create 1", "one_time_token.create 1"]);
+}
+
+async fn one_server_is_alone_on_a_database(place: &Place) {
+    let (one, other) = (place.open().await, place.open().await);
+    let held = one.alone().await.expect("answered").expect("nobody else");
+    assert!(other.alone().await.expect("answered").is_none());
+    // Commands beside it are not kept from anything.
+    other.ping().await.expect("answers");
+    drop(held);
+    one.close().await;
+    let mut free = None;
+    for _ in 0..50 {
+        free = other.alone().await.expect("answered");
+        if free.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(free.is_some(), "it ends with who had it");
+    other.close().await;
 }
 
 /// Every migration there is.

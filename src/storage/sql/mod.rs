@@ -211,6 +211,7 @@ macro_rules! spend {
 }
 
 mod accounts;
+pub mod alone;
 mod attempts;
 mod audit;
 mod clients;
