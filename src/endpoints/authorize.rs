@@ -122,6 +122,7 @@ async fn begin(app: &App, asked: &Asked, params: &Params) -> Result<Response, Re
     let mut request = authorization::check(&client, params, &reply_to, &app.policy())
         .map_err(|error| Refused::Client(Box::new(reply_to.clone()), error))?;
     if let Some(hint) = request.id_token_hint.take() {
+        app.tokens.learn(&hint, asked.now).await.map_err(told(&reply_to))?;
         let sub = app.tokens.hint(&hint).filter(|hint| hint.is_for(&client.client_id)).map(|hint| hint.sub);
         // OIDC Core §3.1.2.1, id_token_hint: a hint that is not ours says nothing about anybody.
         let invalid = || OAuthError::invalid_request("id_token_hint is not an ID token of this issuer for this client");
@@ -147,7 +148,7 @@ async fn find_client(app: &App, client_id: &str) -> Result<Arc<Client>, Refused>
         Some(record) => return Ok(Arc::clone(&record.client)),
     };
     // The same words for both: which ids are somebody's is nobody else's business.
-    Err(PageError::new(reason).with_detail(format!("No client in use has the id {client_id}")).into())
+    Err(PageError::new(reason).with_detail(format!("No client in use has the id {}", authorization::shortened(client_id))).into())
 }
 
 /// The handler where pages come back to.

@@ -66,6 +66,9 @@ async fn read(visit: &Visit, body: Body) -> Result<String, Shown> {
 
 async fn answer(app: &App, visit: &Visit, page: &Page<'_>, params: &Params, now: Time) -> Result<Response, Shown> {
     let request = LogoutRequest::parse(params)?;
+    if let Some(hint) = &request.id_token_hint {
+        app.tokens.learn(hint, now).await?;
+    }
     let claims = request.id_token_hint.as_deref().map(|hint| app.tokens.hint(hint));
     let hint = match &claims {
         None => Hint::None,

@@ -45,7 +45,7 @@ async fn answer(app: &App, from: &FromClient) -> Result<Option<Vec<u8>>, Failure
 }
 
 async fn access(app: &App, from: &FromClient, token: &str) -> Result<Option<Vec<u8>>, Failure> {
-    let Some(claims) = app.tokens.read(token, from.now) else { return Ok(None) };
+    let Some(claims) = app.tokens.read_any(token, from.now).await? else { return Ok(None) };
     if !introspection::may_introspect(&from.client, &claims.client_id, claims.aud.values()) {
         return Ok(None);
     }

@@ -43,7 +43,7 @@ async fn end(app: &App, from: &FromClient) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    if let Some(claims) = app.tokens.read(token, from.now).filter(|claims| claims.client_id == client_id) {
+    if let Some(claims) = app.tokens.read_any(token, from.now).await?.filter(|claims| claims.client_id == client_id) {
         let expires_at = Time::from_timestamp(claims.exp, 0).unwrap_or(from.now);
         app.storage.grants.revoke_token(&claims.jti, expires_at, from.now, &from.act()).await?;
     }

@@ -111,7 +111,12 @@ pub struct KeyRing {
     keys: Arc<ArcSwap<Keys>>,
     /// One reload at a time, so that an older look at the rows never replaces a newer one.
     reload: Arc<tokio::sync::Mutex<()>>,
+    /// When an unknown key was last looked for; whoever meets one meanwhile waits.
+    asked: Arc<tokio::sync::Mutex<Option<Time>>>,
 }
+
+/// An unknown key is looked for at most so often: anybody can make one up.
+const ASK: chrono::Duration = chrono::Duration::milliseconds(500);
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -130,7 +135,7 @@ impl KeyRing {
         if known != mine {
             return Err(KeyError::OtherMasterKey { mine, known });
         }
-        let ring = Self { store, seal, policy, keys: Arc::default(), reload: Arc::default() };
+        let ring = Self { store, seal, policy, keys: Arc::default(), reload: Arc::default(), asked: Arc::default() };
         ring.refresh(now).await?;
         Ok(ring)
     }
@@ -223,6 +228,25 @@ impl KeyRing {
         let documents = documents(&held);
         self.keys.store(Arc::new(Keys { held, documents }));
         Ok(())
+    }
+
+    /// Looks for the key of a token that this process does not know, once in a while: another replica may have made it a moment ago, and a good
+    /// token is never called bad for that.
+    ///
+    /// # Errors
+    /// As [`KeyRing::load`].
+    pub async fn learn(&self, token: &str, now: Time) -> Result<(), KeyError> {
+        let Some(kid) = Compact::parse(token).ok().and_then(|jws| jws.kid().map(str::to_owned)) else { return Ok(()) };
+        let is_known = || self.keys.load().held.iter().any(|held| held.stored.kid == kid);
+        if is_known() {
+            return Ok(());
+        }
+        let mut asked = self.asked.lock().await;
+        if is_known() || asked.is_some_and(|at| (now - at).abs() < ASK) {
+            return Ok(());
+        }
+        *asked = Some(now);
+        self.refresh(now).await
     }
 
     fn open(&self, stored: &StoredKey) -> Result<SigningKey, KeyError> {

@@ -3,6 +3,8 @@
 //! Until [`reply_to`] returns, a refusal is a page; from then on it goes to the client. A further check is a function and a row.
 //! Leaves to others: who the person is and what they still must do (`interaction`), verifying an `id_token_hint` (`endpoints`).
 
+use std::borrow::Cow;
+
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
@@ -216,9 +218,16 @@ fn asks_for_openid(params: &Params) -> bool {
 }
 
 fn mismatch(sent: &str, registered: &[String]) -> String {
-    let shown: String = sent.chars().take(256).collect();
-    let more = if shown.len() < sent.len() { "…" } else { "" };
-    format!("redirect_uri: {shown}{more}\n{}", list(registered))
+    format!("redirect_uri: {}\n{}", shortened(sent), list(registered))
+}
+
+/// Enough of what was sent to know it again, on a page and in the log.
+#[must_use]
+pub fn shortened(sent: &str) -> Cow<'_, str> {
+    match sent.char_indices().nth(256) {
+        None => Cow::Borrowed(sent),
+        Some((end, _)) => Cow::Owned(format!("{}…", &sent[..end])),
+    }
 }
 
 fn list(registered: &[String]) -> String {

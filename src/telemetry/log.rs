@@ -260,8 +260,16 @@ struct PrettyFields {
 impl Visit for PrettyFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         let value = clean(field.name(), value);
-        // No control character reaches the terminal: what was logged may have come from outside.
-        let visible: String = value.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+        // What was logged may have come from outside: nothing of it moves the cursor, begins a line or turns one round.
+        let turns = |c| matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let mut visible = String::with_capacity(value.len());
+        for c in value.chars() {
+            match c {
+                '\n' => visible.push_str("\\n"),
+                c if c.is_control() || turns(c) => visible.push('\u{fffd}'),
+                c => visible.push(c),
+            }
+        }
         if field.name() == "message" {
             self.message = visible;
         } else {
@@ -415,6 +423,8 @@ mod tests {
     fn nothing_from_outside_moves_the_cursor() {
         let text = lines(Style::Pretty, || tracing::info!(route = "\u{1b}[2J", "x\u{1b}[31m"));
         assert!(!text.contains("\u{1b}[2J") && !text.contains("x\u{1b}"), "{text:?}");
+        let text = lines(Style::Pretty, || tracing::info!(detail = "no client x\nFAKE \u{202e}LINE", "refused"));
+        assert!(text.trim_end().lines().count() == 1 && text.contains("x\\nFAKE \u{fffd}LINE"), "{text:?}");
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portero::keys::Which;
 use portero::storage::durable::Saved;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
@@ -148,6 +151,26 @@ async fn a_client_disabled_on_one_replica_is_refused_by_the_other_within_a_secon
     two.token(&TestClient { ..client }, &grant).await.expect_error(401, "invalid_client");
     stop.send(true).expect("the job listens");
     jobs.await.expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_made_on_one_replica_is_known_to_the_other_at_once() {
+    let Some([one, two]) = replicas().await else { return };
+    let client = one.client(json!({ "grant_types": ["client_credentials"], "redirect_uris": [], "response_types": [] })).await;
+    for round in 0..3 {
+        let (now, random) = (one.app.clock.now(), &one.app.random);
+        one.app.tokens.keys.rotate(Which::All, true, || random.bytes(), now, &Server::operator()).await.expect("rotated");
+        let token = one.token(&client, &[("grant_type", "client_credentials")]).await.expect(200).json();
+        let token = token["access_token"].as_str().expect("one");
+        assert_eq!(two.introspect(&client, token).await["active"], true, "round {round}");
+        // Keys that somebody makes up are looked for once in a while, not each time: nobody is kept waiting for them.
+        let (head, rest) = token.split_once('.').expect("a JWT");
+        let forged = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"at+jwt","kid":"made-up"}"#));
+        assert_ne!(head, forged.split('.').next().expect("a header"));
+        assert_eq!(two.introspect(&client, &forged).await, json!({ "active": false }));
+        one.advance(1);
+        two.advance(1);
+    }
 }
 
 /// Thirty-two consumers at once on two replicas; and again with a short-lived store that came back from before.

@@ -214,6 +214,25 @@ async fn other_algorithms_per_client() {
 }
 
 #[tokio::test]
+async fn what_a_deleted_client_had_is_not_anothers_of_the_same_id() {
+    let server = Server::start().await;
+    let client = server.client(machine()).await;
+    let grant = [("grant_type", "client_credentials")];
+    let token = server.token(&client, &grant).await.expect(200).json()["access_token"].as_str().expect("one").to_owned();
+    assert_eq!(server.introspect(&client, &token).await["active"], true);
+    let clients = &server.app.storage.clients;
+    let mut record = (*clients.find(&client.id).await.expect("store").expect("there")).clone();
+    server.advance(60);
+    let now = server.app.clock.now();
+    assert!(clients.delete(&client.id, now, &Server::operator()).await.expect("done"));
+    record.created_at = now;
+    clients.create(&record, &Server::operator()).await.expect("made again");
+    assert_eq!(server.introspect(&client, &token).await, json!({ "active": false }));
+    let own = server.token(&client, &grant).await.expect(200).json();
+    assert_eq!(server.introspect(&client, own["access_token"].as_str().expect("one")).await["active"], true);
+}
+
+#[tokio::test]
 async fn a_disabled_client_and_its_tokens_are_dead() {
     let server = Server::start().await;
     let (client, api) = (server.client(json!({})).await, server.client(machine()).await);

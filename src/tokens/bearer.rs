@@ -4,8 +4,9 @@ use axum::http::{HeaderMap, header};
 
 use super::{Tokens, opaque, refresh};
 use crate::clock::Time;
+use crate::keys::KeyError;
 use crate::protocol::access_token::{self, AccessClaims};
-use crate::storage::durable::{GrantId, Holder, Standing, TokenRef};
+use crate::storage::durable::{ClientRecord, GrantId, Holder, Standing, TokenRef};
 use crate::storage::{Storage, StorageError};
 
 /// An access token that is genuine, in time, and not revoked.
@@ -39,6 +40,9 @@ pub fn from_header(headers: &HeaderMap) -> Result<Option<&str>, ()> {
     Ok(Some(token))
 }
 
+/// Seconds that the clocks of two replicas may be apart.
+const CLOCKS: i64 = 5;
+
 impl Tokens {
     /// Reads an access token that this issuer made and that has not expired. Says nothing about revocation.
     #[must_use]
@@ -56,12 +60,35 @@ impl Tokens {
         claims.live(&self.issuer, now).then_some(claims)
     }
 
+    /// The same for a token that may be signed with a key which another replica has just made.
+    ///
+    /// # Errors
+    /// A fault of the store, which says nothing about the token.
+    pub async fn read_any(&self, token: &str, now: Time) -> Result<Option<AccessClaims>, StorageError> {
+        if let Some(claims) = self.read(token, now) {
+            return Ok(Some(claims));
+        }
+        self.learn(token, now).await?;
+        Ok(self.read(token, now))
+    }
+
+    /// Makes sure that a token is not refused for a key which another replica has just made.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn learn(&self, token: &str, now: Time) -> Result<(), StorageError> {
+        self.keys.learn(token, now).await.map_err(|error| match error {
+            KeyError::Storage(fault) => fault,
+            other => StorageError::corrupt(other),
+        })
+    }
+
     /// The token with its standing in the store: `None` if it is not, or no longer, good.
     ///
     /// # Errors
     /// A fault of the store, which says nothing about the token.
     pub async fn access(&self, storage: &Storage, token: &str, now: Time) -> Result<Option<Access>, StorageError> {
-        let Some(claims) = self.read(token, now) else { return Ok(None) };
+        let Some(claims) = self.read_any(token, now).await? else { return Ok(None) };
         self.standing(storage, claims).await
     }
 
@@ -76,8 +103,10 @@ impl Tokens {
             None => None,
         };
         // RFC 9700 §2.2: what a disabled or deleted client holds is dead with it.
+        // So is what a former client of the same id had.
+        let born = |record: &ClientRecord| record.created_at.timestamp() - CLOCKS;
         match storage.clients.find(&claims.client_id).await? {
-            Some(record) if record.disabled_at.is_none() => {}
+            Some(record) if record.disabled_at.is_none() && claims.iat >= born(&record) => {}
             _ => return Ok(None),
         }
         let token = TokenRef { jti: &claims.jti, grant: grant.as_ref(), sid: claims.sid.as_deref() };
