@@ -12,6 +12,8 @@ use crate::storage::durable::{Act, Actor};
 
 /// A change by another replica or the command line is seen within this.
 const POLL: Duration = Duration::from_millis(500);
+/// After this long it has been seen by every server that runs.
+pub const SEEN: Duration = Duration::from_millis(600);
 /// After an import, this long until a failed sign-in takes as long as the dearest password that came with it.
 const PASSWORDS: Duration = Duration::from_secs(5);
 /// How often that dearest password is timed again: what was measured while the machine was busy, at a start above all, must not stay.

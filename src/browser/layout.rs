@@ -245,8 +245,8 @@ fn security_headers(headers: &mut HeaderMap, urls: &Urls) {
 /// (`SameSite=Lax`), a navigation by GET brings them. None where it is too long for an address.
 #[must_use]
 pub fn asked_again(urls: &Urls, path: &str, form: &str) -> Option<Response> {
-    /// Below what servers and browsers take for an address.
-    const LONGEST: usize = 8 * 1024;
+    /// Below the longest target that `connections` takes.
+    const LONGEST: usize = 15 * 1024;
     /// What a lenient client left raw in its form and an address cannot hold.
     const RAW: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'"').add(b'<').add(b'>');
     let query = utf8_percent_encode(form, RAW).to_string();

@@ -133,6 +133,7 @@ pub async fn run(global: &Global, command: Client) -> Done {
         Client::Delete { client_id } => {
             let host = Host::open(global).await?;
             clients::delete(&*host.storage.clients, &client_id, host.now(), &host.act()).await.map_err(|error| refused(&error))?;
+            host.seen().await;
             global.output().answer(&json!({ "client_id": client_id, "deleted": true }), || format!("{client_id} is deleted"))?;
             Ok(())
         }
@@ -141,6 +142,7 @@ pub async fn run(global: &Global, command: Client) -> Done {
             let (fresh, now) = (host.random.bytes(), host.now());
             let rotated = clients::rotate_secret(&*host.storage.clients, &host.seal, &client_id, keep, fresh, now, &host.act()).await;
             let changed = rotated.map_err(|error| refused(&error))?;
+            host.seen().await;
             tell(global, &changed)?;
             Ok(())
         }
@@ -191,6 +193,7 @@ async fn update(global: &Global, update: Update) -> Done {
         changed = Some(Changed { record, secret: changed.and_then(|changed| changed.secret) });
     }
     if let Some(changed) = changed {
+        host.seen().await;
         tell(global, &changed)?;
     }
     Ok(())

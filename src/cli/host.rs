@@ -12,6 +12,7 @@ use crate::accounts::password_rules::Rules;
 use crate::clock::{Clock, Random, Time};
 use crate::config::{Config, Loaded, LogFormat, Source};
 use crate::i18n::Lang;
+use crate::jobs;
 use crate::keys::rotation::Policy;
 use crate::keys::{KeyError, KeyRing};
 use crate::protocol::client::Client;
@@ -51,6 +52,11 @@ impl Host {
             return Err(other_master_key(&KeyError::OtherMasterKey { mine, known }, created));
         }
         Ok(Self { config, storage, seal, clock: Clock::System, random })
+    }
+
+    /// Waits until every server has seen a change of what it keeps in memory (clients, keys): "done" is true everywhere when it is said.
+    pub async fn seen(&self) {
+        tokio::time::sleep(jobs::SEEN).await;
     }
 
     pub fn now(&self) -> Time {

@@ -60,6 +60,7 @@ pub async fn run(global: &Global, command: Keys) -> Done {
             if made.is_empty() {
                 return Err(Failure::Refused("there is no key yet; the server makes the first one when it starts".to_owned()));
             }
+            host.seen().await;
             tell_when(&host, at_once);
             global.output().answer(&json!({ "kids": made }), || made.join("\n"))?;
         }
@@ -71,6 +72,7 @@ pub async fn run(global: &Global, command: Keys) -> Done {
             };
             let kid = ring.import(&key, at_once, host.random.bytes(), now, &by).await.map_err(Failure::refused)?;
             let waits = ring.list(now).iter().any(|key| key.kid == kid && !key.signs);
+            host.seen().await;
             tell_when(&host, !waits);
             global.output().answer(&json!({ "kid": kid }), || kid.clone())?;
         }

@@ -38,11 +38,9 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
         Err(error) => return refused(error),
     };
     // From an app's page the form came without our cookies: nobody would be signed out.
-    if visit.method == Method::POST
-        && session::value(&visit, &app.urls).is_none()
-        && let Some(again) = asked_again(&app.urls, urls::LOGOUT, &text)
-    {
-        return again;
+    if visit.method == Method::POST && session::value(&visit, &app.urls).is_none() {
+        // What is too long to be asked again must not look as if it were done.
+        return asked_again(&app.urls, urls::LOGOUT, &text).unwrap_or_else(|| refused(Shown::new(ShownReason::TooLarge)));
     }
     let params = match Params::parse(&text) {
         Ok(params) => params,

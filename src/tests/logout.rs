@@ -109,6 +109,13 @@ async fn a_form_from_the_apps_page_signs_out_too() {
     let (mut browser, tokens) = signed_in(&server, &client, "openid").await;
     let hint = tokens["id_token"].as_str().expect("one");
     let cookies = std::mem::take(&mut browser.cookies);
+    // What is too long for that does not look as if it were done.
+    let long = "s".repeat(16_000);
+    let endless = [("id_token_hint", hint), ("post_logout_redirect_uri", AFTER), ("state", long.as_str())];
+    browser.request(axum::http::Method::POST, "/oauth2/logout", Some(&endless)).await.expect_page(413, "content_too_large");
+    let fields = [("id_token_hint", hint), ("post_logout_redirect_uri", AFTER), ("state", &long[..8_000])];
+    let again = browser.request(axum::http::Method::POST, "/oauth2/logout", Some(&fields)).await;
+    assert!(again.location().contains("/oauth2/logout?"), "asked again with the cookies");
     let fields = [("id_token_hint", hint), ("post_logout_redirect_uri", AFTER), ("state", "x y")];
     let first = browser.request(axum::http::Method::POST, "/oauth2/logout", Some(&fields)).await;
     browser.cookies = cookies;
