@@ -29,8 +29,8 @@ use crate::legacy::dialect::{FieldName, Operation, Route};
 use crate::management::{self, Check, Management};
 use crate::protocol::client::SigningAlg;
 
-use crate::storage::Alone;
 use crate::storage::durable::{Act, Actor};
+use crate::storage::{Alone, Place};
 use crate::telemetry::{Program, metrics};
 use crate::web::setup;
 use crate::{jobs, router, urls};
@@ -193,30 +193,34 @@ async fn open(config: Config) -> Result<App, Failure> {
 
 /// Without Redis a server is alone on its database, or flows that begin at one of them are unknown to the other.
 async fn alone(app: &App) -> Result<Option<Alone>, Failure> {
+    const REASON: &str = "is not set, and another server runs on this database: what is short-lived is kept in the process, so flows and codes of \
+        the one are unknown to the other. Give both one Redis, or stop the other one";
     if app.config.redis_url.is_some() {
         return Ok(None);
     }
-    let mut alone = app.storage.alone().await.map_err(Failure::refused)?;
+    let mut place = app.storage.alone().await.map_err(Failure::refused)?;
     // The one before may be on its way out.
     for _ in 0..20 {
-        if alone.is_some() {
+        if matches!(place, Place::Mine(_)) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-        alone = app.storage.alone().await.map_err(Failure::refused)?;
+        place = app.storage.alone().await.map_err(Failure::refused)?;
     }
-    if alone.is_none() {
-        const REASON: &str = "is not set, and another server runs on this database: what is short-lived is kept in the process, so flows and codes of \
-            the one are unknown to the other. Give both one Redis, or stop the other one";
-        if app.is_development() {
+    match place {
+        Place::Mine(alone) => Ok(Some(alone)),
+        Place::Taken if !app.is_development() => Err(Failure::Refused(format!(
+            "this configuration cannot be used:\nPORTERO_REDIS_URL: {REASON}\n    example: PORTERO_REDIS_URL=redis://cache.example.org:6379"
+        ))),
+        Place::Taken => {
             tracing::warn!(event = "configuration", "PORTERO_REDIS_URL {REASON}");
-        } else {
-            return Err(Failure::Refused(format!(
-                "this configuration cannot be used:\nPORTERO_REDIS_URL: {REASON}\n    example: PORTERO_REDIS_URL=redis://cache.example.org:6379"
-            )));
+            Ok(None)
+        }
+        Place::PerhapsTaken => {
+            tracing::warn!(event = "configuration", "as far as can be told, PORTERO_REDIS_URL {REASON}");
+            Ok(None)
         }
     }
-    Ok(alone)
 }
 
 /// Demo secrets can be worked out by whoever saw the start of a development server.

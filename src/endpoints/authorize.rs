@@ -192,7 +192,7 @@ async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationReq
     if let Err(taken_away) = authorization::still_registered(&client, &mut interaction.request) {
         return (request, Err(taken_away.into()));
     }
-    if let Err(refusal) = authorization::may_have_codes(&client) {
+    if let Err(refusal) = authorization::still_allowed(&client, &interaction.request) {
         return (request, Err(Refused::Client(Box::new(reply_to), refusal)));
     }
     if interaction.denied {

@@ -40,8 +40,14 @@ async fn answer(app: &App, request: Request) -> Result<Value, Refused> {
         return Err(Refused::Bearer(ErrorCode::InsufficientScope, "The access token does not have the scope openid"));
     }
     let Holder { user, claims: requested } = access.holder.as_deref().ok_or_else(invalid)?;
-    // The `claims` parameter of the request that led here, where there was one.
-    let requested = requested.as_deref().and_then(|json| ClaimsRequest::parse(json).ok()).unwrap_or_default();
+    // The `claims` parameter of the request that led here, where there was one, as far as the client may still have it.
+    let requested = match requested.as_deref() {
+        None => ClaimsRequest::default(),
+        kept => {
+            let client = app.storage.clients.find(&access.claims.client_id).await?;
+            ClaimsRequest::of_grant(kept, client.as_deref().map_or("", |record| &record.client.scope))
+        }
+    };
     let granted: Vec<String> = access.claims.scope.split(' ').map(str::to_owned).collect();
     let organizations = issue::organizations(&app.storage, &user.id, &granted, Some(&requested.userinfo)).await?;
     let mut claims = claims::for_scopes(&granted, Some(&requested.userinfo), &issue::person(user, &organizations));

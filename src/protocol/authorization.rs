@@ -180,15 +180,28 @@ pub fn still_registered(client: &Client, request: &mut AuthorizationRequest) -> 
     if !redirect_uri::matches(registered, sent) {
         return Err(PageError::new(PageReason::UnregisteredRedirectUri).with_detail(mismatch(sent, registered)));
     }
-    request.scope.retain(|name| client.scope.split_whitespace().any(|own| own == name));
+    let own: Vec<String> = client.scope.split_whitespace().map(str::to_owned).collect();
+    request.scope.retain(|name| scope::contains(&own, name));
+    if let Some(claims) = &mut request.claims {
+        claims.limit(&own);
+    }
+    Ok(())
+}
+
+/// May the client still have a code for what is left?
+///
+/// # Errors
+/// `unauthorized_client`, `invalid_scope`.
+pub fn still_allowed(client: &Client, request: &AuthorizationRequest) -> Result<(), OAuthError> {
+    may_have_codes(client)?;
+    if request.scope.is_empty() {
+        return Err(OAuthError::invalid_scope("None of the requested scopes is registered for this client any more"));
+    }
     Ok(())
 }
 
 /// RFC 6749 §4.1.2.1: "unauthorized_client: The client is not authorized to request an authorization code using this method."
-///
-/// # Errors
-/// That.
-pub fn may_have_codes(client: &Client) -> Result<(), OAuthError> {
+fn may_have_codes(client: &Client) -> Result<(), OAuthError> {
     if client.allows(GrantType::AuthorizationCode) {
         Ok(())
     } else {

@@ -229,6 +229,14 @@ impl ClaimsRequest {
         [&self.id_token, &self.userinfo].into_iter().filter_map(|section| section.get("sub")?.as_ref())
     }
 
+    /// The parameter as a grant has kept it (JSON): what its client may still have by `scope`, the scopes it is registered for now.
+    #[must_use]
+    pub fn of_grant(kept: Option<&str>, scope: &str) -> Self {
+        let Some(mut request) = kept.and_then(|json| Self::parse(json).ok()) else { return Self::default() };
+        request.limit(&scope.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        request
+    }
+
     /// Keeps what the server knows and the client may have: a claim is within its scopes or is not asked for at all.
     pub(super) fn limit(&mut self, allowed: &[String]) {
         let keep = |name: &String, _: &mut Option<Entry>| match scope_of(name) {
@@ -428,6 +436,9 @@ mod tests {
     #[test]
     fn tj_21_a_client_gets_no_claim_beyond_its_scopes_by_asking_for_it() {
         let mut request = ClaimsRequest::parse(EXAMPLE).expect("the example");
+        assert!(ClaimsRequest::of_grant(Some(EXAMPLE), "openid email profile").userinfo.contains_key("given_name"));
+        assert!(ClaimsRequest::of_grant(Some(EXAMPLE), "openid").scopes().is_empty(), "what was taken from the client since");
+        assert_eq!(ClaimsRequest::of_grant(None, "openid"), ClaimsRequest::default());
         request.limit(&scopes(&["openid", "email"]));
         assert_eq!(request.userinfo.keys().collect::<Vec<_>>(), ["email", "email_verified"]);
         assert_eq!(request.id_token.keys().collect::<Vec<_>>(), ["acr", "auth_time"]);

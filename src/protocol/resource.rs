@@ -34,11 +34,30 @@ pub fn allowed<'a>(
     asked: impl IntoIterator<Item = &'a str>,
 ) -> Result<Vec<String>, OAuthError> {
     let asked = distinct(asked)?;
-    let all_open = open.iter().any(|uri| uri == ANY);
     // RFC 8707 §2: "invalid_target: The requested resource is invalid, missing, unknown, or malformed."
-    match asked.iter().find(|uri| !(all_open || *uri == issuer || open.contains(uri) || client.resources.contains(uri))) {
+    match asked.iter().find(|uri| !may_have(client, open, issuer, uri)) {
         None => Ok(asked),
         Some(uri) => Err(OAuthError::invalid_target(format!("The resource {} is not open to this client", shortened(uri)))),
+    }
+}
+
+fn may_have(client: &Client, open: &[String], issuer: &str, uri: &str) -> bool {
+    uri == issuer || open.iter().any(|open| open == ANY || open == uri) || client.resources.iter().any(|own| own == uri)
+}
+
+/// Of resources that were granted those that still are: not what an administrator has taken from the client since.
+///
+/// # Errors
+/// `invalid_target` where none is left.
+pub fn still_allowed(client: &Client, open: &[String], issuer: &str, granted: Vec<String>) -> Result<Vec<String>, OAuthError> {
+    if granted.is_empty() {
+        return Ok(granted);
+    }
+    let left: Vec<String> = granted.into_iter().filter(|uri| may_have(client, open, issuer, uri)).collect();
+    if left.is_empty() {
+        Err(OAuthError::invalid_target("None of the granted resources is open to this client any more"))
+    } else {
+        Ok(left)
     }
 }
 
@@ -113,6 +132,16 @@ mod tests {
         assert_eq!(allowed(&client, &[], ISSUER, [CAL, ISSUER]).expect("its own, and everybody's"), [CAL, ISSUER]);
         let many: Vec<String> = (0..=MAX_COUNT).map(|n| format!("https://r{n}.example")).collect();
         assert!(allowed(&client, &[ANY.to_owned()], ISSUER, many.iter().map(String::as_str)).is_err());
+    }
+
+    #[test]
+    fn what_was_taken_from_the_client_is_in_no_token() {
+        let mut client = fixture("openid", None);
+        client.resources = vec![CAL.to_owned()];
+        let left = |granted: &[&str]| still_allowed(&client, &[], ISSUER, granted.iter().map(|uri| (*uri).to_owned()).collect());
+        assert_eq!(left(&[CAL, CONTACTS, ISSUER]).expect("some"), [CAL, ISSUER]);
+        assert_eq!(left(&[CONTACTS]).expect_err("none").code, ErrorCode::InvalidTarget);
+        assert_eq!(left(&[]).expect("the issuer's"), [""; 0]);
     }
 
     #[test]

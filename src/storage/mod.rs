@@ -21,7 +21,7 @@ pub use crate::clock::Time;
 pub use crate::seal::Digest;
 
 pub use open::{OpenError, Schema, StorageOptions, is_there, migrate, pending};
-pub use sql::alone::Alone;
+pub use sql::alone::{Alone, Place};
 
 use cached::CachedClients;
 use durable::{

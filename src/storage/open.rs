@@ -6,7 +6,7 @@ use super::cached::CachedClients;
 use super::ephemeral::{Ephemeral, Records};
 use super::memory::Memory;
 use super::redis::Redis;
-use super::sql::alone::Alone;
+use super::sql::alone::Place;
 use super::sql::connect::Target;
 use super::sql::{Sql, migrate};
 use super::{Result, Storage};
@@ -146,11 +146,11 @@ impl Storage {
         }
     }
 
-    /// Takes the place of the only server on this database, for as long as what it gives lives; none where another server has it.
+    /// Takes the place of the only server on this database, for as long as what it gives lives.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn alone(&self) -> Result<Option<Alone>> {
+    pub async fn alone(&self) -> Result<Place> {
         self.sql.alone().await
     }
 

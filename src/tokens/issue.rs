@@ -192,7 +192,7 @@ impl Tokens {
         access_token: &str,
         now: Time,
     ) -> Result<String, MintError> {
-        let requested = grant.claims.as_deref().and_then(|json| claims::ClaimsRequest::parse(json).ok()).unwrap_or_default();
+        let requested = claims::ClaimsRequest::of_grant(grant.claims.as_deref(), &granted.client.scope);
         let person = person(user, granted.organizations);
         let scopes: &[String] = if granted.client.claims_in_id_token { granted.scope } else { &[] };
         let mut extra: Map<String, Value> = claims::for_scopes(scopes, Some(&requested.id_token), &person);

@@ -101,9 +101,10 @@ async fn answer(app: &App, from: &FromClient, grant: &dyn Grant) -> Result<Respo
     // A key of the client's algorithm may be new, or not made yet: looked for before anything is spent.
     app.ensure_keys(&from.client, &from.act()).await.map_err(|error| Failure::Fault(error.to_string()))?;
     let redeemed = grant.redeem(app, from).await?;
+    let resource = resource::still_allowed(&from.client, &app.config.resources, app.urls.issuer(), redeemed.resource)?;
     let organizations = match &redeemed.person {
         Some((user, grant)) => {
-            let asked = grant.claims.as_deref().and_then(|json| ClaimsRequest::parse(json).ok()).unwrap_or_default();
+            let asked = ClaimsRequest::of_grant(grant.claims.as_deref(), &from.client.scope);
             issue::organizations(&app.storage, &user.id, &redeemed.scope, Some(&asked.id_token)).await?
         }
         None => Vec::new(),
@@ -113,7 +114,7 @@ async fn answer(app: &App, from: &FromClient, grant: &dyn Grant) -> Result<Respo
             client: &from.client,
             person: redeemed.person.as_ref().map(|(user, grant)| (user, grant)),
             scope: &redeemed.scope,
-            resource: &redeemed.resource,
+            resource: &resource,
             refresh: redeemed.refresh,
             sid: redeemed.sid.as_deref(),
             organizations: &organizations,

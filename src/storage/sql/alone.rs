@@ -1,7 +1,8 @@
 //! Whether another server runs on the same database: what is kept in the process alone is right for one.
 //!
-//! SQLite: a lock on a file beside the database's, which the system takes away with the process. Postgres: an advisory lock of a connection that
-//! is kept for it. Where neither can be told (a file system without locks), nobody is kept from starting.
+//! SQLite: a lock on a file beside the database's, which the system takes away with the process: that is certain. Postgres: an advisory lock of a
+//! connection that is kept for it, which can outlive a machine that died, or stay with a pooler: that is a sign. Where neither can be told (a file system
+//! without locks), there is none.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -24,24 +25,33 @@ pub enum Alone {
     Unshared,
 }
 
+/// What asking for it brings.
+pub enum Place {
+    Mine(Alone),
+    /// Another process has it.
+    Taken,
+    /// It looks as if another process had it.
+    PerhapsTaken,
+}
+
 /// One lock for each schema: several deployments may share a database.
 const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('portero server of ' || current_schema(), 0))";
 /// Empty for a database in memory.
 const FILE: &str = "SELECT file FROM pragma_database_list WHERE name = 'main'";
 
 impl Sql {
-    /// Takes that place; none where another process has it.
+    /// Takes that place.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn alone(&self) -> Result<Option<Alone>> {
+    pub async fn alone(&self) -> Result<Place> {
         match self {
             Self::Postgres(pool) => {
                 let mut lent = pool.lend().await.map_err(StorageError::from)?;
                 let taken: std::result::Result<(bool,), _> = sqlx::query_as(LOCK).fetch_one(lent.connection()).await;
                 lent.settle(taken.as_ref().err());
                 let (taken,) = taken.map_err(super::Fault::Sql)?;
-                Ok(taken.then_some(Alone::Connected { _lent: lent }))
+                Ok(if taken { Place::Mine(Alone::Connected { _lent: lent }) } else { Place::PerhapsTaken })
             }
             Self::Sqlite { read, .. } => {
                 let (file,): (String,) = super::within(async {
@@ -51,18 +61,19 @@ impl Sql {
                     Ok(row?)
                 })
                 .await?;
-                Ok(if file.is_empty() { Some(Alone::Unshared) } else { lock(&format!("{file}-server")) })
+                Ok(if file.is_empty() { Place::Mine(Alone::Unshared) } else { lock(&format!("{file}-server")) })
             }
         }
     }
 }
 
 /// Not the database's own file: SQLite loses its locks when somebody in the process closes that.
-fn lock(path: &str) -> Option<Alone> {
-    let Ok(file) = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path) else { return Some(Alone::Unshared) };
+fn lock(path: &str) -> Place {
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let Ok(file) = opened else { return Place::Mine(Alone::Unshared) };
     match file.try_lock() {
-        Ok(()) => Some(Alone::Locked { _file: file }),
-        Err(TryLockError::WouldBlock) => None,
-        Err(TryLockError::Error(_)) => Some(Alone::Unshared),
+        Ok(()) => Place::Mine(Alone::Locked { _file: file }),
+        Err(TryLockError::WouldBlock) => Place::Taken,
+        Err(TryLockError::Error(_)) => Place::Mine(Alone::Unshared),
     }
 }
