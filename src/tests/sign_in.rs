@@ -98,6 +98,24 @@ async fn a_choice_is_made_once_whatever_else_the_app_asks_for() {
 }
 
 #[tokio::test]
+async fn a_code_of_before_a_disconnect_opens_nothing() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    let ana = server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    let flow = Flow::new(&client).with("scope", "openid offline_access");
+    browser.code(&flow, "ana").await;
+    let silent = flow.with("prompt", "none");
+    let (early, late) = (browser.get(&silent.path()).await.redirected(), browser.get(&silent.path()).await.redirected());
+    let tokens = server.redeem(&client, &early["code"]).await.expect(200).json();
+    let (now, by) = (server.app.clock.now(), Server::operator());
+    assert!(server.app.storage.consents.withdraw(&ana, &client.id, now, &by).await.expect("taken back"));
+    server.redeem(&client, &late["code"]).await.expect_error(400, "invalid_grant");
+    assert_eq!(server.introspect(&client, tokens["access_token"].as_str().expect("one")).await, json!({ "active": false }));
+    assert_eq!(browser.get(&silent.path()).await.redirected()["error"], "consent_required");
+}
+
+#[tokio::test]
 async fn nobody_is_asked_for_what_was_taken_from_the_client_meanwhile() {
     let server = Server::start().await;
     let client = server.client(json!({})).await;

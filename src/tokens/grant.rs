@@ -8,9 +8,9 @@ use crate::protocol::access_token::AccessClaims;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
 use crate::protocol::{refresh_token, resource, scope};
-use crate::storage::durable::{self, Act, Grant, GrantId, Opened, OpenedByCode, Proof, Rotation, User};
+use crate::storage::durable::{self, Act, ByCode, Grant, GrantId, Opened, OpenedByCode, Proof, Rotation, User};
 use crate::storage::records::AuthorizationCode;
-use crate::storage::{Digest, Storage, StorageError};
+use crate::storage::{Storage, StorageError};
 
 /// Why a grant was not opened or renewed: the client's doing, or a fault.
 #[derive(Debug)]
@@ -115,13 +115,13 @@ pub async fn open(storage: &Storage, grant: &Grant, proof: Option<&Proof>, by: &
 ///
 /// # Errors
 /// `invalid_grant` for a replay and for a code whose session is over; faults of the store.
-pub async fn open_by_code(storage: &Storage, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<User, GrantError> {
-    match storage.grants.open_by_code(grant, code, idle, by).await? {
+pub async fn open_by_code(storage: &Storage, grant: &Grant, code: ByCode<'_>, by: &Act) -> Result<User, GrantError> {
+    match storage.grants.open_by_code(grant, code, by).await? {
         OpenedByCode::Fresh(user) => Ok(*user),
         OpenedByCode::Replay => Err(OAuthError::invalid_grant("The authorization code was used before").into()),
         OpenedByCode::Over => {
             // What it may have opened before the session ended can outlive that (`offline_access`).
-            storage.grants.replayed(code, &grant.client_id, grant.created_at, by).await?;
+            storage.grants.replayed(code.digest, &grant.client_id, grant.created_at, by).await?;
             Err(OAuthError::invalid_grant("The authorization code is not valid any more").into())
         }
     }

@@ -10,6 +10,7 @@ use crate::protocol::authorization_code::{self, CodeBinding};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::OAuthError;
 use crate::protocol::resource;
+use crate::storage::durable::ByCode;
 use crate::storage::records;
 use crate::tokens::{grant, opaque};
 
@@ -50,8 +51,9 @@ impl Grant for AuthorizationCode {
             return Err(expired.into());
         }
         let opened = grant::from_code(grant::new_id(&app.random, from.now), &code, &app.tokens.lifetimes, from.now);
-        // A sign-out, a new password or a disabled account since the code was made ends it, too.
-        let user = grant::open_by_code(&app.storage, &opened, &digest, app.tokens.lifetimes.session_idle, &by).await?;
+        // A sign-out, a new password, a disabled account or a disconnected app since the code was made ends it, too.
+        let by_code = ByCode { digest: &digest, idle: app.tokens.lifetimes.session_idle, consent: !from.client.first_party };
+        let user = grant::open_by_code(&app.storage, &opened, by_code, &by).await?;
         Ok(Redeemed {
             scope: grant::still_registered(&from.client, code.scope.iter().map(String::as_str)),
             resource,

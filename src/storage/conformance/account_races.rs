@@ -6,7 +6,7 @@ use super::super::StorageError;
 use super::super::durable::{Consumed, NewAddress, NewHash, ResetMails, Revised, Search, SignUp, SignedUp, Updated, UserKey};
 use super::accounts::{mail, sign_up, spend};
 use super::races::{Replicas, count};
-use super::{Place, at, digest, grant, on_every_database, operator, owner, person, session, user};
+use super::{Place, at, by_code, digest, grant, on_every_database, operator, owner, person, session, user};
 
 const ROUNDS: u32 = 60;
 const IDLE: Duration = Duration::from_secs(24 * 3600);
@@ -96,7 +96,7 @@ async fn st_06_a_deletion_beside_anything_leaves_no_ghost(place: &Place) {
                         4 => drop(storage.sessions.start(&next, &digest(n), Some(&first), &by).await.expect("no fault")),
                         5..=8 => drop(storage.consents.allow(&id, "app", "openid", at(1), &by).await.expect("no fault")),
                         9..=12 => drop(storage.grants.open(&own, None, &by).await.expect("no fault")),
-                        _ => drop(storage.grants.open_by_code(&own, &digest(n), IDLE, &by).await.expect("no fault")),
+                        _ => drop(storage.grants.open_by_code(&own, by_code(&digest(n), IDLE), &by).await.expect("no fault")),
                     }
                 }
             })

@@ -9,7 +9,9 @@ use super::super::durable::{
 };
 use super::super::{Storage, Time};
 use super::races::together;
-use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, session, trail, user};
+use super::{
+    Place, at, by_code, client, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, session, trail, user,
+};
 
 const IDLE: Duration = Duration::from_secs(24 * 3600);
 
@@ -587,7 +589,7 @@ async fn st_06_nothing_begins_for_somebody_who_was_deleted(place: &Place) {
         assert_eq!(opened, Opened::Nobody);
         assert_eq!(storage.grants.find(&grant_id(n)).await.expect("read"), None);
     }
-    let opened = storage.grants.open_by_code(&grant(3, Some("s1")), &digest(101), IDLE, &by).await.expect("no fault");
+    let opened = storage.grants.open_by_code(&grant(3, Some("s1")), by_code(&digest(101), IDLE), &by).await.expect("no fault");
     assert_eq!(opened, OpenedByCode::Over);
     assert!(!storage.grants.open_proved(&grant(4, None), &Proof::of("$argon2id$old"), &by).await.expect("no fault"));
     let new = NewHash { hash: "$new", credential_revision: 0, keep_session: None };

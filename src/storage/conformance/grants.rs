@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::durable::{Grant, Holder, Opened, OpenedByCode, Renewal, Rotation, Saved, Standing, TokenRef};
+use super::super::durable::{ByCode, Grant, Holder, Opened, OpenedByCode, Renewal, Rotation, Saved, Standing, TokenRef};
 use super::super::{Storage, StorageError};
-use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, person, session, trail, user};
+use super::{Place, at, by_code, client, digest, furnished, grant, grant_id, on_every_database, operator, person, session, trail, user};
 
 const IDLE: Duration = Duration::from_secs(24 * 3600);
 const WINDOW: Duration = Duration::from_secs(30);
@@ -15,6 +15,7 @@ on_every_database!(
     a_code_that_is_only_known_here_is_a_replay,
     a_code_on_its_way_does_not_outlive_its_session,
     a_code_opens_while_its_session_is_live,
+    a_code_opens_while_its_client_is_allowed,
     a_refresh_goes_on_repeats_or_is_reuse,
     a_refresh_of_a_client_without_rotation,
     what_may_be_refreshed,
@@ -97,12 +98,29 @@ async fn a_code_on_its_way_does_not_outlive_its_session(place: &Place) {
     assert_eq!(storage.grants.find(&grant_id(3)).await.expect("read").expect("known").revoked_at, None);
 }
 
+async fn a_code_opens_while_its_client_is_allowed(place: &Place) {
+    let storage = furnished(place).await;
+    let fresh = OpenedByCode::Fresh(Box::new(user("ana").user));
+    let asked = |n: u32| {
+        let (storage, code) = (&storage, digest(700 + n));
+        async move {
+            let code = ByCode { consent: true, ..by_code(&code, IDLE) };
+            storage.grants.open_by_code(&grant(70 + n, Some("s1")), code, &person("ana")).await.expect("answered")
+        }
+    };
+    assert_eq!(asked(1).await, OpenedByCode::Over);
+    storage.consents.allow("ana", "app", "openid", at(0), &person("ana")).await.expect("allowed");
+    assert_eq!(asked(1).await, fresh);
+    storage.consents.withdraw("ana", "app", at(1), &person("ana")).await.expect("taken back");
+    assert_eq!(asked(2).await, OpenedByCode::Over);
+}
+
 async fn a_code_opens_while_its_session_is_live(place: &Place) {
     let storage = furnished(place).await;
     let open = async |n: u32, change: fn(&mut Grant)| {
         let mut grant = grant(n, Some("s1"));
         change(&mut grant);
-        storage.grants.open_by_code(&grant, &digest(100 + n), IDLE, &person("ana")).await.expect("answered")
+        storage.grants.open_by_code(&grant, by_code(&digest(100 + n), IDLE), &person("ana")).await.expect("answered")
     };
     let fresh = OpenedByCode::Fresh(Box::new(user("ana").user));
     assert_eq!(open(1, |_| ()).await, fresh);
@@ -130,7 +148,7 @@ async fn a_code_opens_while_its_session_is_live(place: &Place) {
     let mut late = grant(4, Some("s1"));
     late.created_at = at(50);
     for _ in 0..2 {
-        let again = storage.grants.open_by_code(&late, &digest(101), IDLE, &person("ana")).await;
+        let again = storage.grants.open_by_code(&late, by_code(&digest(101), IDLE), &person("ana")).await;
         assert_eq!(again.expect("answered"), OpenedByCode::Replay);
     }
     assert_eq!(storage.grants.find(&grant_id(4)).await.expect("read"), None);

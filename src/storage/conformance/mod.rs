@@ -23,10 +23,11 @@ mod together;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use serde_json::{Map, json};
 
-use super::durable::{Act, Actor, ClientRecord, ClientSecret, Grant, GrantId, NewUser, Session, User};
+use super::durable::{Act, Actor, ByCode, ClientRecord, ClientSecret, Grant, GrantId, NewUser, Session, User};
 use super::sql::scratch;
 use super::{Digest, Schema, Storage, StorageOptions, Time};
 use crate::protocol::client::{AccessTokenFormat, AuthMethod, Client, GrantType, SigningAlg};
@@ -109,6 +110,11 @@ fn at(seconds: i64) -> Time {
 
 fn digest(n: u32) -> Digest {
     seal().digest(crate::seal::Purpose::Token, &n.to_string())
+}
+
+/// Of a client that nobody is asked for.
+fn by_code(digest: &Digest, idle: Duration) -> ByCode<'_> {
+    ByCode { digest, idle, consent: false }
 }
 
 fn operator() -> Act {

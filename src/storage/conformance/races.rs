@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 
 use super::super::durable::keys::Only;
-use super::super::durable::{Admission, Grant, Opened, OpenedByCode, Proof, Renewal, Rotation, StoredKey};
+use super::super::durable::{Admission, ByCode, Grant, Opened, OpenedByCode, Proof, Renewal, Rotation, StoredKey};
 use super::super::{Storage, StorageError};
-use super::{Place, at, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, session, trail, user};
+use super::{Place, at, by_code, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, session, trail, user};
 
 const WORKERS: usize = 16;
 const ROUNDS: u32 = 200;
@@ -17,6 +17,7 @@ const WINDOW: Duration = Duration::from_secs(30);
 on_every_database!(
     one_of_equal_codes_opens,
     one_of_equal_codes_opens_in_its_session,
+    disconnecting_beside_a_code_leaves_no_grant,
     one_of_equal_refreshes_goes_on,
     one_of_equal_renewals_goes_on,
     without_a_window_only_one_refresh_survives,
@@ -108,11 +109,35 @@ async fn one_of_equal_codes_opens_in_its_session(place: &Place) {
         let answers = replicas
             .race(|worker, storage| async move {
                 let grant = grant(first_id + u32::try_from(worker).expect("few workers"), Some("s1"));
-                storage.grants.open_by_code(&grant, &code, WINDOW, &person("ana")).await.expect("answered")
+                storage.grants.open_by_code(&grant, by_code(&code, WINDOW), &person("ana")).await.expect("answered")
             })
             .await;
         let fresh = answers.iter().filter(|answer| matches!(answer, OpenedByCode::Fresh(_))).count();
         assert_eq!((fresh, count(&answers, &OpenedByCode::Replay)), (1, WORKERS - 1), "round {round}");
+    }
+}
+
+async fn disconnecting_beside_a_code_leaves_no_grant(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    for round in 0..ROUNDS {
+        let (first_id, allowed) = (round * 100, "openid email");
+        assert!(replicas.one().consents.allow("ana", "app", allowed, at(0), &person("ana")).await.expect("allowed"));
+        replicas
+            .race(|worker, storage| async move {
+                let n = first_id + u32::try_from(worker).expect("few workers");
+                if worker == 0 {
+                    storage.consents.withdraw("ana", "app", at(1), &person("ana")).await.expect("answered");
+                } else {
+                    let (grant, code) = (grant(n, Some("s1")), digest(n));
+                    let code = ByCode { consent: true, ..by_code(&code, WINDOW) };
+                    storage.grants.open_by_code(&grant, code, &person("ana")).await.expect("answered");
+                }
+            })
+            .await;
+        for n in 1..16 {
+            let left = replicas.one().grants.find(&grant_id(first_id + n)).await.expect("read");
+            assert!(left.is_none_or(|grant| grant.revoked_at.is_some()), "round {round}: nobody allows it any more");
+        }
     }
 }
 
@@ -306,7 +331,7 @@ async fn a_new_password_ends_what_begins_beside_it(place: &Place) {
                         // Offline access of a code, the only thing that would outlive its session.
                         _ => {
                             let grant = offline(n, Some(&held));
-                            storage.grants.open_by_code(&grant, &digest(n), WINDOW, &person("ana")).await.expect("answered");
+                            storage.grants.open_by_code(&grant, by_code(&digest(n), WINDOW), &person("ana")).await.expect("answered");
                         }
                     }
                 }

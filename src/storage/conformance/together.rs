@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::durable::{OpenedByCode, UserKey};
 use super::super::{Result, Schema, Storage, StorageError, StorageOptions};
-use super::{Place, at, digest, furnished, grant, grant_id, operator, owner, person, seal, session, user};
+use super::{Place, at, by_code, digest, furnished, grant, grant_id, operator, owner, person, seal, session, user};
 
 const STEPS: u32 = 60;
 
@@ -65,8 +65,10 @@ async fn what_waits_is_committed_together_and_answered_after_it() {
                     is_there(&reader, &format!("u{n}")).await
                 }
                 1 => {
-                    let opened =
-                        storage.grants.open_by_code(&grant(n, Some("s1")), &digest(n), Duration::from_secs(60), &person("ana")).await;
+                    let opened = storage
+                        .grants
+                        .open_by_code(&grant(n, Some("s1")), by_code(&digest(n), Duration::from_secs(60)), &person("ana"))
+                        .await;
                     assert!(matches!(opened, Ok(OpenedByCode::Fresh(_))), "{opened:?}");
                     reader.grants.find(&grant_id(n)).await.expect("read").is_some()
                 }

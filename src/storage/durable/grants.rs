@@ -75,7 +75,7 @@ pub enum OpenedByCode {
     Fresh(Box<User>),
     /// As [`Opened::Replay`].
     Replay,
-    /// The session of the code is over, or its person disabled: nothing was opened.
+    /// The session of the code is over, its person disabled, or the client disconnected: nothing was opened.
     Over,
 }
 
@@ -102,6 +102,16 @@ pub struct Renewal<'a> {
     pub session_idle: Duration,
     /// It may not have lain unused for longer itself.
     pub refresh_idle: Duration,
+}
+
+/// A code, for [`Grants::open_by_code`].
+#[derive(Clone, Copy, Debug)]
+pub struct ByCode<'a> {
+    pub digest: &'a Digest,
+    /// Its session may not have been unused for longer.
+    pub idle: Duration,
+    /// The person must still allow the client what they allowed it; of a deployment's own clients nobody is asked.
+    pub consent: bool,
 }
 
 /// What an access token says of itself that a store can contradict.
@@ -140,8 +150,9 @@ pub trait Grants: Send + Sync {
     /// Opens the grant of a password sign-in; false, and nothing done, where the password was changed, or the account disabled, since it was
     /// proved.
     async fn open_proved(&self, grant: &Grant, proof: &Proof, by: &Act) -> Result<bool>;
-    /// As [`Grants::open`] for a code that was issued in a session: opens only if the session is live, as [`super::Sessions::by_id`] says.
-    async fn open_by_code(&self, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<OpenedByCode>;
+    /// As [`Grants::open`] for a code that was issued in a session: opens only if the session is live, as [`super::Sessions::by_id`] says, and
+    /// the person has not disconnected the client since.
+    async fn open_by_code(&self, grant: &Grant, code: ByCode<'_>, by: &Act) -> Result<OpenedByCode>;
     /// A code that opens nothing any more: if it opened a grant, that one is revoked and true is the answer.
     /// Only if it belongs to this client: another one that came by a code has nothing of its owner revoked.
     async fn replayed(&self, code: &Digest, client_id: &str, now: Time, by: &Act) -> Result<bool>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::super::durable::{
-    Act, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Proof, Renewal, Rotation, Standing, TokenRef, User,
+    Act, ByCode, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Proof, Renewal, Rotation, Standing, TokenRef, User,
 };
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
@@ -46,11 +46,12 @@ macro_rules! grant_is {
          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
     };
 }
-/// The person of a code whose session is live: its grant's `created_at` is now, $26 the beginning of idleness.
+/// The person of a code whose session is live, and who has not disconnected the client: its grant's `created_at` is now, $26 the beginning of idleness,
+/// $27 whether nobody is asked for it.
 macro_rules! person_of_code {
-    () => {
-        " FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $5 AND s.user_id = $4 \
-         AND s.ended_at IS NULL AND s.expires_at > $16 AND s.last_seen_at > $26 AND u.disabled_at IS NULL"
+    ($consents:literal) => {
+        concat!(" FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $5 AND s.user_id = $4 \
+         AND s.ended_at IS NULL AND s.expires_at > $16 AND s.last_seen_at > $26 AND u.disabled_at IS NULL AND ($27 OR EXISTS (SELECT 1 FROM ", $consents, "))")
     };
 }
 macro_rules! insert_opening {
@@ -94,12 +95,12 @@ const OPEN_PROVED: Message = message!(
 );
 
 /// The same for a code: its grant is opened if its session is live, and the person comes back with whether it was opened. A step that ends the
-/// session at the same time is waited for, or waits and finds the grant (SQLite has one writer at a time anyway).
+/// session, or takes the consent back, at the same time is waited for, or waits and finds the grant (SQLite has one writer at a time anyway).
 const OPEN_BY_CODE: Message = message!(
     concat!(
-        "WITH person AS (SELECT ",
+        "WITH consent AS (SELECT 1 FROM consents c WHERE c.user_id = $4 AND c.client_id = $3 FOR SHARE), person AS (SELECT ",
         user_columns!(),
-        person_of_code!(),
+        person_of_code!("consent"),
         " FOR SHARE OF s), opened AS (",
         grant_is!(),
         "$18 FROM person ON CONFLICT (code_digest) DO NOTHING RETURNING id), noted AS (",
@@ -108,12 +109,12 @@ const OPEN_BY_CODE: Message = message!(
     ),
     grant_is!(),
     "$18",
-    person_of_code!(),
+    person_of_code!("consents c WHERE c.user_id = $4 AND c.client_id = $3"),
     " ON CONFLICT (code_digest) DO NOTHING; ",
     insert_opening!(),
     " WHERE changes() > 0; SELECT changes() > 0 AS opened, ",
     user_columns!(),
-    person_of_code!(),
+    person_of_code!("consents c WHERE c.user_id = $4 AND c.client_id = $3"),
 );
 
 /// The values of a grant with its audit row.
@@ -307,11 +308,13 @@ impl Grants for Sql {
         Ok(!opened.is_empty())
     }
 
-    async fn open_by_code(&self, grant: &Grant, code: &Digest, idle: Duration, by: &Act) -> Result<OpenedByCode> {
-        let (id, code, now) = (grant.id.hex(), code.hex(), grant.created_at);
+    async fn open_by_code(&self, grant: &Grant, code: ByCode<'_>, by: &Act) -> Result<OpenedByCode> {
+        let ByCode { digest, idle, consent } = code;
+        let (id, code, now) = (grant.id.hex(), digest.hex(), grant.created_at);
         let entry = Entry::done("grant.open", subject(&id), now, by);
         let mut rows = at_once!(self, &OPEN_BY_CODE, |db, text| {
-            let query = bind_grant!(sqlx::query_as::<_, OpenedFor>(text), grant, &id, &code, entry).bind(entry.at - length(idle));
+            let query =
+                bind_grant!(sqlx::query_as::<_, OpenedFor>(text), grant, &id, &code, entry).bind(entry.at - length(idle)).bind(!consent);
             unless_gone(query.fetch_all(db).await)
         })?;
         match rows.pop() {
