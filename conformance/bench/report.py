@@ -150,6 +150,8 @@ HELD_BACK = """## What holds the rest back
   beside it; what belongs to a person has a place of its own. After a commit each reader reads its pages anew.
 - **A code flow on Postgres and Redis** is two requests, two statements and two commands (a third one marked a code as spent, beside SQL that decides it anyway); each round
   trip costs its socket's write, a wake-up and a read, most of it the kernel's.
+- **A shared machine**: the speed of the core changed by up to a half within the last runs (see *spread*). Every figure is brought to its best speed, and what the caches of a slower moment cost is not
+  taken off: two runs of one binary, an hour apart, had 16.8 and 31.6 bare answers for a code flow on Postgres and Redis, 30.0 and 38.4 on SQLite. Instructions (callgrind, below) do not depend on it.
 - **RS256 beside other work** costs more than in the limit's loop that does nothing else: the same request signed with ES256 stays below three bare answers (the rows of client
   credentials), and the difference between the two rows is in OpenSSL, not around it. On a shared machine 1 % of a signature is a third of a bare answer.
 - **By thread** (clocks of the threads, on a busy machine: a sixth to a third above the table), SQLite's own has 52 µs of a refresh and 152 µs of a code flow; all else is the two
