@@ -8,6 +8,7 @@ mod api_document;
 mod api_organizations;
 mod authorization_code;
 mod claims;
+mod configuration;
 mod deleted;
 mod discovery;
 mod faults;
