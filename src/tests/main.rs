@@ -19,6 +19,7 @@ mod legacy;
 mod logout;
 mod openidconnect_client;
 mod refresh_token;
+mod refused;
 mod replicas;
 mod sign_in;
 mod token_endpoint;
