@@ -121,6 +121,16 @@ def AD_04(lab):
     strong = lab.new_client(grant_type=["client_credentials"], scope="audit:read")["client_id"]
     for method, path, body in (("POST", "/rotate-secret", {}), ("PATCH", "", {"scope": "reports"}), ("POST", "/disable", None), ("DELETE", "", None)):
         problem(call(lab, method, f"/v1/clients/{strong}{path}", keeper, body), 403, "above_your_role")
+    # A first-party client is never asked about: with the scope `account` it would be any owner who follows a link to it.
+    shop = lab.new_client(first_party=True, scope="openid account")["client_id"]
+    for token in (keeper, machine):
+        for scope in ("openid account", "openid clients:write"):
+            problem(call(lab, "POST", "/v1/clients", token, {"first_party": True, "redirect_uris": [CB], "scope": scope}), 403, "above_your_role")
+        for method, path, body in (("PATCH", "", {"redirect_uris": [CB, "https://evil.example/cb"]}), ("POST", "/rotate-secret", {}), ("POST", "/enable", None)):
+            problem(call(lab, method, f"/v1/clients/{shop}{path}", token, body), 403, "above_your_role")
+    recent = token_of(lab, owner)["access_token"]
+    problem(call(lab, "POST", "/v1/me/email", recent, {"email": f"x{secrets.token_hex(4)}@example.org"}), 403, "password_required")
+    problem(call(lab, "DELETE", "/v1/me", recent), 403, "password_required")
 
 
 def AD_05(lab):

@@ -58,7 +58,7 @@ pub async fn disconnect(desk: &Desk<'_>, user_id: &str, client_id: &str, asking:
 /// Removes the account of whoever asks, with everything that hangs from it, and says so by mail.
 ///
 /// # Errors
-/// [`AccountError::NotRecent`] or [`AccountError::WrongPassword`] where it is not proved to be them; [`AccountError::LastOwner`].
+/// [`AccountError::NotRecent`], [`AccountError::PasswordNeeded`] or [`AccountError::WrongPassword`] where it is not proved to be them; [`AccountError::LastOwner`].
 pub async fn delete(desk: &Desk<'_>, user_id: &str, presence: Presence<'_>, asking: &Asking<'_>) -> Result<(), AccountError> {
     let user = desk.person(user_id).await?;
     let user = desk.present(&user, presence, asking).await?;

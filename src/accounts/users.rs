@@ -71,6 +71,9 @@ pub enum AccountError {
     /// It needs a sign-in that is not long ago, or the password again.
     #[error("sign in again first")]
     NotRecent,
+    /// They hold a role of this server: a token, however new, is not enough.
+    #[error("whoever holds a role of this server proves it with the password")]
+    PasswordNeeded,
     #[error("this is the last owner; make another one first (portero user create --role owner …)")]
     LastOwner,
     #[error(transparent)]

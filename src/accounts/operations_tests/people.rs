@@ -167,12 +167,18 @@ async fn ad_02_people_reach_what_is_theirs_and_no_more() {
 async fn administrators_act_and_an_owner_remains() {
     let town = Town::new().await;
     let desk = town.desk();
-    let owner = NewAccount { email: "boss@example.org", roles: vec!["owner".into()], ..NewAccount::default() };
+    let owner = NewAccount { email: "boss@example.org", roles: vec!["owner".into()], password: Some(PASSWORD), ..NewAccount::default() };
     let owner = administration::create(&desk, owner, &town.asking(now())).await.expect("new");
+    // However new the sign-in: an app that acts for an owner does not become one.
+    let recent = Presence::SignedIn { auth_time: now() };
+    assert!(matches!(mine::delete(&desk, &owner.id, recent, &town.asking(now())).await, Err(AccountError::PasswordNeeded)));
+    let asked = address::request_change(&desk, &owner.id, "evil@example.org", recent, &town.asking(now())).await;
+    assert!(matches!(asked, Err(AccountError::PasswordNeeded)));
+    assert!(town.mails(now()).await.is_empty(), "nobody is written to");
     for refused in [
         administration::set_disabled(&desk, &owner.id, true, &town.asking(now())).await,
         administration::delete(&desk, &owner.id, &town.asking(now())).await,
-        mine::delete(&desk, &owner.id, Presence::SignedIn { auth_time: now() }, &town.asking(now())).await,
+        mine::delete(&desk, &owner.id, Presence::Password { password: PASSWORD, device: None }, &town.asking(now())).await,
         profile::patch(
             &desk,
             &owner.id,

@@ -213,7 +213,7 @@ impl Call<'_> {
             AccountError::Throttled { retry_after } => Refused::later(ErrorName::TooMany, *retry_after),
             AccountError::Closed => ErrorName::SignUpClosed.into(),
             AccountError::Link(_) | AccountError::Code(_) => ErrorName::BadVerification.into(),
-            AccountError::NotRecent => Refused::because(ErrorName::NotRecent, error.to_string()),
+            AccountError::NotRecent | AccountError::PasswordNeeded => Refused::because(ErrorName::NotRecent, error.to_string()),
             AccountError::LastOwner => ErrorName::LastOwner.into(),
             AccountError::Stale => Refused::later(ErrorName::Unavailable, RETRY_AFTER),
             AccountError::Busy(busy) => Refused::later(ErrorName::Unavailable, busy.retry_after),
