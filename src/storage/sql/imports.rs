@@ -204,6 +204,15 @@ impl Imports for Sql {
                             }
                             end_everything!(tx, id, None::<&str>, now);
                         }
+                        if (profile || password) && arrival.new.user.reset_required {
+                            let closed = sqlx::query("UPDATE users SET reset_required = TRUE WHERE id = $1 AND NOT reset_required")
+                                .bind(id)
+                                .execute(&mut *tx)
+                                .await?;
+                            if closed.rows_affected() > 0 {
+                                end_everything!(tx, id, None::<&str>, now);
+                            }
+                        }
                         let mut external = person.user.external.clone();
                         for one in arrival.new.user.external.iter().filter(|one| !person.user.external.contains(one)) {
                             sqlx::query(LINK).bind(&one.source).bind(&one.id).bind(id).execute(&mut *tx).await?;
