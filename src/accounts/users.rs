@@ -18,7 +18,7 @@ use super::password_rules::{BadPassword, Rules};
 use crate::once::codes::BadCode;
 use crate::once::links::BadLink;
 use crate::seal::{Purpose, Seal};
-use crate::storage::durable::{Act, NewMail, NewUser, User, UserKey, Users};
+use crate::storage::durable::{Act, NewMail, NewUser, User, UserKey, Users, Whom};
 use crate::storage::{StorageError, Time};
 
 /// The role that may do everything.
@@ -129,6 +129,8 @@ impl AccountError {
 impl From<StorageError> for AccountError {
     fn from(error: StorageError) -> Self {
         match error {
+            // Of those that it was judged by.
+            StorageError::Conflict("roles") => Self::Stale,
             StorageError::Conflict(member) => Self::Taken(member),
             StorageError::LastOwner => Self::LastOwner,
             fault => Self::Storage(fault),
@@ -250,8 +252,15 @@ pub async fn set_password(
 ///
 /// # Errors
 /// [`AccountError::Unknown`], or the fault of the store.
-pub async fn set_disabled(users: &dyn Users, id: &str, disabled: bool, mails: &[NewMail], now: Time, by: &Act) -> Result<(), AccountError> {
-    if users.set_disabled(id, disabled, mails, now, by).await? { Ok(()) } else { Err(AccountError::Unknown) }
+pub async fn set_disabled(
+    users: &dyn Users,
+    whom: Whom<'_>,
+    disabled: bool,
+    mails: &[NewMail],
+    now: Time,
+    by: &Act,
+) -> Result<(), AccountError> {
+    if users.set_disabled(whom, disabled, mails, now, by).await? { Ok(()) } else { Err(AccountError::Unknown) }
 }
 
 /// An account by whatever names it: its id, its e-mail or its user name.

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use portero::config::{Config, DialectMount};
-use portero::storage::durable::{Saved, UserKey};
+use portero::storage::durable::{Saved, UserKey, Whom};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -96,7 +96,7 @@ async fn what_ends_a_refresh_token_that_is_not_replaced() {
     assert!(users.set_password(&ana, &hash, None, &[], server.app.clock.now(), &by).await.expect("stored"));
     post(&server, "/auth/refresh", Some(text(&second, "refresh_token")), Value::Null).await.expect(401);
     let third = flask(&server).await;
-    assert!(users.set_disabled(&ana, true, &[], server.app.clock.now(), &by).await.expect("stored"));
+    assert!(users.set_disabled(Whom::by_id(&ana), true, &[], server.app.clock.now(), &by).await.expect("stored"));
     post(&server, "/auth/refresh", Some(text(&third, "refresh_token")), Value::Null).await.expect(401);
 }
 

@@ -10,7 +10,7 @@ use crate::accounts::authenticate::{Credentials, Outcome as SignIn, Parts as Sig
 use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Settings};
 use crate::seal::Seal;
-use crate::storage::durable::{Actor, User, UserKey};
+use crate::storage::durable::{Actor, User, UserKey, Whom};
 use crate::storage::{Schema, Storage, StorageOptions};
 
 struct Fixture {
@@ -145,7 +145,7 @@ async fn the_same_import_again_changes_nothing_and_a_used_password_stays() {
         fixture.outcomes(&ana(json!({"name": "A.", "password_hash": null})), &options).await,
         ["1 updated the person stays disabled"]
     );
-    fixture.storage.users.set_disabled(&id, false, &[], now(), &act()).await.expect("set");
+    fixture.storage.users.set_disabled(Whom::by_id(&id), false, &[], now(), &act()).await.expect("set");
     assert_eq!(
         fixture.outcomes(&ana(json!({"name": "B.", "password_hash": null})), &options).await,
         ["1 skipped the person was changed here since the last import and stays so"]
@@ -321,7 +321,7 @@ async fn what_is_exported_can_be_imported() {
     );
     // Nothing that is closed here is open there, and nothing of it here when it comes back.
     let id = fixture.person("eva@example.org").await.id;
-    fixture.storage.accounts.require_reset(&id, &[], now(), &act()).await.expect("asked for");
+    fixture.storage.accounts.require_reset(Whom::by_id(&id), &[], now(), &act()).await.expect("asked for");
     let mut squat = crate::accounts::users::prepare(
         &fixture.hasher,
         NewAccount { email: "squat@example.org", password: Some(PASSWORD), ..NewAccount::default() },

@@ -141,7 +141,7 @@ async fn bf_04_a_changed_password_needs_the_present_one_by_the_same_door() {
         assert!(matches!(change("wrong", PASSWORD).await, Err(AccountError::WrongPassword)));
     }
     assert!(matches!(change(ANOTHER, PASSWORD).await, Err(AccountError::Locked { .. })), "it is counted like any sign-in");
-    administration::unlock(&town.desk(), &ana.id, &town.asking(now())).await.expect("unlocked");
+    administration::unlock(&town.desk(), &ana, &town.asking(now())).await.expect("unlocked");
     change(ANOTHER, PASSWORD).await.expect("changed");
 }
 

@@ -141,6 +141,6 @@ pub async fn delete(call: &Call<'_>) -> Done {
         return Err(call.refused(ErrorName::Forbidden, "role"));
     }
     let (desk, by) = (call.app.desk(), call.by());
-    administration::delete(&desk, &user.id, &call.asking(&by)).await.map_err(|error| call.account_error(&error))?;
+    administration::delete(&desk, &user, &call.asking(&by)).await.map_err(|error| call.account_error(&error))?;
     Ok(Values::default())
 }

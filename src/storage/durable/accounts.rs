@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::super::{Result, Time};
-use super::{Act, NewMail, NewUser, Spend, User};
+use super::{Act, NewMail, NewUser, Spend, User, Whom};
 
 /// A sign-up that nobody confirms is kept for so long after the last mail that could have confirmed it.
 pub const PENDING: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -158,14 +158,20 @@ pub trait Accounts: Send + Sync {
         by: &Act,
     ) -> Result<Consumed>;
     /// The password opens nothing from here on until it is reset; sessions and grants end. False if unknown.
-    async fn require_reset(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    ///
+    /// # Errors
+    /// As [`Whom::roles`] says.
+    async fn require_reset(&self, whom: Whom<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Ends every session and every grant, offline ones too; the mails go out if there was one. False if unknown.
-    async fn end_everything(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    ///
+    /// # Errors
+    /// As [`Whom::roles`] says.
+    async fn end_everything(&self, whom: Whom<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Removes the person with sessions, grants, consents and ids of other systems; the id is never used again. False if unknown.
     ///
     /// # Errors
-    /// `LastOwner`.
-    async fn delete(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    /// `LastOwner`, and as [`Whom::roles`] says.
+    async fn delete(&self, whom: Whom<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Sends mails that somebody asked for (a reset, a confirmation) or that something was noticed; `once` keeps it from being said again.
     /// False where it was. `subject` is kind and id, as in the audit trail.
     async fn tell(&self, subject: &str, act: &'static str, once: Option<&Spend>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
