@@ -250,6 +250,45 @@ async fn the_client_of_a_dialect_is_held_to_its_file_and_keeps_what_an_operator_
     post(&server, "/auth/sign-in", None, json!({ "email": "ana@example.org", "password": PASSWORD })).await.expect(403);
 }
 
+/// Not only to those who sign in: nothing is read, made or ended through it, whoever's token it is.
+#[tokio::test]
+async fn a_dialect_that_is_switched_off_does_nothing() {
+    let server = Server::with(dialect("fastapi-users")).await;
+    let (console, clients) = (server.console().await, &server.app.storage.clients);
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    server.user("ana").await;
+    let new = json!({ "username": "eva", "email": "eva@example.org", "password": PASSWORD, "full_name": "Eva" });
+    ask(&server, Method::GET, "/users/ana", Some(&owner), Value::Null).await.expect(200);
+    let on = (*clients.find("fastapi-users").await.expect("read").expect("made at the start")).clone();
+    let off = portero::storage::durable::ClientRecord { disabled_at: Some(server.app.clock.now()), ..on };
+    assert_eq!(clients.update(&off, &Server::operator()).await.expect("stored"), Saved::Done);
+    post(&server, "/users/", None, new).await.expect(403);
+    for (method, path) in
+        [(Method::GET, "/users/"), (Method::GET, "/users/me"), (Method::GET, "/users/ana"), (Method::DELETE, "/users/ana")]
+    {
+        ask(&server, method, path, Some(&owner), Value::Null).await.expect(403);
+    }
+    let there = |name: &'static str| server.app.storage.users.find(UserKey::Identifier(name));
+    assert!(there("ana").await.expect("read").is_some() && there("eva@example.org").await.expect("read").is_none());
+}
+
+/// The tokens of a dialect live by the rule of its file: the API makes and takes none in its name.
+#[tokio::test]
+async fn the_one_time_tokens_of_a_dialect_are_its_own() {
+    let server = Server::with(dialect("fastapi-one-time")).await;
+    server.user("ana").await;
+    let tokens = post(&server, "/auth/login", None, json!({ "correo": "ana@example.org", "password": PASSWORD })).await.expect(200).json();
+    let access = text(&tokens, "access_token");
+    let purpose = "dialect:fastapi-one-time";
+    let made = server.call("POST", "/v1/one-time-tokens", access, Some(json!({ "purpose": purpose, "ttl": 86400 }))).await;
+    assert_eq!(made.expect_problem(400, "invalid_request").wrong(), ["/purpose not_yours"]);
+    let own = post(&server, "/token/create", Some(access), Value::Null).await.json();
+    let body = json!({ "token": text(&own, "token"), "purpose": purpose });
+    server.call("POST", "/v1/one-time-tokens/consume", access, Some(body)).await.expect_problem(404, "one_time_token_invalid");
+    let body = json!({ "token": text(&own, "token") });
+    post(&server, "/token/validate", Some(access), body).await.expect(200);
+}
+
 #[tokio::test]
 async fn a_store_that_does_not_answer_is_no_denial() {
     let server = Server::with(dialect("flask-jwt")).await;

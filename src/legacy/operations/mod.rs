@@ -78,8 +78,9 @@ pub(super) struct Values {
 
 type Done = Result<Values, Refused>;
 
-/// Does what the route says.
+/// Does what the route says, unless the dialect is switched off.
 pub(super) async fn run(call: &Call<'_>) -> Done {
+    call.client().await?;
     match call.route.operation {
         Operation::Register => sign_up::register(call).await,
         Operation::VerifyEmail => sign_up::verify_email(call).await,
