@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -101,6 +101,9 @@ struct Middleman {
     address: SocketAddr,
     mode: Arc<AtomicU8>,
     open: Arc<Mutex<Vec<TcpStream>>>,
+    made: Arc<AtomicU32>,
+    /// Connections up to this number lead nowhere: what is sent on them is acknowledged, and that is all.
+    lost: Arc<AtomicU32>,
 }
 
 impl Middleman {
@@ -108,23 +111,30 @@ impl Middleman {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (mode, open) = (Arc::new(AtomicU8::new(FORWARDING)), Arc::new(Mutex::new(Vec::<TcpStream>::new())));
-        let (its_mode, its_open) = (mode.clone(), open.clone());
+        let (made, lost) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (its_mode, its_open, its_made, its_lost) = (mode.clone(), open.clone(), made.clone(), lost.clone());
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 if its_mode.load(Ordering::SeqCst) == REFUSING {
                     continue;
                 }
                 let Ok(far) = TcpStream::connect(server) else { continue };
+                let number = its_made.fetch_add(1, Ordering::SeqCst) + 1;
                 let mut open = its_open.lock().expect("no holder panics");
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     let (from, to) = (from.try_clone().expect("cloned"), to.try_clone().expect("cloned"));
                     open.push(from.try_clone().expect("cloned"));
-                    let mode = its_mode.clone();
-                    std::thread::spawn(move || pass_on(from, to, &mode));
+                    let (mode, lost) = (its_mode.clone(), its_lost.clone());
+                    std::thread::spawn(move || pass_on(from, to, &mode, || number <= lost.load(Ordering::SeqCst)));
                 }
             }
         });
-        Self { address, mode, open }
+        Self { address, mode, open, made, lost }
+    }
+
+    /// As a firewall does that forgot them: what is open is lost without a word, and what is made from now on works.
+    fn lose_those_open(&self) {
+        self.lost.store(self.made.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
     fn become_(&self, mode: u8) {
@@ -137,9 +147,12 @@ impl Middleman {
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, mode: &AtomicU8) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, mode: &AtomicU8, lost: impl Fn() -> bool) {
     let mut buffer = [0; 4096];
     while let Ok(read) = from.read(&mut buffer) {
+        if read > 0 && lost() {
+            continue;
+        }
         while mode.load(Ordering::SeqCst) == SILENT {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -181,7 +194,7 @@ async fn postgres_goes_away_and_comes_back() {
     let occupy = || async {
         together(16, |_| {
             let storage = storage.clone();
-            async move { storage.revisions.ping().await }
+            async move { storage.users.find(UserKey::Id("ana")).await }
         })
         .await
     };
@@ -282,6 +295,110 @@ async fn redis_goes_away_and_comes_back() {
         store.put(&key, b"kept".to_vec(), Duration::from_secs(60)).await.expect("put");
         assert_eq!(store.get(&key).await.expect("answered"), Some(b"kept".to_vec()));
     }
+}
+
+/// Connections that are alive for the kernel and lead nowhere: a firewall forgot them, an address moved, the other end hangs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_connection_to_redis_that_leads_nowhere_is_made_anew() {
+    let Some(url) = configured("PORTERO_TEST_REDIS_URL") else { return };
+    let (middleman, url) = through(&url);
+    let store = Redis::open(&url).await.expect("opens");
+    for _ in 0..2 {
+        middleman.lose_those_open();
+        let since = Instant::now();
+        while let (Err(error), took) = timed(store.ping()).await {
+            assert!(took < Duration::from_millis(1500) && since.elapsed() < Duration::from_secs(4), "{error} after {:?}", since.elapsed());
+        }
+    }
+    // One connection each time, and not one for everybody who waits.
+    assert_eq!(middleman.made.load(Ordering::SeqCst), 3);
+    // One that was quiet is asked first: nobody's command is lost by finding out.
+    for cut in [false, true] {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        if cut {
+            middleman.become_(REFUSING);
+            middleman.become_(FORWARDING);
+        } else {
+            middleman.lose_those_open();
+        }
+        let (answer, took) = timed(store.get("test-quiet")).await;
+        answer.expect("answered by another one");
+        assert!(took < Duration::from_millis(700), "{took:?}");
+    }
+}
+
+/// What a failover leaves: the address leads to another Redis, and the connection that was open to one that takes nothing any more. Readiness says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_redis_that_takes_no_writes_is_not_ready() {
+    let Some(url) = configured("PORTERO_TEST_REDIS_URL") else { return };
+    let admin = Redis::open(&url).await.expect("opens");
+    let name = format!("portero-test-{}", std::process::id());
+    admin.acl(&["SETUSER", &name, "on", ">secret", "~*", "+@all"]).await;
+    let mut theirs = url::Url::parse(&url).expect("a URL");
+    theirs.set_username(&name).expect("has a host");
+    theirs.set_password(Some("secret")).expect("has a host");
+    let store = Redis::open(theirs.as_str()).await.expect("opens");
+    store.ping().await.expect("ready");
+    admin.acl(&["SETUSER", &name, "-@write"]).await;
+    assert!(unavailable(&store.ping().await), "it answers a PING, and takes nothing");
+    admin.acl(&["DELUSER", &name]).await;
+}
+
+/// All connections wait for a lock: the database itself is well, and whoever looks after it is told so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_locked_table_does_not_make_a_server_unready() {
+    let Some(place) = Place::postgres().await else { return };
+    let (storage, other) = (furnished(&place).await, place.open().await);
+    other.sql.tamper("BEGIN; LOCK TABLE users").await;
+    let waiting: Vec<_> = (0..40)
+        .map(|_| {
+            let storage = storage.clone();
+            tokio::spawn(async move { storage.users.find(UserKey::Id("ana")).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..5 {
+        let (answer, took) = timed(storage.revisions.current()).await;
+        answer.expect("answered");
+        assert!(took < Duration::from_millis(500), "{took:?}");
+        storage.schema_is_current().await.expect("current");
+    }
+    other.sql.tamper("COMMIT").await;
+    for one in waiting {
+        one.await.expect("no panic").expect("answered in the end");
+    }
+    storage.close().await;
+    place.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn connections_to_postgres_that_lead_nowhere_cost_one_short_wait() {
+    let Some(place) = Place::postgres().await else { return };
+    let (middleman, url) = through(&place.url);
+    let storage = Storage::open(&StorageOptions::new(url), seal(), Schema::Migrate).await.expect("opens");
+    let find = || storage.users.find(UserKey::Id("ana"));
+    let burst = || async {
+        together(16, |_| {
+            let storage = storage.clone();
+            async move { timed(storage.users.find(UserKey::Id("ana"))).await }
+        })
+        .await
+    };
+    for at_once in [true, false] {
+        for (answer, _) in burst().await {
+            answer.expect("answered");
+        }
+        // Longer than a connection is believed to live unasked.
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        middleman.lose_those_open();
+        let answers = if at_once { burst().await } else { vec![timed(find()).await, timed(find()).await] };
+        for (n, (answer, took)) in answers.into_iter().enumerate() {
+            answer.expect("answered by another one");
+            assert!(took < Duration::from_millis(if at_once || n == 0 { 1500 } else { 300 }), "{n}: {took:?}");
+        }
+    }
+    storage.close().await;
+    place.clear().await;
 }
 
 /// The command line works on the file of a running server: each waits for the other, and not for ever.
