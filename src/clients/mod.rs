@@ -1,5 +1,4 @@
-//! Clients as managed things: one way to make, change, disable and delete them, for command line, demo and, later, registration, API
-//! and portal.
+//! Clients as managed things: one way to make, change, disable and delete them, for command line, API, dialects and demo.
 //!
 //! Owns: ids, secrets and their digests, what a new client is when nobody says. Leaves to others: what metadata may be
 //! (`protocol::client`), the row and its audit (`storage.clients`). Presets for frameworks are in [`presets`], the clients of a

@@ -38,7 +38,8 @@ use crate::tokens::issue::MintError;
 /// Largest form body and query.
 pub const MAX_FORM: usize = form::LARGEST;
 
-/// Everything that can keep an endpoint from answering as asked. Faults are not denials (design.md §8).
+/// Everything that can keep an endpoint from answering as asked. A fault is never a denial: the same request may be right in a moment, and what a
+/// client throws away after a refusal would be gone.
 #[derive(Debug)]
 pub enum Failure {
     /// The client's to mend.

@@ -1,7 +1,7 @@
 //! Signing out at an app's request (OIDC RP-Initiated Logout 1.0 §2, §3).
 //!
 //! Decides whether the person is asked first and where they go after; never redirects to what is not registered. Called by
-//! `endpoints::end_session`, which verifies the hint and looks up the client; ending sessions is `accounts::sessions`.
+//! `endpoints::end_session`, which verifies the hint, looks up the client and ends the session (`storage.sessions`).
 
 use super::client::Client;
 use super::error::{PageError, PageReason};

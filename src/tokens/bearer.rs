@@ -1,4 +1,7 @@
-//! From a presented token to what it stands for now: used by userinfo, introspection, revocation.
+//! From a presented token to what it stands for now: used by userinfo, introspection, revocation, `api` and `legacy`.
+//!
+//! How a request carries one is RFC 6750 §2. Leaves to others: its §3, the challenge after a refusal, which each caller writes in its own form
+//! (`endpoints::userinfo`, `api::problem`, `legacy::answer`).
 
 use axum::http::{HeaderMap, header};
 
@@ -45,6 +48,9 @@ const CLOCKS: i64 = 5;
 
 impl Tokens {
     /// Reads an access token that this issuer made and that has not expired. Says nothing about revocation.
+    ///
+    /// Of RFC 9068 §4 `typ` is `access_token::is_type`, `iss` and `exp` are `AccessClaims::live`; `aud` is the resource server's to check:
+    /// `api::access` and `legacy::operations` for our own, which take tokens whose audience is the issuer.
     #[must_use]
     pub fn read(&self, token: &str, now: Time) -> Option<AccessClaims> {
         let payload = if opaque::is_access_token(token) {

@@ -1,4 +1,4 @@
-//! Client authentication (RFC 6749 §2.3): exactly one method must be presented, it must be the registered one, and it must hold.
+//! Client authentication (RFC 6749 §2.3, §3.2.1): exactly one method must be presented, it must be the registered one, and it must hold.
 //!
 //! [`FromClient`] is the only proof that a client authenticated, and this module its only maker. A new method is a file and a row in
 //! [`METHODS`], which discovery advertises as well.
@@ -100,6 +100,9 @@ async fn authenticate(
             None => OAuthError::new(ErrorCode::InvalidClient, "Client assertions are not accepted here").into(),
         });
     }
+    // RFC 6749 §3.2.1: "Confidential clients or other clients issued client credentials MUST authenticate with the authorization server as
+    // described in Section 2.3 when making requests to the token endpoint." […] "an unauthenticated client MUST send its "client_id" to prevent
+    // itself from inadvertently accepting a code intended for a client with a different "client_id"": `public::None`, a method like the others.
     let (method, presented) = found.ok_or_else(|| OAuthError::new(ErrorCode::InvalidClient, "The client did not authenticate"))?;
     // A client id of ours has a small alphabet; anything else need not be looked up.
     if !presented.client_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {

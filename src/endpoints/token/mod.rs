@@ -1,7 +1,8 @@
 //! POST /oauth2/token (RFC 6749 §3.2): the phases every grant shares.
 //!
 //! 1 the client authenticates (`FromClient`) · 2 the grant type is found in [`GRANTS`] · 3 the client may use it · 4 the grant says
-//! what it proves (`Grant::redeem`) · 5 the single mint makes the tokens · 6 the answer. A grant fills in only phase 4.
+//! what it proves (`Grant::redeem`) · 5 the single mint makes the tokens · 6 the answer (RFC 6749 §5.1: the members are
+//! `tokens::issue::TokenResponse`, the headers `json_response`; §5.2: `Failure`). A grant fills in only phase 4.
 
 mod authorization_code;
 mod client_credentials;
