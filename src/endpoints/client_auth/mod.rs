@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 
-use super::{Failure, act, form_body, refused};
+use super::{Failure, act, audit_refusal, form_body};
 use crate::app::App;
 use crate::browser::visit::context_of;
 use crate::clock::Time;
@@ -108,7 +108,7 @@ async fn authenticate(
     if !presented.client_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
         return Err(unknown().into());
     }
-    let Some(record) = app.storage.clients.find(&presented.client_id).await?.filter(|record| record.disabled_at.is_none()) else {
+    let Some(record) = app.storage.clients.in_use(&presented.client_id).await? else {
         return Err(unknown().into());
     };
     tracing::Span::current().record("client_id", record.client.client_id.as_str());
@@ -120,7 +120,7 @@ async fn authenticate(
     }
     let by = act(context, Actor::Anonymous, Some(&presented.client_id));
     let subject = Some(format!("client:{}", presented.client_id));
-    refused(app, Refusal { act: "client.authenticate", subject, reason: "wrong_secret" }, by, now);
+    audit_refusal(app, Refusal { act: "client.authenticate", subject, reason: "wrong_secret" }, by, now);
     // Only a wrong secret is told to wait: a right one has 256 bits and is no guess, whoever else sits behind its address.
     if let Some(wait) = app.guesses.failed(&presented.client_id, context.address, now) {
         crate::telemetry::metrics::rate_limited("client_secret");

@@ -67,7 +67,7 @@ pub async fn exchange(State(app): State<Arc<App>>, from: Result<FromClient, Fail
     let step = async move {
         let outcome = redeem_and_issue(&app, &from).await;
         if let Err(Failure::OAuth(error)) = &outcome {
-            super::refused(&app, Refusal { act: "token", subject: None, reason: error.code.as_str() }, from.act(), from.now);
+            super::audit_refusal(&app, Refusal { act: "token", subject: None, reason: error.code.as_str() }, from.act(), from.now);
         }
         outcome
     };
