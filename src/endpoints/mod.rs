@@ -189,7 +189,7 @@ fn parse_form(text: &str) -> Result<Params, Failure> {
     Ok(Params::parse(text).map_err(|_| OAuthError::invalid_request("The body is not a well-formed form"))?)
 }
 
-/// The parameters of a browser's request, still encoded: a form's by POST, else the query's, which `connections` keeps below [`MAX_FORM`].
+/// The parameters of a browser's request, still encoded: a form's by POST, else the query's, which `layers` keeps far below [`MAX_FORM`].
 async fn browser_text(visit: &Visit, body: Body) -> Result<String, Unreadable> {
     if visit.method == Method::POST { form::text(&visit.headers, body).await } else { Ok(visit.uri.query().unwrap_or("").to_owned()) }
 }
