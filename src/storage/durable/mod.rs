@@ -29,4 +29,4 @@ pub use outbox::{NewMail, Outbox};
 pub use revision::Revisions;
 pub use sessions::{Session, SessionCookie, Sessions, SignedIn, Visitor};
 pub use spent::{Spend, Spent};
-pub use users::{ExternalId, NewUser, Proof, SERVER_ROLES, User, UserKey, Users, Whom};
+pub use users::{ExternalId, NewUser, OWNER, Proof, SERVER_ROLES, User, UserKey, Users, Whom};
