@@ -243,6 +243,8 @@ pub async fn export(global: &Global, command: Export) -> Done {
         None => Box::new(BufWriter::new(std::io::stdout().lock())),
     };
     let failed = |error: std::io::Error| Failure::Refused(format!("the export cannot be written: {error}"));
+    // Every stored password leaves: nobody gets them of which no row tells.
+    host.storage.audit.done("users.export", None, host.now(), &host.act()).await.map_err(Failure::refused)?;
     let (mut after, mut count, mut pending) = (None::<String>, 0_u64, 0_u64);
     loop {
         let page = host.storage.imports.export(after.as_deref(), PAGE).await.map_err(Failure::refused)?;

@@ -272,6 +272,52 @@ async fn a_dialect_that_is_switched_off_does_nothing() {
     assert!(there("ana").await.expect("read").is_some() && there("eva@example.org").await.expect("read").is_none());
 }
 
+/// AD-12: who signed in, and who looked at whom, is told whichever door it was.
+#[tokio::test]
+async fn ad_12_the_trail_names_whoever_came_by_a_password_and_whoever_looked() {
+    let server = Server::with(|config| {
+        dialect("fastapi-users")(config);
+        config.limits = false;
+    })
+    .await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let (ana, olga) = (server.user("ana").await, server.call("GET", "/v1/me", &owner, None).await.json()["id"].clone());
+    let olga = olga.as_str().expect("an id");
+    users_token(&server, "username=ana&password=correct+horse+battery+staple").await;
+    let theirs = server.signed_in(&console, "ana", "openid account").await;
+    let rows = async |query: &str| {
+        let found = server.call("GET", &format!("/v1/audit?{query}"), &owner, None).await.expect(200).json();
+        found["items"].as_array().expect("rows").clone()
+    };
+    let opened = rows(&format!("act=grant.open&actor=person:{ana}")).await;
+    let clients: Vec<_> = opened.iter().map(|row| row["client_id"].as_str().expect("a client")).collect();
+    assert_eq!(clients, [console.id.as_str(), "fastapi-users"]);
+    ask(&server, Method::GET, "/users/ana", Some(&owner), Value::Null).await.expect(200);
+    ask(&server, Method::GET, "/users/", Some(&owner), Value::Null).await.expect(200);
+    for (act, subject) in [("user.show", json!(format!("user:{ana}"))), ("users.list", Value::Null)] {
+        let seen = rows(&format!("act={act}&actor=person:{olga}")).await;
+        assert_eq!((seen.len(), &seen[0]["subject"], &seen[0]["result"]), (1, &subject, &json!("done")), "{act}");
+    }
+    let made = json!({ "slug": "unit", "name": "Unit" });
+    let unit = server.call("POST", "/v1/organizations", &owner, Some(made)).await.expect(201).json()["id"].clone();
+    let unit = unit.as_str().expect("an id");
+    server.call("GET", &format!("/v1/organizations/{unit}"), &owner, None).await.expect(200);
+    assert_eq!(rows("act=organization.show").await[0]["subject"], format!("organization:{unit}"));
+    // A way into an account is not hidden behind a new name.
+    let patch = json!({ "name": "A.", "email": "anita@example.org", "email_verified": true, "roles": ["auditor"] });
+    server.call("PATCH", &format!("/v1/users/{ana}"), &owner, Some(patch)).await.expect(200);
+    let mut done: Vec<_> = rows(&format!("subject=user:{ana}&actor=person:{olga}&result=done")).await;
+    done.retain(|row| row["act"] != "user.show");
+    let acts: Vec<_> = done.iter().map(|row| row["act"].as_str().expect("its name")).collect();
+    assert_eq!(acts, ["user.update", "user.set_roles", "user.set_verified", "user.set_email"]);
+    // What was refused is one row.
+    let change = json!({ "current_password": "not this one at all", "new_password": "nine paper boats at noon" });
+    server.call("POST", "/v1/me/password", &theirs, Some(change)).await.expect_problem(403, "wrong_password");
+    let refused = rows(&format!("result=refused&actor=person:{ana}")).await;
+    assert_eq!((refused.len(), &refused[0]["act"], &refused[0]["reason"]), (1, &json!("sign_in"), &json!("wrong_password")));
+}
+
 /// The tokens of a dialect live by the rule of its file: the API makes and takes none in its name.
 #[tokio::test]
 async fn the_one_time_tokens_of_a_dialect_are_its_own() {

@@ -211,7 +211,7 @@ async fn of_equal_revisions_one_is_written(place: &Place) {
                 async move {
                     user.name = Some(format!("r{round} w{worker}"));
                     let revised = Revised { user: &user, email_canonical: "ana@example.org", username_canonical: Some("ana") };
-                    let done = storage.accounts.update(&revised, "user.update", &[], at(1), &person("ana")).await.expect("one answer");
+                    let done = storage.accounts.update(&revised, &["user.update"], &[], at(1), &person("ana")).await.expect("one answer");
                     matches!(done, Updated::Done(_)).then_some(user.name)
                 }
             })
@@ -247,7 +247,7 @@ async fn an_owner_always_remains(place: &Place) {
                         user.roles.clear();
                         let (email, username) = (format!("{id}@example.org"), id.clone());
                         let revised = Revised { user: &user, email_canonical: &email, username_canonical: Some(&username) };
-                        storage.accounts.update(&revised, "user.set_roles", &[], at(1), &operator()).await.map(drop)
+                        storage.accounts.update(&revised, &["user.set_roles"], &[], at(1), &operator()).await.map(drop)
                     }
                 };
                 match done {
@@ -283,7 +283,7 @@ async fn an_act_is_done_to_whom_it_was_judged_of(place: &Place) {
                             user.roles = vec!["owner".to_owned()];
                             let (email, username) = (format!("{id}@example.org"), id.clone());
                             let revised = Revised { user: &user, email_canonical: &email, username_canonical: Some(&username) };
-                            match storage.accounts.update(&revised, "user.set_roles", &[], at(2), &operator()).await.expect("done") {
+                            match storage.accounts.update(&revised, &["user.set_roles"], &[], at(2), &operator()).await.expect("done") {
                                 Updated::Done(_) => return "promoted",
                                 Updated::Stale => {}
                                 Updated::Unknown => panic!("nobody deletes them"),

@@ -248,7 +248,7 @@ async fn a_profile_changes_from_the_revision_it_was_read_at(place: &Place) {
     user.attributes.insert("xp_total".to_owned(), 12.into());
     user.username = None;
     let revised = Revised { user: &user, email_canonical: "ana@example.org", username_canonical: None };
-    let changed = storage.accounts.update(&revised, "user.update", &[mail("m1")], at(5), &person("ana")).await.expect("done");
+    let changed = storage.accounts.update(&revised, &["user.update"], &[mail("m1")], at(5), &person("ana")).await.expect("done");
     let Updated::Done(now) = changed else { panic!("{changed:?}") };
     assert_eq!((now.name.as_deref(), now.username.as_deref(), now.revision), (Some("Ana Ñ"), None, read.revision + 1));
     assert_eq!((now.attributes["xp_total"].as_i64(), now.updated_at, now.credential_revision), (Some(12), at(5), read.credential_revision));
@@ -256,23 +256,23 @@ async fn a_profile_changes_from_the_revision_it_was_read_at(place: &Place) {
     assert_eq!(storage.users.find(UserKey::Identifier("ana")).await.expect("read"), None);
     assert_eq!(trail(&storage, 1).await, ["user.update person:ana user:ana done - 1"]);
     // Made from what was read before the change: nothing happens, no mail goes.
-    let stale = storage.accounts.update(&revised, "user.update", &[mail("m2")], at(6), &person("ana")).await.expect("answered");
+    let stale = storage.accounts.update(&revised, &["user.update"], &[mail("m2")], at(6), &person("ana")).await.expect("answered");
     assert_eq!(stale, Updated::Stale);
     let mut nobody = user.clone();
     nobody.id = "nobody".to_owned();
     let unknown = Revised { user: &nobody, email_canonical: "n@example.org", username_canonical: None };
-    assert_eq!(storage.accounts.update(&unknown, "user.update", &[], at(6), &operator()).await.expect("answered"), Updated::Unknown);
+    assert_eq!(storage.accounts.update(&unknown, &["user.update"], &[], at(6), &operator()).await.expect("answered"), Updated::Unknown);
     assert_eq!(mails(&storage).await, ["m1"]);
     // Names of others stay theirs.
     for (email_canonical, username_canonical, member) in [("eva@example.org", None, "email"), ("ana@example.org", Some("eva"), "username")]
     {
         let revised = Revised { user: &now, email_canonical, username_canonical };
-        let refused = storage.accounts.update(&revised, "user.update", &[], at(7), &operator()).await;
+        let refused = storage.accounts.update(&revised, &["user.update"], &[], at(7), &operator()).await;
         assert!(matches!(refused, Err(StorageError::Conflict(taken)) if taken == member), "{member}");
     }
     // Another address ends what hangs from this one.
     let revised = Revised { user: &now, email_canonical: "ana@new.example", username_canonical: None };
-    let changed = storage.accounts.update(&revised, "user.update", &[], at(8), &operator()).await.expect("done");
+    let changed = storage.accounts.update(&revised, &["user.update"], &[], at(8), &operator()).await.expect("done");
     assert!(matches!(&changed, Updated::Done(user) if user.credential_revision == now.credential_revision + 1), "{changed:?}");
     assert!(storage.users.find(UserKey::Identifier("ana@new.example")).await.expect("read").is_some());
 }
@@ -453,13 +453,13 @@ async fn the_last_owner_stays(place: &Place) {
     let act = operator();
     assert!(last(storage.users.set_disabled(Whom::by_id("boss"), true, &[], at(1), &act).await.map(drop)));
     assert!(last(storage.accounts.delete(Whom::by_id("boss"), &[], at(1), &act).await.map(drop)));
-    assert!(last(storage.accounts.update(&demoted, "user.set_roles", &[], at(1), &act).await.map(drop)));
+    assert!(last(storage.accounts.update(&demoted, &["user.set_roles"], &[], at(1), &act).await.map(drop)));
     // An owner who cannot sign in does not count.
     storage.users.create(&owner("second"), &operator()).await.expect("new");
     assert!(storage.users.set_disabled(Whom::by_id("second"), true, &[], at(2), &act).await.expect("done"));
     assert!(last(storage.users.set_disabled(Whom::by_id("boss"), true, &[], at(3), &act).await.map(drop)));
     assert!(storage.users.set_disabled(Whom::by_id("second"), false, &[], at(4), &act).await.expect("done"));
-    let changed = storage.accounts.update(&demoted, "user.set_roles", &[], at(5), &act).await.expect("done");
+    let changed = storage.accounts.update(&demoted, &["user.set_roles"], &[], at(5), &act).await.expect("done");
     assert!(matches!(&changed, Updated::Done(user) if user.roles == ["auditor"]), "{changed:?}");
     assert_eq!(trail(&storage, 1).await, ["user.set_roles operator user:boss done - 1"]);
     assert!(last(storage.accounts.delete(Whom::by_id("second"), &[], at(6), &act).await.map(drop)));
@@ -536,7 +536,7 @@ async fn a_sign_up_that_nobody_confirmed_has_no_name(place: &Place) {
     for verified in [false, true] {
         mar.email_verified = verified;
         let revised = Revised { user: &mar, email_canonical: "mar@example.org", username_canonical: None };
-        let Updated::Done(done) = storage.accounts.update(&revised, "user.update", &[], at(7), &operator()).await.expect("done") else {
+        let Updated::Done(done) = storage.accounts.update(&revised, &["user.update"], &[], at(7), &operator()).await.expect("done") else {
             panic!("nobody else changed it")
         };
         assert_eq!((done.pending, done.username.is_some()), (!verified, verified));

@@ -87,10 +87,10 @@ async fn whoever_is_sure_of_an_address_takes_it(place: &Place) {
     let revised = Revised { user: &moved, email_canonical: "m5@example.org", username_canonical: Some("ana") };
     signed_up(&storage, &squatter("p5", "m5")).await;
     let stale = User { revision: ana.revision + 7, ..moved.clone() };
-    let stale = storage.accounts.update(&Revised { user: &stale, ..revised }, "user.update", &[], at(2), &operator()).await;
+    let stale = storage.accounts.update(&Revised { user: &stale, ..revised }, &["user.update"], &[], at(2), &operator()).await;
     assert_eq!(stale.expect("answered"), Updated::Stale);
     assert!(found(&storage, "p5").await.is_some(), "what is not done makes nobody go");
-    let done = storage.accounts.update(&revised, "user.update", &[], at(2), &operator()).await.expect("there is room");
+    let done = storage.accounts.update(&revised, &["user.update"], &[], at(2), &operator()).await.expect("there is room");
     let Updated::Done(moved) = done else { panic!("{done:?}") };
     gone(&storage, "p5", "m5@example.org", at(2)).await;
     signed_up(&storage, &squatter("p6", "m6")).await;
@@ -113,7 +113,7 @@ async fn whoever_is_sure_of_an_address_takes_it(place: &Place) {
     let mut named = found(&storage, "p8").await.expect("known");
     named.name = Some("P".to_owned());
     let revised = Revised { user: &named, email_canonical: "p8@example.org", username_canonical: None };
-    assert!(matches!(storage.accounts.update(&revised, "user.update", &[], at(5), &operator()).await, Ok(Updated::Done(_))));
+    assert!(matches!(storage.accounts.update(&revised, &["user.update"], &[], at(5), &operator()).await, Ok(Updated::Done(_))));
     assert!(found(&storage, "p8").await.is_some_and(|user| user.pending));
     // The first owner, at last.
     assert!(
@@ -136,7 +136,7 @@ async fn what_an_administrator_said_of_a_sign_up_stands(place: &Place) {
     let mut given = found(&storage, "given").await.expect("known");
     given.roles = vec!["owner".to_owned()];
     let revised = Revised { user: &given, email_canonical: "given@example.org", username_canonical: None };
-    assert!(matches!(storage.accounts.update(&revised, "user.set_roles", &[], at(1), &operator()).await, Ok(Updated::Done(_))));
+    assert!(matches!(storage.accounts.update(&revised, &["user.set_roles"], &[], at(1), &operator()).await, Ok(Updated::Done(_))));
     for id in ["out", "given"] {
         let mut new = user("new");
         new.email_canonical = format!("{id}@example.org");

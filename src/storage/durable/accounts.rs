@@ -110,12 +110,13 @@ pub trait Accounts: Send + Sync {
     async fn sign_up(&self, sign_up: &SignUp<'_>, now: Time, by: &Act) -> Result<SignedUp>;
     /// Ordered by id.
     async fn search(&self, search: &Search<'_>) -> Result<Vec<User>>;
-    /// Replaces the profile if its revision is still the one it was made from. `act` names the step in the audit trail (`user.update`, `user.set_roles`).
+    /// Replaces the profile if its revision is still the one it was made from. `acts` name what is changed in the audit trail, each in a row
+    /// of its own (`user.update`, `user.set_email`, `user.set_verified`, `user.set_roles`).
     /// A changed address ends the links that hang from the old one, and whoever only signed up with the new one makes room; taking a role of the server from somebody ends nothing: it is read with each request.
     ///
     /// # Errors
     /// `Conflict("email")`, `Conflict("username")`, `LastOwner`.
-    async fn update(&self, revised: &Revised<'_>, act: &'static str, mails: &[NewMail], now: Time, by: &Act) -> Result<Updated>;
+    async fn update(&self, revised: &Revised<'_>, acts: &[&'static str], mails: &[NewMail], now: Time, by: &Act) -> Result<Updated>;
     /// The address is theirs: if it still is their address. What they signed up for opens, with the user name that they asked for, if it is free;
     /// if not, `nameless` goes out.
     ///

@@ -159,7 +159,7 @@ impl Accounts for Sql {
         rows.into_iter().map(User::try_from).collect()
     }
 
-    async fn update(&self, revised: &Revised<'_>, act: &'static str, mails: &[NewMail], now: Time, by: &Act) -> Result<Updated> {
+    async fn update(&self, revised: &Revised<'_>, acts: &[&'static str], mails: &[NewMail], now: Time, by: &Act) -> Result<Updated> {
         let user = revised.user;
         let documents = documents(user)?;
         step!(self, |tx| {
@@ -194,7 +194,9 @@ impl Accounts for Sql {
                 return Ok(Updated::Stale);
             }
             enqueue!(tx, mails);
-            audit!(tx, Entry::done(act, subject(&user.id), now, by));
+            for act in acts {
+                audit!(tx, Entry::done(act, subject(&user.id), now, by));
+            }
             Ok(Updated::Done(Box::new(row.try_into()?)))
         })
     }
