@@ -401,7 +401,7 @@ def AD_16(lab):
 
 
 def AD_17(lab):
-    """an Idempotency-Key is its caller's, for one operation and one body"""
+    """an Idempotency-Key is its caller's, for one operation and one body, and its answer for whoever may still do it"""
     from st import _json_shot
 
     (_, a), (_, b) = somebody(lab, "owner"), somebody(lab, "owner")
@@ -418,6 +418,22 @@ def AD_17(lab):
     theirs = call(lab, "POST", "/v1/clients", b, body, headers=key)
     must(theirs.status == 201 and theirs.json()["client_id"] != first.json()["client_id"] and first.json()["client_secret"] not in theirs.text, "somebody else's answer", theirs.status)
     must(call(lab, "POST", "/v1/clients", None, body, headers=key).status == 401 and call(lab, "POST", "/v1/clients", somebody(lab)[1], body, headers=key).status == 403, "whoever may not make one")
+    # Nor the same person through an app that may not, or when a role was taken: with the right word or without.
+    email, admin = somebody(lab, "client_admin")
+    narrow, word = token_of(lab, email, scope="openid")["access_token"], {"Idempotency-Key": secrets.token_hex(12)}
+    made = call(lab, "POST", "/v1/clients", admin, body, headers=word)
+    rotate, turn = f"/v1/clients/{made.json()['client_id']}/rotate-secret", {"Idempotency-Key": secrets.token_hex(12)}
+    turned = call(lab, "POST", rotate, admin, {}, headers=turn)
+    must(made.status == 201 and turned.status == 200, "made, and turned", [made, turned])
+    WATCH.typed -= {made.json()["client_secret"], turned.json()["client_secret"]}
+    for op in lab.replicas():
+        must(call(lab, "POST", rotate, admin, {}, headers=turn, op=op).json() == turned.json(), "the same rotation again")
+        for path, said, under in (("/v1/clients", body, word), (rotate, {}, turn)):
+            problem(call(lab, "POST", path, narrow, said, headers=under, op=op), 403, "insufficient_scope")
+    must(call(lab, "PATCH", "/v1/users/" + urllib.parse.quote(email), a, {"roles": []}).status == 200, "the role is taken")
+    for op in lab.replicas():
+        for path, said, under in (("/v1/clients", body, word), (rotate, {}, turn)):
+            problem(call(lab, "POST", path, admin, said, headers=under, op=op), 403, "role_required")
     other = call(lab, "POST", "/v1/organizations", a, {"slug": f"o{secrets.token_hex(5)}", "name": f"O {secrets.token_hex(5)}"}, headers=key)
     must(other.status == 201 and "client_id" not in other.json(), "another operation under the same word", other)
     # Sixteen at once make one of what has no unique name of its own.

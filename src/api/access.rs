@@ -10,8 +10,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 
 use super::problem::{self, Code, Problem};
 use crate::app::App;
@@ -203,7 +203,7 @@ impl<N: Needs, S: Sync> FromRequestParts<S> for Granted<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = presented(parts).caller()?;
+        let caller = presented(&parts.extensions).caller()?;
         check::<N>(&caller)?;
         Ok(Self { caller, needs: PhantomData })
     }
@@ -236,7 +236,7 @@ impl<S: Sync> FromRequestParts<S> for Anyone {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = presented(parts).caller()?;
+        let caller = presented(&parts.extensions).caller()?;
         if caller.user.is_some() && !caller.claims.has_scope(scope::ACCOUNT) {
             return Err(Problem::scope(scope::ACCOUNT));
         }
@@ -278,6 +278,8 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
     }
 }
 
-fn presented(parts: &Parts) -> Presented {
-    parts.extensions.get::<Presented>().cloned().unwrap_or(Presented::Nothing)
+/// What `edge` left on the request.
+#[must_use]
+pub fn presented(extensions: &Extensions) -> Presented {
+    extensions.get::<Presented>().cloned().unwrap_or(Presented::Nothing)
 }

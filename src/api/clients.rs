@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{ClientsRead, ClientsWrite, Granted};
-use super::body::{Body, Patch, Place, Query};
-use super::idempotency::{self, IdempotencyKey};
+use super::body::{Patch, Place, Query};
+use super::idempotency::{IdempotencyKey, Keyed};
 use super::page::{self, Asked};
 use super::problem::{Code, Problem, Why, Wrong};
 use super::version::{Conditions, IfMatch, IfNoneMatch, tagged};
@@ -32,9 +31,9 @@ const LONGEST_OVERLAP: u64 = 90 * 24 * 3600;
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(list, create).layer(middleware::from_fn(idempotency::once)))
+        .routes(routes!(list, create))
         .routes(routes!(show, change, delete))
-        .routes(routes!(rotate_secret).layer(middleware::from_fn(idempotency::once)))
+        .routes(routes!(rotate_secret))
         .routes(routes!(disable))
         .routes(routes!(enable))
 }
@@ -128,9 +127,13 @@ async fn list(
 async fn create(
     caller: Granted<ClientsWrite>,
     State(app): State<Arc<App>>,
-    Body(metadata): Body<ClientMetadata>,
+    Keyed(metadata, attempt): Keyed<ClientMetadata>,
 ) -> Result<Response, Problem> {
     caller.over_scopes(metadata.scope.as_deref().unwrap_or_default())?;
+    attempt.once(&Arc::clone(&app), async move { register(&app, &caller, metadata).await }).await
+}
+
+async fn register(app: &App, caller: &Granted<ClientsWrite>, metadata: ClientMetadata) -> Result<Response, Problem> {
     let (now, by) = (app.clock.now(), caller.act());
     let fresh = Fresh { id: app.random.bytes(), secret: app.random.bytes() };
     let made = clients::create(&*app.storage.clients, &app.seal, None, metadata, fresh, now, &by).await?;
@@ -218,14 +221,18 @@ async fn rotate_secret(
     caller: Granted<ClientsWrite>,
     State(app): State<Arc<App>>,
     Place(place): Place<1>,
-    Body(rotation): Body<SecretRotation>,
+    Keyed(rotation, attempt): Keyed<SecretRotation>,
 ) -> Result<Response, Problem> {
     let [id] = place;
     mine(&app, &caller, &id).await?;
+    let kept = Arc::clone(&app);
     let overlap = rotation.overlap.map(|seconds| Duration::from_secs(seconds.min(LONGEST_OVERLAP)));
-    let (now, by) = (app.clock.now(), caller.act());
-    let done = clients::rotate_secret(&*app.storage.clients, &app.seal, &id, overlap, app.random.bytes(), now, &by).await?;
-    Ok(tagged(StatusCode::OK, done.record.revision, &ClientView::of(&done.record, done.secret.as_ref())))
+    let work = async move {
+        let (now, by) = (app.clock.now(), caller.act());
+        let done = clients::rotate_secret(&*app.storage.clients, &app.seal, &id, overlap, app.random.bytes(), now, &by).await?;
+        Ok(tagged(StatusCode::OK, done.record.revision, &ClientView::of(&done.record, done.secret.as_ref())))
+    };
+    attempt.once(&kept, work).await
 }
 
 /// Disable a client: nothing of it works until it is enabled.

@@ -7,17 +7,16 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{Granted, Language, UsersRead, UsersWrite};
 use super::body::{Body, Patch, Place, Query};
-use super::idempotency::{self, IdempotencyKey};
+use super::idempotency::{IdempotencyKey, Keyed};
 use super::me::{SessionList, SessionView};
 use super::page::{self, Asked};
 use super::problem::{Code, Problem};
@@ -28,6 +27,7 @@ use crate::accounts::profile::{self, Hand};
 use crate::accounts::users::{AccountError, NewAccount};
 use crate::accounts::{administration, mine, recovery, sign_up};
 use crate::app::App;
+use crate::i18n::Lang;
 use crate::storage::durable::accounts::Search;
 use crate::storage::durable::{User, UserKey};
 
@@ -38,7 +38,7 @@ const CHANGES: usize = 5;
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(list, create).layer(middleware::from_fn(idempotency::once)))
+        .routes(routes!(list, create))
         .routes(routes!(show, change, delete))
         .routes(routes!(sessions))
         .routes(routes!(disable))
@@ -221,9 +221,13 @@ async fn create(
     caller: Granted<UsersWrite>,
     Language(lang): Language,
     State(app): State<Arc<App>>,
-    Body(new): Body<NewUser>,
+    Keyed(new, attempt): Keyed<NewUser>,
 ) -> Result<Response, Problem> {
     caller.over(&new.roles)?;
+    attempt.once(&Arc::clone(&app), async move { make(&app, &caller, lang, new).await }).await
+}
+
+async fn make(app: &App, caller: &Granted<UsersWrite>, lang: Lang, new: NewUser) -> Result<Response, Problem> {
     let (now, by) = (app.clock.now(), caller.act());
     let account = NewAccount {
         email: &new.email,

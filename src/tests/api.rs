@@ -325,6 +325,54 @@ async fn a_request_that_creates_may_come_again() {
 }
 
 #[tokio::test]
+async fn ad_17_an_answer_that_was_kept_is_for_whoever_may_still_do_what_it_answers() {
+    let server = Server::with(|config| config.limits = false).await;
+    let (console, notes) = (server.console().await, server.console().await);
+    let chief = server.administrator(&console, "olga", &["owner"]).await;
+    let ana = server.person("ana", &["client_admin"]).await;
+    let (token, other, bare) = (
+        server.signed_in(&console, "ana", EVERYTHING).await,
+        server.signed_in(&notes, "ana", EVERYTHING).await,
+        server.signed_in(&console, "ana", "openid").await,
+    );
+    let key = [("idempotency-key", "order-7")];
+    let new = json!({ "client_name": "One", "redirect_uris": [CALLBACK], "scope": "openid clients:write" });
+    let first = server.call_with("POST", "/v1/clients", &token, Some(new.clone()), &key).await.expect(201).json();
+    let rotate = format!("/v1/clients/{}/rotate-secret", first["client_id"].as_str().expect("an id"));
+    let rotated = server.call_with("POST", &rotate, &token, Some(json!({})), &key).await.expect(200).json();
+    let handed = json!({ "purpose": "download" });
+    let once = server.call_with("POST", "/v1/one-time-tokens", &token, Some(handed.clone()), &key).await.expect(201).json();
+    for (path, body, code) in [
+        ("/v1/clients", &new, "insufficient_scope"),
+        (&rotate, &json!({}), "insufficient_scope"),
+        ("/v1/one-time-tokens", &handed, "insufficient_scope"),
+    ] {
+        server.call_with("POST", path, &bare, Some(body.clone()), &key).await.expect_problem(403, code);
+    }
+    // Another app of the same person: what it makes is its own.
+    let theirs = server.call_with("POST", "/v1/clients", &other, Some(new.clone()), &key).await.expect(201).json();
+    assert_ne!(theirs["client_id"], first["client_id"]);
+    let theirs = server.call_with("POST", "/v1/one-time-tokens", &other, Some(handed.clone()), &key).await.expect(201).json();
+    assert_ne!(theirs["token"], once["token"]);
+    // The same app and person get the same answers, as long as they may.
+    let again = server.call_with("POST", "/v1/clients", &token, Some(new.clone()), &key).await.expect(201).json();
+    assert_eq!(again, first);
+    assert_eq!(server.call_with("POST", &rotate, &token, Some(json!({})), &key).await.expect(200).json(), rotated);
+    let path = format!("/v1/users/{ana}");
+    server.call("PATCH", &path, &chief, Some(json!({ "roles": [] }))).await.expect(200);
+    server.call_with("POST", "/v1/clients", &token, Some(new.clone()), &key).await.expect_problem(403, "role_required");
+    server.call_with("POST", &rotate, &token, Some(json!({})), &key).await.expect_problem(403, "role_required");
+    // Back as somebody who may make clients, but none with this scope any more.
+    server.call("PATCH", &path, &chief, Some(json!({ "roles": ["client_admin"] }))).await.expect(200);
+    let wide = json!({ "client_name": "Two", "redirect_uris": [CALLBACK], "scope": "openid users:write" });
+    let key = [("idempotency-key", "order-8")];
+    server.call("PATCH", &path, &chief, Some(json!({ "roles": ["client_admin", "user_admin"] }))).await.expect(200);
+    server.call_with("POST", "/v1/clients", &token, Some(wide.clone()), &key).await.expect(201);
+    server.call("PATCH", &path, &chief, Some(json!({ "roles": ["client_admin"] }))).await.expect(200);
+    server.call_with("POST", "/v1/clients", &token, Some(wide), &key).await.expect_problem(403, "above_your_role");
+}
+
+#[tokio::test]
 async fn a_limit_says_what_is_left_and_when_to_come_back() {
     let server = Server::start().await;
     let (_, token) = server.machine("clients:read").await;
