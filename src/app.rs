@@ -1,6 +1,7 @@
 //! The application: configuration, stores, keys, clock, randomness. One type for production and tests; only its parts differ.
 
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::clients::guesses::Guesses;
 use crate::clients::logo::Logos;
 use crate::clock::{Clock, Random};
 use crate::colour::Rgb;
-use crate::config::{CaptchaProvider, Config, Mode, SignUp};
+use crate::config::{CaptchaProvider, Config, Mode, Problem, Problems, SignUp, variable};
 use crate::i18n::Lang;
 use crate::keys::rotation::Policy as KeyPolicy;
 use crate::keys::{KeyError, KeyRing};
@@ -33,7 +34,7 @@ use crate::protocol::authorization::{PkcePolicy, Policy};
 use crate::protocol::client::{Client, SigningAlg};
 use crate::seal::Seal;
 use crate::storage::durable::{Act, Actor};
-use crate::storage::{OpenError, Schema, Storage, StorageOptions};
+use crate::storage::{self, OpenError, Schema, Storage, StorageOptions};
 use crate::tokens::{Lifetimes, Tokens};
 use crate::urls::Urls;
 
@@ -83,16 +84,76 @@ pub enum AppError {
     Storage(#[from] OpenError),
     #[error(transparent)]
     Keys(#[from] KeyError),
-    #[error("{0}")]
-    Configuration(String),
+    #[error("this configuration cannot be used:\n{0}")]
+    Configuration(#[from] Problems),
+}
+
+impl From<Problem> for AppError {
+    fn from(problem: Problem) -> Self {
+        Self::Configuration(Problems(vec![problem]))
+    }
+}
+
+/// What the settings name beyond themselves, read and understood: files, a folder, the addresses of stores and of a mail server. None of these is
+/// asked. A server is put together of them, and whoever checks the settings looks whether they can be had.
+pub struct Pieces {
+    brand: Brand,
+    breached: Option<Breached>,
+    attributes: attributes::Schema,
+    delivery: Delivery,
+    sender: Sender,
+}
+
+impl Pieces {
+    /// # Errors
+    /// All that is wrong, not only the first.
+    pub fn open(config: &Config) -> Result<Self, Problems> {
+        let mut problems: Vec<Problem> = misnamed_stores(config).collect();
+        let domain = mail_domain(&Urls::new(&config.issuer));
+        let brand = kept(brand(config), &mut problems);
+        let breached = kept(breached(config), &mut problems);
+        let attributes = kept(schema(config), &mut problems);
+        let delivery = kept(delivery(config, &domain), &mut problems);
+        let sender = kept(sender(config, &domain), &mut problems);
+        match (brand, breached, attributes, delivery, sender) {
+            (Some(brand), Some(breached), Some(attributes), Some(delivery), Some(sender)) if problems.is_empty() => {
+                Ok(Self { brand, breached, attributes, delivery, sender })
+            }
+            _ => Err(Problems(problems)),
+        }
+    }
+}
+
+fn kept<T>(made: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+    made.map_err(|problem| problems.push(problem)).ok()
+}
+
+/// What is wrong with the file of a setting, and what would do.
+fn unusable(key: &str, path: &Path, reason: impl Display, example: &str) -> Problem {
+    let setting = variable(key);
+    Problem { reason: format!("{}: {reason}", path.display()), example: Some(format!("{setting}={example}")), setting }
+}
+
+/// Where things are kept.
+#[must_use]
+pub fn storage_options(config: &Config) -> StorageOptions {
+    let redis_url = config.redis_url.as_ref().map(|url| url.expose().to_owned());
+    StorageOptions { redis_url, ..StorageOptions::new(config.database_url.expose()) }
+}
+
+fn misnamed_stores(config: &Config) -> impl Iterator<Item = Problem> {
+    storage::misnamed(&storage_options(config)).into_iter().map(|(setting, reason)| {
+        let example = Some(format!("{setting}={}", storage::example(setting)));
+        Problem { setting: setting.to_owned(), reason, example }
+    })
 }
 
 /// Name, logo and colours as the pages take them.
-fn brand(config: &Config) -> Result<Brand, AppError> {
+fn brand(config: &Config) -> Result<Brand, Problem> {
     let logo = match &config.brand.logo {
         None => None,
         Some(path) => {
-            let unusable = |reason: String| AppError::Configuration(format!("PORTERO_BRAND__LOGO names {}: {reason}", path.display()));
+            let unusable = |reason: String| unusable("brand.logo", path, reason, "/etc/portero/logo.svg");
             let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
             Some(Logo::new(bytes).ok_or_else(|| unusable("it is no SVG, PNG or WebP image".to_owned()))?)
         }
@@ -101,19 +162,22 @@ fn brand(config: &Config) -> Result<Brand, AppError> {
 }
 
 /// The file of breached passwords, open.
-fn breached(config: &Config) -> Result<Option<Breached>, AppError> {
-    let open = |path: &PathBuf| {
-        let unusable = |reason| AppError::Configuration(format!("PORTERO_PASSWORDS__BREACHED names {}: {reason}", path.display()));
-        Breached::open(path).map_err(unusable)
-    };
+///
+/// # Errors
+/// What is wrong with it.
+pub fn breached(config: &Config) -> Result<Option<Breached>, Problem> {
+    let open =
+        |path: &PathBuf| Breached::open(path).map_err(|reason| unusable("passwords.breached", path, reason, "/var/lib/portero/breached"));
     config.passwords.breached.as_ref().map(open).transpose()
 }
 
 /// The schema of attributes; without one they are only bounded.
-fn schema(config: &Config) -> Result<attributes::Schema, AppError> {
+///
+/// # Errors
+/// What is wrong with its file.
+pub fn schema(config: &Config) -> Result<attributes::Schema, Problem> {
     let Some(path) = &config.attributes_schema else { return Ok(attributes::Schema::default()) };
-    let unusable = |reason| AppError::Configuration(format!("PORTERO_ATTRIBUTES_SCHEMA names {}: {reason}", path.display()));
-    attributes::Schema::load(path).map_err(unusable)
+    attributes::Schema::load(path).map_err(|reason| unusable("attributes_schema", path, reason, "/etc/portero/attributes.schema.json"))
 }
 
 /// The provider whose widget an app's own form shows.
@@ -127,24 +191,39 @@ fn captcha(config: &Config) -> Option<Captcha> {
     config.captcha.secret.as_ref().map(|secret| Captcha::new(provider, secret.expose()))
 }
 
-/// How mail leaves, and how it looks.
-fn mailer(config: &Config, urls: &Urls, seal: &Seal) -> Result<Mailer, AppError> {
-    let unusable = |variable: &str, reason: String| AppError::Configuration(format!("{variable} is not usable: {reason}"));
+/// The domain that mails come from where nobody said otherwise, and the name that the mail server is greeted with.
+fn mail_domain(urls: &Urls) -> String {
     let host = urls.origin().rsplit('/').next().unwrap_or_default();
     let host = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(host, _)| host);
     // A host that is an address is no domain for mail; it is this machine's then.
-    let domain = if host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok() { "localhost" } else { host };
-    let delivery = match (&config.mail.smtp_url, &config.mail.outbox) {
-        (Some(url), _) => Delivery::Smtp(Smtp::new(url.expose(), domain).map_err(|reason| unusable("PORTERO_SMTP_URL", reason))?),
-        (None, Some(folder)) => Delivery::Folder(folder.clone()),
-        (None, None) => Delivery::Nowhere,
+    let is_address = host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok();
+    if is_address { "localhost".to_owned() } else { host.to_owned() }
+}
+
+/// How mail leaves.
+fn delivery(config: &Config, domain: &str) -> Result<Delivery, Problem> {
+    let problem = |key: &str, reason: String, example: &str| {
+        let setting = variable(key);
+        Problem { reason, example: Some(format!("{setting}={example}")), setting }
     };
+    match (&config.mail.smtp_url, &config.mail.outbox) {
+        (Some(url), _) => {
+            let smtp = Smtp::new(url.expose(), domain);
+            smtp.map(Delivery::Smtp).map_err(|reason| problem("smtp_url", reason, "smtp://user:password@mail.example.org:587"))
+        }
+        (None, Some(folder)) => Delivery::folder(folder).map_err(|reason| problem("outbox", reason, "/var/lib/portero/outbox")),
+        (None, None) => Ok(Delivery::Nowhere),
+    }
+}
+
+/// Who mails are from, and how they look.
+fn sender(config: &Config, domain: &str) -> Result<Sender, Problem> {
     let from = config.mail.from.clone().unwrap_or_else(|| format!("no-reply@{domain}"));
     // The colour of the light pages, with white on it.
     let accent = config.brand.accent.as_deref().and_then(Rgb::parse).unwrap_or(Rgb(0x0b, 0x6b, 0x5d)).readable_on(Rgb::WHITE);
-    let sender =
-        Sender::new(&from, &config.brand.name, &accent.to_string(), domain).map_err(|reason| unusable("PORTERO_MAIL_FROM", reason))?;
-    Ok(Mailer::new(delivery, sender, urls.clone(), seal.clone()))
+    let setting = variable("mail_from");
+    let example = Some(format!("{setting}='Example <no-reply@example.org>'"));
+    Sender::new(&from, &config.brand.name, &accent.to_string(), domain).map_err(|reason| Problem { setting, reason, example })
 }
 
 impl App {
@@ -153,20 +232,14 @@ impl App {
     /// # Errors
     /// [`AppError`], each naming what to change.
     pub async fn open(config: Config, seal: Seal, clock: Clock, random: Random) -> Result<Self, AppError> {
-        let config = Arc::new(config);
-        let options = StorageOptions {
-            redis_url: config.redis_url.as_ref().map(|url| url.expose().to_owned()),
-            ..StorageOptions::new(config.database_url.expose())
-        };
-        let storage = Storage::open(&options, seal.clone(), Schema::Migrate).await?;
-        Self::on(config, storage, seal, clock, random).await
+        // All that is wrong with the settings is told before anything is opened.
+        let pieces = Pieces::open(&config)?;
+        let storage = Storage::open(&storage_options(&config), seal.clone(), Schema::Migrate).await?;
+        Self::on(Arc::new(config), pieces, storage, seal, clock, random).await
     }
 
-    /// The same on stores that are open already.
-    ///
-    /// # Errors
-    /// [`AppError`].
-    pub async fn on(config: Arc<Config>, storage: Storage, seal: Seal, clock: Clock, random: Random) -> Result<Self, AppError> {
+    async fn on(config: Arc<Config>, pieces: Pieces, storage: Storage, seal: Seal, clock: Clock, random: Random) -> Result<Self, AppError> {
+        let Pieces { brand, breached, attributes, delivery, sender } = pieces;
         let now = clock.now();
         let policy = KeyPolicy {
             rotate_after: config.keys.rotate_after,
@@ -181,11 +254,14 @@ impl App {
         keys.ensure(SigningAlg::RS256, random.bytes(), now, &by).await?;
         let cost = Cost { m: config.passwords.memory_kib, t: config.passwords.iterations, p: config.passwords.lanes };
         let hasher = Hasher::new(Settings { cost, queue: config.passwords.queue as usize, ..Settings::default() })
-            .map_err(|reason| AppError::Configuration(reason.to_owned()))?;
+            .map_err(|reason| Problem { setting: variable("passwords.memory_kib"), reason: reason.to_owned(), example: None })?;
         let tokens = Tokens {
             issuer: config.issuer.clone(),
-            issuer_url: IssuerUrl::new(config.issuer.clone())
-                .map_err(|error| AppError::Configuration(format!("PORTERO_ISSUER: {error}")))?,
+            issuer_url: IssuerUrl::new(config.issuer.clone()).map_err(|error| Problem {
+                setting: variable("issuer"),
+                reason: error.to_string(),
+                example: None,
+            })?,
             keys,
             seal: seal.clone(),
             lifetimes: Lifetimes {
@@ -202,10 +278,10 @@ impl App {
         let outgoing = Outgoing::new(config.fetch_allow.clone());
         Ok(Self {
             logos: Logos::new(outgoing.clone()),
-            mailer: mailer(&config, &urls, &seal)?,
+            mailer: Mailer::new(delivery, sender, urls.clone(), seal.clone()),
             captcha: captcha(&config),
-            breached: breached(&config)?,
-            attributes: schema(&config)?,
+            breached,
+            attributes,
             urls,
             storage,
             tokens,
@@ -213,7 +289,7 @@ impl App {
             limits: Limits { enabled: config.limits },
             clock,
             random,
-            brand: brand(&config)?,
+            brand,
             outgoing,
             guesses: Guesses::new(config.limits),
             discovery: ArcSwapOption::empty(),

@@ -1,10 +1,12 @@
 //! TCP connections of both addresses: accepting, time-outs, sizes, a graceful end.
 //!
-//! HTTP/1 and HTTP/2 (in the clear, with prior knowledge). Leaves to others: everything inside a request. Called by `cli::serve`.
+//! HTTP/1 and HTTP/2 (in the clear, with prior knowledge). Leaves to others: everything inside a request, the limit on its target included
+//! (`layers`). What is refused here is refused before there is a request that could be answered: with a bare status, counted and logged. Over
+//! HTTP/2 a head that is too large is the library's matter alone, which answers 431 and goes on. Called by `cli::serve`.
 //!
 //! | limit | |
 //! |---|---|
-//! | a request's head | 10 s from its first byte, 32 KiB, else 431; its target 16 KiB, else 414 |
+//! | a request's head | 10 s from its first byte, 32 KiB, else 431 |
 //! | a request's body | 30 s |
 //! | a connection without a request | 60 s |
 //! | connections at once | what file descriptors allow; further ones wait to be accepted |
@@ -34,6 +36,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tower::Service as _;
 
+use crate::telemetry::metrics;
+
 /// From its first byte until a request's head is whole; with [`LOOK`], at most 10 s.
 const HEAD: Duration = Duration::from_millis(7_500);
 /// Between requests.
@@ -45,7 +49,6 @@ const PARTING: Duration = Duration::from_millis(300);
 /// For the whole body of a request.
 const BODY: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 32 * 1024;
-const MAX_TARGET: usize = 16 * 1024;
 /// Requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
 /// Descriptors that are not for connections: stores, files, listeners.
@@ -143,7 +146,12 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut sto
     loop {
         tokio::select! {
             // How a connection ends is its client's business; faults inside a request were logged there.
-            _ = served.as_mut() => return,
+            served = served.as_mut() => {
+                if let Some(status) = served.err().and_then(|error| unread(error.as_ref())) {
+                    refused(status);
+                }
+                return;
+            }
             _ = look.tick() => match activity.judge(activity.now()) {
                 Verdict::Fine => {}
                 Verdict::Cut => return,
@@ -168,14 +176,12 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut sto
 
 async fn handle(mut router: Router, request: Request<Incoming>, peer: SocketAddr, activity: Arc<Activity>) -> Result<Response, Infallible> {
     let under_way = activity.begin(request.version() == Version::HTTP_2);
-    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
-        return Ok(StatusCode::URI_TOO_LONG.into_response());
-    }
     // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host header
     // field and to any request message that contains more than one Host header field line or a Host header field with an invalid
     // field value."
     let ambiguous = activity.ambiguous.swap(false, Ordering::Relaxed);
     if ambiguous || !names_one_host(&request) || !is_framed_plainly(request.headers()) {
+        refused(StatusCode::BAD_REQUEST);
         return Ok((StatusCode::BAD_REQUEST, [(header::CONNECTION, "close")]).into_response());
     }
     let mut request = request.map(|body| if hyper::body::Body::is_end_stream(&body) { Body::empty() } else { Body::new(Timed::new(body)) });
@@ -192,6 +198,18 @@ async fn handle(mut router: Router, request: Request<Incoming>, peer: SocketAddr
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// What a head was answered with that hyper could not read; none where the connection ended otherwise.
+fn unread(error: &(dyn std::error::Error + 'static)) -> Option<StatusCode> {
+    let error = error.downcast_ref::<hyper::Error>().filter(|error| error.is_parse())?;
+    Some(if error.is_parse_too_large() { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE } else { StatusCode::BAD_REQUEST })
+}
+
+/// A head that no request came of: nothing else will tell of it.
+fn refused(status: StatusCode) {
+    metrics::head_refused(if status == StatusCode::BAD_REQUEST { "400" } else { "431" });
+    tracing::info!(event = "head_refused", status = status.as_u16(), "a request was refused by its head");
 }
 
 /// One valid Host header field, or in HTTP/2 none that contradicts `:authority`.
@@ -489,12 +507,38 @@ mod tests {
     async fn sizes_have_their_own_answers() {
         let server = running(8).await;
         assert!(ask(server.address, &format!("GET / HTTP/1.1\r\n{CLOSE}\r\n")).await.ends_with("127.0.0.1"));
-        let long = format!("GET /?{} HTTP/1.1\r\n{CLOSE}\r\n", "x".repeat(MAX_TARGET));
-        assert!(ask(server.address, &long).await.starts_with("HTTP/1.1 414"));
         let large = format!("GET / HTTP/1.1\r\nX-Large: {}\r\n{CLOSE}\r\n", "x".repeat(MAX_HEAD));
         assert!(ask(server.address, &large).await.starts_with("HTTP/1.1 431"));
         let body = format!("POST /body HTTP/1.1\r\n{CLOSE}Content-Length: 5\r\n\r\nhello");
         assert!(ask(server.address, &body).await.ends_with("hello"));
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_by_its_head_is_counted() {
+        metrics::start();
+        let count = |status: &str| {
+            let series = format!("portero_heads_refused_total{{status=\"{status}\"}} ");
+            metrics::render().lines().find_map(|line| line.strip_prefix(&series)?.parse::<u64>().ok()).unwrap_or(0)
+        };
+        let server = running(8).await;
+        let (bad, large) = (count("400"), count("431"));
+        ask(server.address, &format!("GET / HTTP/1.1\r\nX-Large: {}\r\n{CLOSE}\r\n", "x".repeat(MAX_HEAD))).await;
+        // What hyper cannot read, and what it reads and we do not.
+        for head in ["GET / / HTTP/1.1\r\n\r\n", "\u{16}\u{3}\u{1} hello\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"] {
+            assert!(ask(server.address, head).await.starts_with("HTTP/1.1 400"), "{head}");
+        }
+        // The connection ends after its answer has gone.
+        for _ in 0..100 {
+            if (count("400"), count("431")) >= (bad + 3, large + 1) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // Other tests are refused things, too.
+        assert!(count("400") >= bad + 3 && count("431") > large, "{}", metrics::render());
+        // Neither a request nor a connection without one is among them.
+        let unread = |text: &str| unread(&io::Error::other(text));
+        assert_eq!(unread("reset"), None);
     }
 
     #[tokio::test]

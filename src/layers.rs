@@ -1,5 +1,5 @@
 //! What lies around every handler of the public address: request id and client address, CORS, headers, one line in the log,
-//! one measurement. Called by `router` alone.
+//! one measurement; and the limit on a request's target. Called by `router` alone.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use tracing::Instrument as _;
 
 use crate::app::App;
+use crate::browser::visit::Visit;
 use crate::request::RequestContext;
 use crate::telemetry::metrics;
 use crate::urls;
@@ -22,8 +23,20 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// A request that is not answered by then never will be of use.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Path and query together, in bytes. RFC 9110 §4.1: "It is RECOMMENDED that all senders and recipients support, at a minimum, URIs with lengths of
+/// 8000 octets in protocol elements."
+const MAX_TARGET: usize = 16 * 1024;
+
+/// What lies around the handlers needs.
+#[derive(Clone)]
+pub struct Around {
+    pub app: Arc<App>,
+    /// The answer to a target that is too long, in its caller's form.
+    pub too_long: fn(&App, &Visit) -> Response,
+}
+
 /// The whole of it, in one function: a request passes it once.
-pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub async fn around(State(Around { app, too_long }): State<Around>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let context = context(&app, request.headers(), peer);
@@ -37,6 +50,9 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     request.extensions_mut().insert(context.clone());
 
     let mut response = async {
+        if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
+            return too_long(&app, &Visit::of(&request.into_parts().0));
+        }
         if method == Method::OPTIONS && sharing != Sharing::Never {
             return StatusCode::NO_CONTENT.into_response();
         }

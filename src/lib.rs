@@ -32,7 +32,8 @@
 //! | room | imports |
 //! |---|---|
 //! | every | clock::Time |
-//! | clock colour urls telemetry i18n seal request connections protocol | nothing |
+//! | clock colour urls telemetry i18n seal request protocol | nothing |
+//! | connections | telemetry::metrics |
 //! | config | colour |
 //! | outgoing | config |
 //! | storage | protocol seal |

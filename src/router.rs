@@ -80,7 +80,7 @@ fn surrounded(app: &Arc<App>, routes: Router<Arc<App>>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_FORM))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), layers::around))
+        .layer(middleware::from_fn_with_state(layers::Around { app: Arc::clone(app), too_long }, layers::around))
         .with_state(Arc::clone(app))
 }
 
@@ -149,6 +149,10 @@ async fn method_not_allowed(state: State<Arc<App>>, visit: Visit) -> Response {
     in_the_callers_form(&state, &visit, PageReason::Method(""), StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
 }
 
+fn too_long(app: &App, visit: &Visit) -> Response {
+    in_the_callers_form(app, visit, PageReason::TooLong, StatusCode::URI_TOO_LONG, "uri_too_long")
+}
+
 /// A page for a browser, JSON for everybody else.
 fn in_the_callers_form(app: &App, visit: &Visit, reason: PageReason, status: StatusCode, code: &'static str) -> Response {
     // What an operation would answer with, too (RFC 9457).
@@ -158,12 +162,19 @@ fn in_the_callers_form(app: &App, visit: &Visit, reason: PageReason, status: Sta
         .and_then(|path| path.strip_prefix(urls::API))
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     {
-        let code = if status == StatusCode::NOT_FOUND { Code::NotFound } else { Code::MethodNotAllowed };
+        let code = match status {
+            StatusCode::NOT_FOUND => Code::NotFound,
+            StatusCode::URI_TOO_LONG => Code::UriTooLong,
+            _ => Code::MethodNotAllowed,
+        };
         return unrouted(code, visit.accept_language(), &visit.context.id, &app.urls);
     }
     let wants_page = visit.header(&header::ACCEPT).is_some_and(|accept| accept.contains("text/html"));
     if wants_page {
-        return PageError::new(reason).into_response(&app.page(visit, None));
+        let page = app.page(visit, None);
+        // Nobody is led back to where nobody can go.
+        let page = if reason == PageReason::TooLong { page.at(app.urls.path(urls::HOME)) } else { page };
+        return PageError::new(reason).into_response(&page);
     }
     (status, [(header::CACHE_CONTROL, "no-store")], Json(serde_json::json!({ "error": code }))).into_response()
 }

@@ -347,3 +347,9 @@ def TJ_18(lab):
     for answer in (op.post(USERINFO, {"access_token": token}, headers=header), op.get(USERINFO, headers=[*header.items(), *header.items()]), op.post(USERINFO, [("access_token", token), ("access_token", token)])):
         oauth_error(answer, 400, "invalid_request")
     must(op.get(USERINFO, headers=header).status == 200 and op.post(USERINFO, {"access_token": token}).status == 200, "once, by header or by form")
+    # RFC 6750 §3.1: without a token, or with what another scheme would have, there is no error to speak of.
+    for name, sent in {"nothing": {}, "another scheme": {"Authorization": "Basic YTpi"}, "a scheme nobody knows": {"Authorization": "Odd x"}}.items():
+        for answer in (op.get(USERINFO, headers=sent), op.post(USERINFO, {}, headers=sent), *(op.get(path, headers=sent) for path in ("/v1/me", "/v1/users", "/v1/audit"))):
+            challenge = answer.header("www-authenticate") or ""
+            must(answer.status == 401 and challenge.startswith("Bearer") and "error" not in challenge, f"{name} at {answer.url}", answer)
+            must("/v1/" in answer.url or not re.search("error|invalid", answer.text), f"{name}: the body speaks of an error", answer)

@@ -86,9 +86,9 @@ impl Presented {
     pub async fn read(app: &App, headers: &HeaderMap, context: &RequestContext, now: Time) -> Result<Self, StorageError> {
         let token = match bearer::from_header(headers) {
             Ok(Some(token)) => token,
-            // Another scheme is no bearer token, and neither is a malformed header; both are an attempt.
+            // A malformed header is an attempt.
             Err(()) => return Ok(Self::Bad),
-            Ok(None) if headers.contains_key(axum::http::header::AUTHORIZATION) => return Ok(Self::Bad),
+            // RFC 6750 §3.1: a request that "attempted using an unsupported authentication method" lacks authentication information as well.
             Ok(None) => return Ok(Self::Nothing),
         };
         let Some(access) = app.tokens.access(&app.storage, token, now).await? else { return Ok(Self::Bad) };

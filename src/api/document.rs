@@ -114,7 +114,7 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
         all.is_some_and(|all| all.iter().any(|parameter| parameter["name"] == name))
     };
     let public = operation.get("security").and_then(Value::as_array).is_none_or(|all| all.iter().all(|way| way == &json!({})));
-    let mut statuses = vec![400, 406, 429, 500, 503];
+    let mut statuses = vec![400, 406, 414, 429, 500, 503];
     if !public {
         statuses.extend([401, 403]);
     }

@@ -79,6 +79,7 @@ codes! {
     ChangedMeanwhile 409 "changed_meanwhile" "problem-changed-meanwhile" "problem-changed-meanwhile-detail";
     PreconditionFailed 412 "precondition_failed" "problem-precondition-failed" "problem-precondition-failed-detail";
     TooLarge 413 "too_large" "problem-too-large" "problem-too-large-detail";
+    UriTooLong 414 "uri_too_long" "problem-uri-too-long" "problem-uri-too-long-detail";
     UnsupportedMediaType 415 "unsupported_media_type" "problem-unsupported-media-type" "problem-unsupported-media-type-detail";
     KeyReused 422 "idempotency_key_reused" "problem-key-reused" "problem-key-reused-detail";
     TooManyRequests 429 "too_many_requests" "problem-too-many-requests" "problem-too-many-requests-detail";
@@ -281,7 +282,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// What the router itself refuses below `/v1`: no such path, or no such method there.
+/// What the router itself refuses below `/v1`: no such path, no such method there, or one that is too long.
 #[must_use]
 pub fn unrouted(code: Code, accept_language: Option<&str>, request_id: &str, urls: &Urls) -> Response {
     let mut response = Problem::from(code).write(language(accept_language), request_id, urls);

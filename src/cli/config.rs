@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::output::{hint, plain, table};
 use super::{Done, Failure, Global};
-use crate::config::{self, Loaded, Problem, Problems, variable};
+use crate::app::Pieces;
+use crate::config::{self, Inputs, Loaded, Problem, Problems, variable};
 use crate::legacy::{DialectError, Dialects};
 
 #[derive(clap::Subcommand)]
@@ -16,14 +17,11 @@ pub enum Config {
 }
 
 pub fn run(global: &Global, command: &Config) -> Done {
-    // The files that it names are part of it.
-    let loaded = config::Config::load(&global.inputs(Vec::new())).and_then(|loaded| match Dialects::load(&loaded.config) {
-        Err(DialectError(wrong)) if matches!(command, Config::Check) => {
-            let problem = |reason| Problem { setting: variable("dialects"), reason, example: None };
-            Err(Problems(wrong.into_iter().map(problem).collect()))
-        }
-        _ => Ok(loaded),
-    });
+    let inputs = global.inputs(Vec::new());
+    let loaded = match command {
+        Config::Check => whole(&inputs),
+        Config::Print => config::Config::load(&inputs),
+    };
     match (command, loaded) {
         (Config::Check, Ok(loaded)) => {
             loaded.warnings.iter().for_each(|warning| hint(&format!("warning: {warning}")));
@@ -51,6 +49,19 @@ pub fn run(global: &Global, command: &Config) -> Done {
         }
         (_, Err(problems)) => Err(problems.into()),
     }
+}
+
+/// The settings, and what they name beyond themselves: everything that would keep a server from starting, as far as no store has to be asked.
+fn whole(inputs: &Inputs) -> Result<Loaded, Problems> {
+    let (loaded, Problems(mut problems)) = config::Config::look(inputs);
+    let DialectError(dialects) = Dialects::load(&loaded.config).err().unwrap_or(DialectError(Vec::new()));
+    let dialects = dialects.into_iter().map(|reason| Problem { setting: variable("dialects"), reason, example: None });
+    let pieces = Pieces::open(&loaded.config).err().into_iter().flat_map(|problems| problems.0);
+    // Of a setting that is wrong in itself nothing more is said.
+    let told = |found: &Problem| problems.iter().any(|problem| problem.setting.contains(&found.setting));
+    let more: Vec<_> = dialects.chain(pieces).filter(|found| !told(found)).collect();
+    problems.extend(more);
+    if problems.is_empty() { Ok(loaded) } else { Err(Problems(problems)) }
 }
 
 fn print(global: &Global, loaded: &Loaded) -> Done {

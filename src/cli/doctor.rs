@@ -7,8 +7,9 @@ use url::Url;
 
 use super::output::{plain, print};
 use super::{Done, Failure, Global, healthcheck, host};
+use crate::app::{Pieces, storage_options};
 use crate::clock::{Clock, Random, Time};
-use crate::config::{Config, Loaded, is_loopback};
+use crate::config::{Config, Loaded, Problem, is_loopback};
 use crate::mail::Smtp;
 use crate::outgoing::{Fetched, Outgoing};
 use crate::seal::Seal;
@@ -59,12 +60,7 @@ fn fail(check: &'static str, detail: impl Into<String>, advice: impl Into<String
 pub async fn run(global: &Global) -> Done {
     let loaded = match Config::load(&global.inputs(Vec::new())) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            let finding = |problem: &crate::config::Problem| {
-                fail("configuration", format!("{}: {}", problem.setting, problem.reason), problem.example.clone().unwrap_or_default())
-            };
-            return tell(global, &problems.0.iter().map(finding).collect::<Vec<_>>());
-        }
+        Err(problems) => return tell(global, &problems.0.into_iter().map(wrong).collect::<Vec<_>>()),
     };
     host::start_log(&loaded.config, Program::Command);
     let (config, now) = (&loaded.config, Clock::System.now());
@@ -81,7 +77,12 @@ fn configuration(loaded: &Loaded) -> Vec<Finding> {
     let config = &loaded.config;
     let mut findings = vec![ok("configuration", format!("{}: {}", config.mode.as_str(), config.mode_reason))];
     findings.extend(loaded.warnings.iter().map(|warning| warn("configuration", warning.clone(), "see portero config print")));
+    findings.extend(Pieces::open(config).err().into_iter().flat_map(|problems| problems.0).map(wrong));
     findings
+}
+
+fn wrong(problem: Problem) -> Finding {
+    fail("configuration", format!("{}: {}", problem.setting, problem.reason), problem.example.unwrap_or_default())
 }
 
 fn key_file(loaded: &Loaded) -> Option<Finding> {
@@ -133,7 +134,7 @@ async fn stores(config: &Config, now: Time) -> Vec<Finding> {
     }
     findings.push(ok("migrations", "none is missing"));
     let Some(seal) = seal(config, &mut findings) else { return findings };
-    let storage = match Storage::open(&host::storage_options(config), seal.clone(), Schema::Require).await {
+    let storage = match Storage::open(&storage_options(config), seal.clone(), Schema::Require).await {
         Ok(storage) => storage,
         Err(error) => {
             findings.push(fail("short-lived store", error.to_string(), "see that it runs and that PORTERO_REDIS_URL is right"));

@@ -9,6 +9,7 @@ use crate::accounts::desk::{Asking, Desk, House, SignUpPolicy};
 use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Hasher, Settings};
 use crate::accounts::password_rules::Rules;
+use crate::app::{self, storage_options};
 use crate::clock::{Clock, Random, Time};
 use crate::config::{Config, Loaded, LogFormat, Source};
 use crate::i18n::Lang;
@@ -18,7 +19,7 @@ use crate::keys::{KeyError, KeyRing};
 use crate::protocol::client::Client;
 use crate::seal::Seal;
 use crate::storage::durable::{Act, Actor};
-use crate::storage::{Schema, Storage, StorageOptions};
+use crate::storage::{Schema, Storage};
 use crate::telemetry::{self, Program, Style};
 use crate::urls::Urls;
 
@@ -81,17 +82,12 @@ impl Host {
 
     /// What attributes of people are held to.
     pub fn attributes(&self) -> Result<attributes::Schema, Failure> {
-        let Some(path) = &self.config.attributes_schema else { return Ok(attributes::Schema::default()) };
-        attributes::Schema::load(path).map_err(|reason| Failure::Refused(format!("{}: {reason}", path.display())))
+        app::schema(&self.config).map_err(Failure::refused)
     }
 
     /// The file of breached passwords, open, where there is one.
     pub fn breached(&self) -> Result<Option<Breached>, Failure> {
-        let open = |path: &std::path::PathBuf| {
-            Breached::open(path)
-                .map_err(|reason| Failure::Refused(format!("PORTERO_PASSWORDS__BREACHED names {}: {reason}", path.display())))
-        };
-        self.config.passwords.breached.as_ref().map(open).transpose()
+        app::breached(&self.config).map_err(Failure::refused)
     }
 
     /// What is asked of a new password: the same as on the pages.
@@ -160,11 +156,6 @@ pub fn other_master_key(error: &KeyError, created: Option<PathBuf>) -> Failure {
         }
         None => Failure::refused(error),
     }
-}
-
-pub fn storage_options(config: &Config) -> StorageOptions {
-    let redis_url = config.redis_url.as_ref().map(|url| url.expose().to_owned());
-    StorageOptions { redis_url, ..StorageOptions::new(config.database_url.expose()) }
 }
 
 /// The times of keys; what was signed last must stay verifiable until it is over.

@@ -152,7 +152,8 @@ pub fn run() -> ExitCode {
         _ if !serve.is_empty() => Err(Failure::Usage("--listen, --management-listen and --issuer are for serve".to_owned())),
         Command::Healthcheck(healthcheck) => healthcheck::run(&global, &healthcheck),
         Command::Passwords(command) => passwords::run(&global, &command),
-        Command::Config(command) => config::run(&global, &command),
+        // A pool of connections to a mail server, which nobody connects to, needs a runtime.
+        Command::Config(command) => block_on(async { config::run(&global, &command) }),
         Command::Dialect(command) => dialect::run(&global, &command),
         Command::Migrate(migrate) => block_on(migrate::run(&global, &migrate)),
         Command::Client(command) => block_on(client::run(&global, command)),

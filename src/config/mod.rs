@@ -151,6 +151,13 @@ impl Config {
     /// # Errors
     /// All that is wrong, not only the first.
     pub fn load(inputs: &Inputs) -> Result<Loaded, Problems> {
+        let (loaded, problems) = Self::look(inputs);
+        if problems.0.is_empty() { Ok(loaded) } else { Err(problems) }
+    }
+
+    /// The same for whoever looks further: a setting that is wrong has its default, and stands among the problems.
+    #[must_use]
+    pub fn look(inputs: &Inputs) -> (Loaded, Problems) {
         let mut problems = Vec::new();
         let found = source::gather(inputs, &mut problems);
         let mut reader = Reader::new(&found);
@@ -162,7 +169,7 @@ impl Config {
             let reason = format!("is not set, and this is taken for production: {}", config.mode_reason);
             problems.push(Problem { setting: variable("env"), reason, example: Some("PORTERO_ENV=development".to_owned()) });
         }
-        if problems.is_empty() { Ok(Loaded { config, entries, warnings }) } else { Err(Problems(problems)) }
+        (Loaded { config, entries, warnings }, Problems(problems))
     }
 
     fn read(reader: &mut Reader<'_>, inputs: &Inputs) -> Self {

@@ -12,6 +12,15 @@ pub struct OAuthError {
     error_description: Option<String>,
 }
 
+/// RFC 6750 §3.1. Whoever brings no token is told of no error: the object is empty then.
+#[derive(Serialize, ToSchema)]
+pub struct BearerError {
+    #[schema(nullable = false, example = "invalid_token")]
+    error: Option<String>,
+    #[schema(nullable = false)]
+    error_description: Option<String>,
+}
+
 /// RFC 6749 §4.1.3, §4.3.2, §4.4.2, §6.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes a form")]

@@ -20,7 +20,7 @@ use crate::tokens::{bearer, issue};
 /// The handler.
 #[utoipa::path(get, path = "/oauth2/userinfo", tag = "protocol", operation_id = "userinfo", summary = "Claims about the person whose token it is",
     description = "The token needs the scope `openid`. POST does the same (OIDC Core §5.3.1).",
-    responses((status = 200, description = "OIDC Core §5.3.2.", body = Object), (status = 401, description = "RFC 6750 §3.1.", body = crate::endpoints::described::OAuthError),
+    responses((status = 200, description = "OIDC Core §5.3.2.", body = Object), (status = 401, description = "RFC 6750 §3.1.", body = crate::endpoints::described::BearerError),
         (status = 403, description = "The token lacks the scope.", body = crate::endpoints::described::OAuthError)),
     security(("bearer" = [])))]
 pub async fn userinfo(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -96,9 +96,10 @@ impl From<crate::storage::StorageError> for Refused {
 
 fn refused(refused: Refused) -> Response {
     match refused {
-        // RFC 6750 §3.1: "If the request lacks any authentication information …, the resource server SHOULD NOT include an error code"
+        // RFC 6750 §3.1: "If the request lacks any authentication information …, the resource server SHOULD NOT include an error code or other
+        // error information." Neither does the body, which is JSON all the same: it is what everybody reads from here.
         Refused::Missing => {
-            let mut response = json_response(StatusCode::UNAUTHORIZED, &serde_json::json!({ "error": "invalid_token" }));
+            let mut response = json_response(StatusCode::UNAUTHORIZED, &serde_json::json!({}));
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="portero""#));
             response
         }

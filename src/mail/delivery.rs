@@ -1,7 +1,9 @@
 //! Handing a message over: to an SMTP server, or into a folder.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use lettre::message::Message;
@@ -22,7 +24,7 @@ const IDLE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub enum Delivery {
     Smtp(Smtp),
-    /// One `.eml` file each, for a development server.
+    /// One `.eml` file each, for a development server; made by [`Delivery::folder`].
     Folder(PathBuf),
     /// There is no way: what waits is kept and said to the operator.
     Nowhere,
@@ -131,6 +133,15 @@ impl Smtp {
 }
 
 impl Delivery {
+    /// Mails become files in `folder`, which is made with the first of them.
+    ///
+    /// # Errors
+    /// Why there never would be one.
+    pub fn folder(folder: &Path) -> Result<Self, String> {
+        takes_files(folder)?;
+        Ok(Self::Folder(folder.to_owned()))
+    }
+
     #[must_use]
     pub const fn is_possible(&self) -> bool {
         !matches!(self, Self::Nowhere)
@@ -160,6 +171,36 @@ impl Delivery {
             Self::Nowhere => Err(DeliveryError::Later("no mail server is set (PORTERO_SMTP_URL)".to_owned())),
         }
     }
+}
+
+/// Is it a folder that takes a file, or can it become one? Nothing is left behind.
+fn takes_files(folder: &Path) -> Result<(), String> {
+    let here = |place: &Path| if place.as_os_str().is_empty() { PathBuf::from(".") } else { place.to_owned() };
+    for place in folder.ancestors().map(here) {
+        match std::fs::metadata(&place) {
+            Ok(found) if found.is_dir() => {
+                return probe(&place).map_err(|error| format!("no file can be made in {}: {error}", place.display()));
+            }
+            Ok(_) => return Err(format!("{} is not a folder", place.display())),
+            Err(_) if place.is_symlink() => return Err(format!("{} leads nowhere", place.display())),
+            // What is above it says what is wrong, if anything is.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => return Err(format!("{}: {error}", place.display())),
+        }
+    }
+    Err(format!("{} is nowhere", folder.display()))
+}
+
+/// Makes a file and takes it away again.
+fn probe(folder: &Path) -> std::io::Result<()> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let path = folder.join(format!(".portero-{}-{}.probe", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    match std::fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+        // A server that was cut off just here left it.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        made => drop(made?),
+    }
+    std::fs::remove_file(&path)
 }
 
 /// Whole or not at all, and for its owner's eyes: the links in it are secrets.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use crate::clock::Time;
 pub use crate::seal::Digest;
 
-pub use open::{OpenError, Schema, StorageOptions, is_there, migrate, pending};
+pub use open::{OpenError, Schema, StorageOptions, example, is_there, migrate, misnamed, pending};
 pub use sql::alone::{Alone, Place};
 
 use cached::CachedClients;

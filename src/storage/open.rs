@@ -73,11 +73,29 @@ pub enum OpenError {
     Migration { name: String, reason: String },
 }
 
+/// A value that the setting may have.
+#[must_use]
+pub fn example(variable: &str) -> &'static str {
+    examples(variable).split(", ").next().unwrap_or_default()
+}
+
 fn examples(variable: &str) -> &'static str {
     match variable {
         REDIS_URL => "redis://127.0.0.1:6379, rediss://user:password@redis.internal:6380/0",
         _ => "sqlite:data/portero.db, postgres://user:password@db.internal:5432/portero",
     }
+}
+
+/// URLs that name no store: the setting of each, and why. Nobody is asked.
+#[must_use]
+pub fn misnamed(options: &StorageOptions) -> Vec<(&'static str, String)> {
+    let database = Target::parse(&options.database_url).err();
+    let redis = options.redis_url.as_deref().and_then(|url| Redis::named(url).err());
+    let reason = |error| match error {
+        OpenError::Url { variable, reason } => (variable, reason),
+        other => (DATABASE_URL, other.to_string()),
+    };
+    database.into_iter().chain(redis).map(reason).collect()
 }
 
 impl Storage {

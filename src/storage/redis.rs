@@ -65,14 +65,7 @@ impl Redis {
     /// # Errors
     /// [`OpenError`], without what the URL may hold of a password.
     pub async fn open(url: &str) -> std::result::Result<Self, OpenError> {
-        let refused = |error: redis::RedisError| OpenError::Url { variable: REDIS_URL, reason: error.to_string() };
-        let info = url.into_connection_info().map_err(refused)?;
-        let what = match info.addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => format!("redis at {host}:{port}"),
-            other => format!("redis at {other}"),
-        };
-        let settings = TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED);
-        let client = redis::Client::open(info.set_tcp_settings(settings)).map_err(refused)?;
+        let (client, what) = Self::named(url)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECTING))
             .set_response_timeout(Some(ANSWERING))
@@ -84,6 +77,21 @@ impl Redis {
         let store = Self { connection, take: Script::new(TAKE), enlist: Script::new(ENLIST), replace: Script::new(REPLACE) };
         store.ping().await.map_err(|error| unreachable(error.to_string()))?;
         Ok(store)
+    }
+
+    /// Whom the URL names, and what an operator would call it; nobody is asked.
+    ///
+    /// # Errors
+    /// [`OpenError::Url`].
+    pub fn named(url: &str) -> std::result::Result<(redis::Client, String), OpenError> {
+        let refused = |error: redis::RedisError| OpenError::Url { variable: REDIS_URL, reason: error.to_string() };
+        let info = url.into_connection_info().map_err(refused)?;
+        let what = match info.addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => format!("redis at {host}:{port}"),
+            other => format!("redis at {other}"),
+        };
+        let settings = TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED);
+        Ok((redis::Client::open(info.set_tcp_settings(settings)).map_err(refused)?, what))
     }
 
     async fn run<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T> {

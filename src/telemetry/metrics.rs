@@ -52,6 +52,7 @@ fn describe() {
     describe_counter!("portero_dialect_requests_total", "Requests in the words of an old service, by operation and result");
     describe_counter!("portero_refresh_reuse_total", "Refresh tokens that were used again, which revoked their grant");
     describe_counter!("portero_rate_limited_total", "Requests refused by a limit, by its rule");
+    describe_counter!("portero_heads_refused_total", "Requests refused by their head, before there was a route for them, by status");
     describe_histogram!(HASH_SECONDS, "How long one password hash took, by scheme");
     describe_gauge!("portero_password_queue_depth", "Password checks that wait for the hashing pool");
     describe_gauge!("portero_signing_key_age_seconds", "How long the signing key of an algorithm has been signing");
@@ -159,6 +160,12 @@ pub fn refresh_reuse() {
 pub fn rate_limited(rule: &'static str) {
     static LIMITED: Family<Counter, 1> = Family::new("portero_rate_limited_total", ["rule"], counter);
     LIMITED.with([rule], |counter| counter.increment(1));
+}
+
+/// A request was refused by its head.
+pub fn head_refused(status: &'static str) {
+    static REFUSED: Family<Counter, 1> = Family::new("portero_heads_refused_total", ["status"], counter);
+    REFUSED.with([status], |counter| counter.increment(1));
 }
 
 /// One hash of a password took that long.

@@ -15,6 +15,8 @@ error-method-title = That isn't possible here
 error-method-lead = This address exists, but not for what was asked of it.
 error-large-title = That is too large
 error-large-lead = What was sent is larger than we accept.
+error-long-title = That address is too long
+error-long-lead = The link is longer than we accept. Go back to the app and try again; if it happens again, tell the people who make it.
 error-many-title = Too many attempts
 error-many-lead = { $minutes ->
     [one] Wait a minute and try again.

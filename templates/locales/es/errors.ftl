@@ -15,6 +15,8 @@ error-method-title = Eso no es posible aquí
 error-method-lead = Esta dirección existe, pero no para lo que se le pidió.
 error-large-title = Es demasiado grande
 error-large-lead = Lo que se envió es más grande de lo que aceptamos.
+error-long-title = Esa dirección es demasiado larga
+error-long-lead = El enlace es más largo de lo que aceptamos. Vuelve a la aplicación y inténtalo otra vez; si se repite, avisa a quienes la hacen.
 error-many-title = Demasiados intentos
 error-many-lead = { $minutes ->
     [one] Espera un minuto y vuelve a probar.
