@@ -450,8 +450,8 @@ def AD_18(lab):
 
     op = lab.instance("users")
     WATCH.typed.add(PASSWORD)
-    people = {name: f"{name}{secrets.token_hex(4)}" for name in ("owner", "admin", "plain", "victim")}
-    for name, roles in (("owner", ["owner"]), ("admin", ["user_admin"]), ("plain", []), ("victim", [])):
+    people = {name: f"{name}{secrets.token_hex(4)}" for name in ("owner", "admin", "plain", "victim", "clients", "auditor")}
+    for name, roles in (("owner", ["owner"]), ("admin", ["user_admin"]), ("plain", []), ("victim", []), ("clients", ["client_admin"]), ("auditor", ["auditor", "editor"])):
         op.user(f"{people[name]}@example.org", PASSWORD, username=people[name], **({"role": roles} if roles else {}))
 
     def ask(method, path, token, headers=None):
@@ -474,7 +474,8 @@ def AD_18(lab):
         time.sleep(0.1)
     # Nobody ends an account above their own, nor the one they are in.
     must(ask("GET", "/users/", tokens["admin"]).status == 200, "an administrator's list")
-    must(ask("DELETE", f"/users/{people['owner']}", tokens["admin"]).status == 403, "an administrator deletes an owner")
+    for name in ("owner", "clients", "auditor"):
+        must(ask("DELETE", f"/users/{people[name]}", tokens["admin"]).status == 403, f"an administrator of people deletes {name}")
     must(ask("DELETE", f"/users/{people['admin']}", tokens["admin"]).status in (400, 403), "an administrator deletes themselves")
     # Tokens of other apps: only with the scope that their person gave them, and they renew nothing.
     app = op.client(first_party=True, grant_type=["password", "refresh_token"], scope="openid account users:read users:write")

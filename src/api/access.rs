@@ -153,17 +153,16 @@ impl Caller {
     }
 
     fn has_role(&self, role: &str) -> bool {
-        self.user.as_deref().is_some_and(|user| user.roles.iter().any(|own| own == role))
+        self.user.as_deref().is_some_and(|user| user.has_role(role))
     }
 
-    /// May this caller give, or take, this role? An owner every one; others of the roles that mean something to this server those they
-    /// hold themselves. Roles of apps are free.
+    /// May this caller give, or take, this role ([`User::may_give`])? A client holds none, and gives those of apps.
     #[must_use]
     pub fn may_give(&self, role: &str) -> bool {
-        !SERVER_ROLES.contains(&role) || self.has_role(OWNER) || self.has_role(role)
+        self.user.as_deref().map_or(!SERVER_ROLES.contains(&role), |user| user.may_give(role))
     }
 
-    /// May this caller change an account that holds these roles? Whoever could take over an account of more rights would have them.
+    /// May this caller change an account that holds these roles ([`User::is_over`])?
     ///
     /// # Errors
     /// 403.

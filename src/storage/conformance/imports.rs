@@ -151,7 +151,14 @@ async fn the_counter_is_above_every_number_that_came(place: &Place) {
     let storage = place.open().await;
     import(&storage, &[&arrival("a", "17", "x"), &arrival("b", "4", "x"), &arrival("c", "text", "x")], false).await.expect("new");
     let new = user("ana");
-    let sign_up = super::super::durable::accounts::SignUp { new: &new, number_from: Some("flask"), spend: None, welcome: &[], taken: &[] };
+    let sign_up = super::super::durable::accounts::SignUp {
+        new: &new,
+        number_from: Some("flask"),
+        spend: None,
+        inviter: None,
+        welcome: &[],
+        taken: &[],
+    };
     storage.accounts.sign_up(&sign_up, at(20), &operator()).await.expect("made");
     assert_eq!(found(&storage, "18").await.0.id, "ana");
     // Nobody arrives in this one; its numbers are taken all the same. A dry one takes nothing.
@@ -159,8 +166,14 @@ async fn the_counter_is_above_every_number_that_came(place: &Place) {
         let batch = Batch { source: "flask", arrivals: &[], dearest: None, highest: Some(highest), dry };
         assert_eq!(storage.imports.import(&batch, at(30), &operator()).await.expect("read"), []);
         let new = user(&format!("n{number}"));
-        let sign_up =
-            super::super::durable::accounts::SignUp { new: &new, number_from: Some("flask"), spend: None, welcome: &[], taken: &[] };
+        let sign_up = super::super::durable::accounts::SignUp {
+            new: &new,
+            number_from: Some("flask"),
+            spend: None,
+            inviter: None,
+            welcome: &[],
+            taken: &[],
+        };
         storage.accounts.sign_up(&sign_up, at(31), &operator()).await.expect("made");
         assert_eq!(found(&storage, number).await.0.id, new.user.id);
     }
