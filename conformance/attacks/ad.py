@@ -375,6 +375,10 @@ def AD_15(lab):
     must(first.returncode not in (0, 101), "lines that are refused are told by the exit code", [first.returncode, first.stdout[-300:], first.stderr[-300:]])
     people = lambda: sorted(row[0] for row in lab.sql(f"SELECT email FROM users WHERE email LIKE '%{mark}%'"))
     once = people()
+    kept = file.read_bytes()
+    for more in (["--dry-run"], []):
+        done = lab.op.run("user", "import", str(file), *more, "--source", f"s{mark}", "--report", str(file))
+        must(done.returncode not in (0, 101) and file.read_bytes() == kept, "a report in the place of what is read", done.stderr)
     must(f"good{mark}@example.org" in once and not any(name in one for one in once for name in ("plain", "cut", "dear")), "the good line alone", once)
     lab.op.run("user", "import", str(file), "--source", f"s{mark}")
     must(people() == once, "the same again changes nothing", people())

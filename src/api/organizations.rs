@@ -188,7 +188,7 @@ async fn change(
     let [name] = place;
     for _ in 0..CHANGES {
         let before = find(&app, &name).await?;
-        conditions.expected(before.revision)?;
+        conditions.expected(before.revision, &OrganizationView::of(&before))?;
         let changed = organizations::changed(before, patch.read.slug.as_deref(), patch.read.name.as_deref(), app.clock.now())?;
         match app.storage.organizations.update(&changed, &caller.act()).await? {
             Saved::Done => {

@@ -161,8 +161,10 @@ async fn list(
     Query(query): Query<UserQuery>,
 ) -> Result<Response, Problem> {
     let asked = Asked::read(KIND, query.limit, query.cursor.as_deref())?;
+    let canonical = query.q.as_deref().and_then(identifier);
     let search = Search {
         q: query.q.as_deref(),
+        canonical: canonical.as_deref(),
         role: query.role.as_deref(),
         disabled: query.disabled,
         email_verified: query.email_verified,
@@ -305,7 +307,7 @@ async fn change(
     let (now, by) = (app.clock.now(), caller.act());
     for _ in 0..CHANGES {
         let user = find(&app, &named).await?;
-        conditions.expected(user.revision)?;
+        conditions.expected(user.revision, &UserView::from(user.clone()))?;
         caller.over(&user.roles)?;
         if let Some(roles) = patch.given.get("roles").and_then(Value::as_array) {
             let given: Vec<String> = roles.iter().filter_map(Value::as_str).map(str::to_owned).collect();

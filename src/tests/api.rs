@@ -284,6 +284,40 @@ async fn rfc9110_13_nobody_overwrites_what_they_have_not_seen() {
     server.call("PATCH", &path, &owner, patch("Acme 4")).await.expect(200);
 }
 
+/// RFC 9110 §8.8.1: "A strong validator is representation metadata that changes value whenever a change occurs to the representation data that would
+/// be observable in the content of a 200 (OK) response to GET."
+#[tokio::test]
+async fn a_tag_changes_with_all_that_is_shown() {
+    let server = Server::with(|config| config.limits = false).await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let tagged = async |path: &str| server.call("GET", path, &owner, None).await.expect(200).header("etag").to_owned();
+    let new = json!({ "email": "ana@example.org", "password": PASSWORD, "claims": { "nickname": "A", "given_name": "Ana" } });
+    let made = server.call("POST", "/v1/users", &owner, Some(new)).await.expect(201);
+    let (path, before) = (format!("/v1/users/{}", made.json()["id"].as_str().expect("an id")), made.header("etag").to_owned());
+    assert_eq!(tagged(&path).await, before, "as it was made");
+    server.advance(5);
+    let ana = server.signed_in(&console, "ana@example.org", "openid account").await;
+    let change = json!({ "current_password": PASSWORD, "new_password": "a quite different phrase" });
+    assert_eq!(server.call("POST", "/v1/me/password", &ana, Some(change)).await.status, 204);
+    let shown = server.call_with("GET", &path, &owner, None, &[("if-none-match", &before)]).await.expect(200);
+    let after = shown.header("etag").to_owned();
+    assert!(after != before && shown.json()["password_changed_at"].is_string(), "{before} {after}");
+    assert_eq!(server.call_with("GET", &path, &owner, None, &[("if-none-match", &format!("W/{after}"))]).await.status, 304);
+    let patch = || Some(json!({ "name": "Ana" }));
+    server.call_with("PATCH", &path, &owner, patch(), &[("if-match", &before)]).await.expect_problem(412, "precondition_failed");
+    server.call_with("PATCH", &path, &owner, patch(), &[("if-match", &after)]).await.expect(200);
+    // A secret that ends is counted no more, and nobody has to change the client for that.
+    let made = server.call("POST", "/v1/clients", &owner, Some(json!({ "redirect_uris": [CALLBACK] }))).await.expect(201);
+    let path = format!("/v1/clients/{}", made.json()["client_id"].as_str().expect("an id"));
+    assert_eq!(tagged(&path).await, made.header("etag"), "without the secret");
+    let rotated = server.call("POST", &format!("{path}/rotate-secret"), &owner, Some(json!({ "overlap": 1 }))).await.expect(200);
+    assert_eq!((&rotated.json()["secrets"], tagged(&path).await.as_str()), (&json!(2), rotated.header("etag")));
+    server.advance(2);
+    let shown = server.call_with("GET", &path, &owner, None, &[("if-none-match", rotated.header("etag"))]).await.expect(200);
+    assert_eq!(shown.json()["secrets"], 1);
+}
+
 #[tokio::test]
 async fn a_request_that_creates_may_come_again() {
     let server = Server::start().await;

@@ -309,7 +309,7 @@ async fn rg_12_an_invitation_is_over_with_the_rights_of_whoever_made_it() {
     let people = server.call("GET", "/v1/users?q=example.org", &chief, None).await.expect(200).json();
     let mut made: Vec<_> = people["items"].as_array().expect("a list").iter().map(of).filter(|(email, _)| email.len() == 13).collect();
     made.sort_by(|a, b| a.0.cmp(&b.0));
-    let wanted = [("c", json!(["owner", "editor"])), ("d", json!(["user_admin"])), ("f", json!(["editor"]))];
+    let wanted = [("c", json!(["editor", "owner"])), ("d", json!(["user_admin"])), ("f", json!(["editor"]))];
     assert_eq!(made, wanted.map(|(name, roles)| (format!("{name}@example.org"), roles)));
 }
 

@@ -206,7 +206,7 @@ async fn rg_07_a_link_of_before_is_no_sign_in_for_somebody_who_is_confirmed() {
         config.limits = false;
     })
     .await;
-    let new = json!({ "username": "eva", "email": "eva@example.org", "password": PASSWORD, "captcha_token": "solved" });
+    let new = json!({ "username": "eva", "email": "eva@example.org", "password": PASSWORD, "captcha_token": "test" });
     post(&server, "/auth/register", None, new).await.expect(201);
     let mut links = Vec::new();
     for n in 0..4 {
@@ -344,7 +344,7 @@ async fn a_captcha_is_judged_by_its_provider_and_by_nobody_else() {
             },
         )
         .await;
-        let form = json!({ "username": "luz", "email": "luz@example.org", "password": PASSWORD, "captcha_token": "solved" });
+        let form = json!({ "username": "luz", "email": "luz@example.org", "password": PASSWORD, "captcha_token": "test" });
         let answer = post(&server, "/auth/register", None, form).await.expect(status);
         assert_eq!(answer.headers.contains_key(header::RETRY_AFTER), status == 503, "{}", answer.body);
         let found = server.app.storage.users.find(UserKey::Identifier("luz@example.org")).await.expect("read");

@@ -281,7 +281,23 @@ async fn people_are_searched(place: &Place) {
     ] {
         assert_eq!(found(Search { q: Some(q), ..all }).await, whom, "{q}");
     }
+    let mut new = user("d4");
+    (new.user.email, new.email_canonical) = ("Peña@España.example".to_owned(), "peña@xn--espaa-rta.example".to_owned());
+    new.username_canonical = Some("strasse".to_owned());
+    storage.users.create(&new, &operator()).await.expect("new");
+    for (q, canonical, whom) in [
+        ("Peña@España.example", Some("peña@xn--espaa-rta.example"), "d4"),
+        ("españa", None, "d4"),
+        ("pen\u{303}a@", None, "d4"),
+        ("xn--espaa", None, "d4"),
+        ("Straße", Some("strasse"), "d4"),
+        ("Straße", None, ""),
+    ] {
+        assert_eq!(found(Search { q: Some(q), canonical, ..all }).await, whom, "{q}");
+    }
+    assert!(storage.accounts.delete("d4", &[], at(1), &operator()).await.expect("done"));
     assert_eq!(found(Search { role: Some("owner"), ..all }).await, "b2");
+    assert_eq!(found(Search { role: Some("OWNER"), ..all }).await, "", "a role has one spelling");
     assert_eq!(found(Search { role: Some("app_x"), ..all }).await, "b2");
     assert_eq!(found(Search { role: Some("app-x"), ..all }).await, "");
     assert_eq!(found(Search { role: Some("own"), ..all }).await, "");

@@ -105,6 +105,8 @@ pub struct ResetMails<'a> {
 pub struct Search<'a> {
     /// Part of the e-mail, user name or name, in any spelling of case and accents; or exactly the id or an id of another system.
     pub q: Option<&'a str>,
+    /// Its canonical form, as of a name that somebody signs in with: made by accounts::email, where there is one.
+    pub canonical: Option<&'a str>,
     pub role: Option<&'a str>,
     pub disabled: Option<bool>,
     pub email_verified: Option<bool>,

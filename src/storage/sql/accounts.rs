@@ -1,6 +1,7 @@
 //! What happens to accounts.
 
 use async_trait::async_trait;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::super::durable::{
     Accounts, Act, AddressProof, Consumed, ExternalId, Inviter, NewAddress, NewHash, NewMail, PENDING, ResetMails, Revised, SERVER_ROLES,
@@ -28,8 +29,9 @@ const SEARCH: &str = concat!(
     user_columns!(),
     " FROM users u WHERE u.id > $1 \
      AND ($2 IS NULL OR u.id = $2 OR u.email_canonical LIKE $3 ESCAPE '\\' OR u.username_canonical LIKE $3 ESCAPE '\\' \
+          OR LOWER(u.email) LIKE $3 ESCAPE '\\' OR u.email_canonical LIKE $10 ESCAPE '\\' OR u.username_canonical LIKE $10 ESCAPE '\\' \
           OR u.name_search LIKE $4 ESCAPE '\\' OR EXISTS (SELECT 1 FROM external_ids e WHERE e.user_id = u.id AND e.external_id = $2)) \
-     AND ($5 IS NULL OR u.roles LIKE $5 ESCAPE '\\') \
+     AND ($5 IS NULL OR REPLACE(u.roles, $5, '') <> u.roles) \
      AND ($6 IS NULL OR (CASE WHEN u.disabled_at IS NULL THEN 0 ELSE 1 END) = $6) \
      AND ($7 IS NULL OR (CASE WHEN u.email_verified THEN 1 ELSE 0 END) = $7) \
      AND ($8 IS NULL OR EXISTS (SELECT 1 FROM external_ids e WHERE e.user_id = u.id AND e.source = $8)) \
@@ -183,9 +185,11 @@ impl Accounts for Sql {
 
     async fn search(&self, search: &Search<'_>) -> Result<Vec<User>> {
         let q = search.q.map(str::trim).filter(|q| !q.is_empty());
-        let plain = q.map(|q| part(&q.to_lowercase()));
+        // As addresses are kept: composed.
+        let plain = q.map(|q| part(&q.nfc().collect::<String>().to_lowercase()));
+        let canonical = q.and(search.canonical).map(part);
         let bare = q.map(|q| part(&searched(q)));
-        let role = search.role.map(|role| part(&format!("\"{role}\"")));
+        let role = search.role.map(|role| format!("\"{role}\""));
         let rows = on!(self.read, |db| sqlx::query_as::<_, users::Row>(SEARCH)
             .bind(search.after.unwrap_or_default())
             .bind(q)
@@ -196,6 +200,7 @@ impl Accounts for Sql {
             .bind(search.email_verified.map(i64::from))
             .bind(search.source)
             .bind(i64::from(search.limit))
+            .bind(&canonical)
             .fetch_all(db)
             .await)?;
         rows.into_iter().map(User::try_from).collect()
