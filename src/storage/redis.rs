@@ -1,10 +1,14 @@
 //! The short-lived store that replicas share. The only file that names the crate `redis`.
 //!
-//! One multiplexed connection, which mends itself. Every operation is one command or one script on one key, has its own short end of time, and
-//! fails as [`StorageError::Unavailable`]: while Redis is down a request hears so at once, and the first one after its return gets through.
+//! One multiplexed connection, which mends itself: where it was cut, or leads nowhere, another one takes its place. Every operation is one command
+//! or one script on one key, has its own short end of time, and fails as [`StorageError::Unavailable`]: while Redis is down a request hears so at
+//! once, and the first one after its return gets through.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
@@ -22,6 +26,9 @@ const ANSWERING: Duration = Duration::from_millis(500);
 const DEADLINE: Duration = Duration::from_millis(1000);
 /// A peer that has not acknowledged anything for so long is gone: the connection is made anew.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+/// So many commands in a row without an answer: their connection is given up, although its peer acknowledges what is sent. Redis itself may be
+/// slow, and then another connection does no harm.
+const UNANSWERED: u32 = 3;
 
 /// `memory::gcra` in Lua. Microseconds since 1970 fit a double exactly, but must be printed with all their digits.
 /// Arguments: now, microseconds for one, microseconds for the burst. Answer: admitted (1 or 0), then what is left of the burst or is over it.
@@ -53,10 +60,31 @@ return 1
 ";
 
 pub struct Redis {
-    connection: ConnectionManager,
+    client: redis::Client,
+    line: ArcSwap<Line>,
     take: Script,
     enlist: Script,
     replace: Script,
+}
+
+/// A connection, made anew by itself where it was cut.
+struct Line {
+    connection: ConnectionManager,
+    /// Commands in a row that it left without an answer.
+    unanswered: AtomicU32,
+}
+
+impl Line {
+    fn new(client: redis::Client) -> redis::RedisResult<Arc<Self>> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECTING))
+            .set_response_timeout(Some(ANSWERING))
+            // One try for each request that comes, and no waiting in between: while Redis is down, requests hear so at once.
+            .set_number_of_retries(0)
+            .set_pipeline_buffer_size(1024);
+        let connection = ConnectionManager::new_lazy_with_config(client, config)?;
+        Ok(Arc::new(Self { connection, unanswered: AtomicU32::new(0) }))
+    }
 }
 
 impl Redis {
@@ -66,15 +94,10 @@ impl Redis {
     /// [`OpenError`], without what the URL may hold of a password.
     pub async fn open(url: &str) -> std::result::Result<Self, OpenError> {
         let (client, what) = Self::named(url)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECTING))
-            .set_response_timeout(Some(ANSWERING))
-            // One try for each request that comes, and no waiting in between: while Redis is down, requests hear so at once.
-            .set_number_of_retries(0)
-            .set_pipeline_buffer_size(1024);
         let unreachable = |reason: String| OpenError::Unreachable { variable: REDIS_URL, what: what.clone(), reason };
-        let connection = ConnectionManager::new_with_config(client, config).await.map_err(|error| unreachable(error.to_string()))?;
-        let store = Self { connection, take: Script::new(TAKE), enlist: Script::new(ENLIST), replace: Script::new(REPLACE) };
+        let line = Line::new(client.clone()).map_err(|error| unreachable(error.to_string()))?;
+        let [take, enlist, replace] = [TAKE, ENLIST, REPLACE].map(Script::new);
+        let store = Self { client, line: ArcSwap::new(line), take, enlist, replace };
         store.ping().await.map_err(|error| unreachable(error.to_string()))?;
         Ok(store)
     }
@@ -95,16 +118,35 @@ impl Redis {
     }
 
     async fn run<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T> {
-        let mut connection = self.connection.clone();
-        bounded(command.query_async(&mut connection)).await
+        self.ask(async |mut connection| command.query_async(&mut connection).await).await
     }
-}
 
-async fn bounded<T>(answer: impl Future<Output = redis::RedisResult<T>>) -> Result<T> {
-    match tokio::time::timeout(DEADLINE, answer).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(StorageError::Unavailable(format!("redis: {error}"))),
-        Err(_) => Err(StorageError::Unavailable(format!("redis did not answer within {} ms", DEADLINE.as_millis()))),
+    async fn invoke<T: FromRedisValue>(&self, call: &redis::ScriptInvocation<'_>) -> Result<T> {
+        self.ask(async |mut connection| call.invoke_async(&mut connection).await).await
+    }
+
+    async fn ask<T>(&self, call: impl AsyncFnOnce(ConnectionManager) -> redis::RedisResult<T>) -> Result<T> {
+        let line = self.line.load_full();
+        let answer = tokio::time::timeout(DEADLINE, call(line.connection.clone())).await;
+        self.heard(&line, answer.as_ref().is_ok_and(|answer| !answer.as_ref().is_err_and(redis::RedisError::is_timeout)));
+        match answer {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(StorageError::Unavailable(format!("redis: {error}"))),
+            Err(_) => Err(StorageError::Unavailable(format!("redis did not answer within {} ms", DEADLINE.as_millis()))),
+        }
+    }
+
+    /// Did the line answer? One that keeps silent is replaced, by whoever notices first.
+    fn heard(&self, line: &Arc<Line>, answered: bool) {
+        if answered {
+            if line.unanswered.load(Ordering::Relaxed) != 0 {
+                line.unanswered.store(0, Ordering::Relaxed);
+            }
+        } else if line.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= UNANSWERED
+            && let Ok(other) = Line::new(self.client.clone())
+        {
+            self.line.compare_and_swap(line, other);
+        }
     }
 }
 
@@ -136,19 +178,16 @@ impl Ephemeral for Redis {
     }
 
     async fn replace(&self, key: &str, before: &[u8], value: Vec<u8>) -> Result<bool> {
-        let mut connection = self.connection.clone();
         let mut call = self.replace.key(name(key));
-        call.arg(before).arg(value);
-        bounded(call.invoke_async(&mut connection)).await
+        self.invoke(call.arg(before).arg(value)).await
     }
 
     async fn take(&self, key: &str, rule: &Rule, now: Time) -> Result<Taken> {
         let every = rule.every.as_micros().min(1 << 50);
         let room = every.saturating_mul(u128::from(rule.burst)).min(1 << 52);
-        let mut connection = self.connection.clone();
         let mut call = self.take.key(name(key));
-        call.arg(now.timestamp_micros()).arg(every.to_string()).arg(room.to_string());
-        let (admitted, micros): (bool, u64) = bounded(call.invoke_async(&mut connection)).await?;
+        let (admitted, micros): (bool, u64) =
+            self.invoke(call.arg(now.timestamp_micros()).arg(every.to_string()).arg(room.to_string())).await?;
         if !admitted {
             return Ok(Taken::Refused { retry_after: Duration::from_micros(micros) });
         }
@@ -157,10 +196,9 @@ impl Ephemeral for Redis {
     }
 
     async fn enlist(&self, owner: &str, id: &str, until: Time, now: Time) -> Result<()> {
-        let mut connection = self.connection.clone();
         let mut call = self.enlist.key(name(owner));
-        call.arg(now.timestamp_millis()).arg(until.timestamp_millis()).arg(id).arg(LISTED);
-        bounded(call.invoke_async::<i64>(&mut connection)).await.map(drop)
+        let _: i64 = self.invoke(call.arg(now.timestamp_millis()).arg(until.timestamp_millis()).arg(id).arg(LISTED)).await?;
+        Ok(())
     }
 
     async fn list(&self, owner: &str, limit: usize, now: Time) -> Result<Vec<String>> {

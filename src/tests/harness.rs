@@ -137,7 +137,11 @@ impl Server {
     }
 
     pub fn advance(&self, seconds: i64) {
-        self.app.clock.advance(Duration::seconds(seconds));
+        self.advance_millis(seconds * 1000);
+    }
+
+    pub fn advance_millis(&self, millis: i64) {
+        self.app.clock.advance(Duration::milliseconds(millis));
     }
 
     pub fn operator() -> Act {

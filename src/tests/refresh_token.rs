@@ -1,5 +1,7 @@
 //! RFC 6749 §6, RFC 9700 §4.14: rotation, the retry of a lost answer, reuse, the lives of a grant.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Browser, Flow, Server, TestClient, claims};
@@ -50,6 +52,23 @@ async fn a_lost_answer_can_be_fetched_again() {
     server.refresh(&client, refresh_token(&first)).await.expect_error(400, "invalid_grant");
 }
 
+/// Moments are kept in whole seconds: a window of one must not end with the second it began in.
+#[tokio::test]
+async fn the_window_of_a_retry_does_not_end_early() {
+    let server = Server::with(|config| config.tokens.refresh_retry = Duration::from_secs(1)).await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let first = signed_in(&server, &client).await;
+    server.advance_millis(990);
+    let second = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
+    server.advance_millis(999);
+    let again = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
+    assert_eq!(refresh_token(&second), refresh_token(&again), "the same successor");
+    server.advance(1);
+    server.refresh(&client, refresh_token(&first)).await.expect_error(400, "invalid_grant");
+    server.refresh(&client, refresh_token(&second)).await.expect_error(400, "invalid_grant");
+}
+
 #[tokio::test]
 async fn a_replay_ends_the_family_and_no_other() {
     let server = Server::start().await;
@@ -71,7 +90,7 @@ async fn a_replay_ends_the_family_and_no_other() {
 
 #[tokio::test]
 async fn a_window_of_zero_never_repeats() {
-    let server = Server::with(|config| config.tokens.refresh_retry = std::time::Duration::ZERO).await;
+    let server = Server::with(|config| config.tokens.refresh_retry = Duration::ZERO).await;
     let client = server.client(json!({})).await;
     server.user("ana").await;
     let first = signed_in(&server, &client).await;

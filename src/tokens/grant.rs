@@ -175,8 +175,7 @@ impl Tokens {
             return Err(dead().into());
         }
         // A replay is one whatever else the request asks for: nothing of it is looked at first.
-        let (retry, window) = (generation.checked_add(1) == Some(grant.generation), self.lifetimes.refresh_retry);
-        let repeated = retry && !window.is_zero() && now <= grant.rotated_at + window;
+        let repeated = durable::is_retry(generation, grant.generation, grant.rotated_at, self.lifetimes.refresh_retry, now);
         if generation != grant.generation && !repeated {
             return self.spend(storage, client, &id, generation, now, by).await.and_then(|_| Err(dead().into()));
         }

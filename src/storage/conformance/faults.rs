@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -101,6 +101,9 @@ struct Middleman {
     address: SocketAddr,
     mode: Arc<AtomicU8>,
     open: Arc<Mutex<Vec<TcpStream>>>,
+    made: Arc<AtomicU32>,
+    /// Connections up to this number lead nowhere: what is sent on them is acknowledged, and that is all.
+    lost: Arc<AtomicU32>,
 }
 
 impl Middleman {
@@ -108,23 +111,30 @@ impl Middleman {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (mode, open) = (Arc::new(AtomicU8::new(FORWARDING)), Arc::new(Mutex::new(Vec::<TcpStream>::new())));
-        let (its_mode, its_open) = (mode.clone(), open.clone());
+        let (made, lost) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (its_mode, its_open, its_made, its_lost) = (mode.clone(), open.clone(), made.clone(), lost.clone());
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 if its_mode.load(Ordering::SeqCst) == REFUSING {
                     continue;
                 }
                 let Ok(far) = TcpStream::connect(server) else { continue };
+                let number = its_made.fetch_add(1, Ordering::SeqCst) + 1;
                 let mut open = its_open.lock().expect("no holder panics");
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     let (from, to) = (from.try_clone().expect("cloned"), to.try_clone().expect("cloned"));
                     open.push(from.try_clone().expect("cloned"));
-                    let mode = its_mode.clone();
-                    std::thread::spawn(move || pass_on(from, to, &mode));
+                    let (mode, lost) = (its_mode.clone(), its_lost.clone());
+                    std::thread::spawn(move || pass_on(from, to, &mode, || number <= lost.load(Ordering::SeqCst)));
                 }
             }
         });
-        Self { address, mode, open }
+        Self { address, mode, open, made, lost }
+    }
+
+    /// As a firewall does that forgot them: what is open is lost without a word, and what is made from now on works.
+    fn lose_those_open(&self) {
+        self.lost.store(self.made.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
     fn become_(&self, mode: u8) {
@@ -137,9 +147,12 @@ impl Middleman {
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, mode: &AtomicU8) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, mode: &AtomicU8, lost: impl Fn() -> bool) {
     let mut buffer = [0; 4096];
     while let Ok(read) = from.read(&mut buffer) {
+        if read > 0 && lost() {
+            continue;
+        }
         while mode.load(Ordering::SeqCst) == SILENT {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -282,6 +295,53 @@ async fn redis_goes_away_and_comes_back() {
         store.put(&key, b"kept".to_vec(), Duration::from_secs(60)).await.expect("put");
         assert_eq!(store.get(&key).await.expect("answered"), Some(b"kept".to_vec()));
     }
+}
+
+/// Connections that are alive for the kernel and lead nowhere: a firewall forgot them, an address moved, the other end hangs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_connection_to_redis_that_leads_nowhere_is_made_anew() {
+    let Some(url) = configured("PORTERO_TEST_REDIS_URL") else { return };
+    let (middleman, url) = through(&url);
+    let store = Redis::open(&url).await.expect("opens");
+    for _ in 0..2 {
+        middleman.lose_those_open();
+        let since = Instant::now();
+        while let (Err(error), took) = timed(store.ping()).await {
+            assert!(took < Duration::from_millis(1500) && since.elapsed() < Duration::from_secs(4), "{error} after {:?}", since.elapsed());
+        }
+    }
+    // One connection each time, and not one for everybody who waits.
+    assert_eq!(middleman.made.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn connections_to_postgres_that_lead_nowhere_cost_one_short_wait() {
+    let Some(place) = Place::postgres().await else { return };
+    let (middleman, url) = through(&place.url);
+    let storage = Storage::open(&StorageOptions::new(url), seal(), Schema::Migrate).await.expect("opens");
+    let burst = || async {
+        together(16, |_| {
+            let storage = storage.clone();
+            async move { timed(storage.revisions.ping()).await }
+        })
+        .await
+    };
+    for at_once in [true, false] {
+        for (answer, _) in burst().await {
+            answer.expect("answered");
+        }
+        // Longer than a connection is believed to live unasked.
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        middleman.lose_those_open();
+        let answers =
+            if at_once { burst().await } else { vec![timed(storage.revisions.ping()).await, timed(storage.revisions.ping()).await] };
+        for (n, (answer, took)) in answers.into_iter().enumerate() {
+            answer.expect("answered by another one");
+            assert!(took < Duration::from_millis(if at_once || n == 0 { 1500 } else { 300 }), "{n}: {took:?}");
+        }
+    }
+    storage.close().await;
+    place.clear().await;
 }
 
 /// The command line works on the file of a running server: each waits for the other, and not for ever.

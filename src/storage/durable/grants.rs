@@ -58,6 +58,14 @@ pub struct Grant {
     pub revoked_at: Option<Time>,
 }
 
+/// Does a refresh token of generation `presented` ask for a lost answer again? `current` was made at `rotated_at`, which is kept in whole seconds, so
+/// these are compared: a window ends up to a second late, and never early.
+#[must_use]
+pub fn is_retry(presented: u32, current: u32, rotated_at: Time, window: Duration, now: Time) -> bool {
+    let since = u64::try_from(now.timestamp() - rotated_at.timestamp()).unwrap_or(0);
+    presented.checked_add(1) == Some(current) && !window.is_zero() && since <= window.as_secs() + u64::from(window.subsec_nanos() > 0)
+}
+
 /// What became of [`Grants::open`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {

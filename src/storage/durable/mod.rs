@@ -23,7 +23,7 @@ pub use attempts::{Admission, Attempts};
 pub use audit::{Act, ActivityOf, ActivityRow, Actor, Audit, AuditFilter, AuditRow, Refusal};
 pub use clients::{ClientRecord, ClientSecret, Clients};
 pub use consents::{Connection, Consent, Consents};
-pub use grants::{ByCode, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Renewal, Rotation, Standing, TokenRef};
+pub use grants::{ByCode, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Renewal, Rotation, Standing, TokenRef, is_retry};
 pub use imports::Imports;
 pub use keys::{SigningKeys, StoredKey};
 pub use organizations::{Membership, OrganizationKey, Organizations, Saved};

@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 
 use super::super::open::{DATABASE_URL, OpenError};
-use super::pool::Pool;
+use super::pool::{Lifetime, Pool};
 use super::writer::Writer;
 use super::{Fault, Sql};
 
@@ -21,8 +21,8 @@ const STATEMENTS: usize = 256;
 const BUSY: Duration = Duration::from_secs(5);
 /// Readers of a SQLite file, each with its own thread.
 const READERS: usize = 4;
-/// A connection to Postgres is made anew after this long, so that a failover or a new address is found.
-const LIFETIME: Duration = Duration::from_secs(30 * 60);
+/// Half an hour finds a failover or a new address; two minutes is half of what the most forgetful of clouds allow an idle connection.
+const LIFETIME: Lifetime = Lifetime { whole: Duration::from_secs(30 * 60), idle: Duration::from_secs(2 * 60) };
 
 /// A database URL, understood.
 pub enum Target {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::super::durable::{
-    Act, ByCode, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Proof, Renewal, Rotation, Standing, TokenRef, User,
+    Act, ByCode, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Proof, Renewal, Rotation, Standing, TokenRef, User, is_retry,
 };
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
@@ -508,9 +508,9 @@ impl Sql {
                 .await?;
             let Some((current, rotated_at, None)) = row else { return Ok(Rotation::Gone) };
             // The answer to the one before got lost, and its successor has not been used: the same again.
-            let repeated = i64::from(presented) == current - 1;
-            if repeated && !window.is_zero() && seconds(now) - rotated_at <= length(window) {
-                return Ok(Rotation::Repeat(generation(current)?));
+            let current = generation(current)?;
+            if is_retry(presented, current, moment(rotated_at)?, window, now) {
+                return Ok(Rotation::Repeat(current));
             }
             // RFC 9700 §4.14.2: "the authorization server cannot determine which party submitted the invalid refresh token, but it will revoke
             // the active refresh token." Committed here, whatever the caller answers.

@@ -4,11 +4,13 @@
 //! a statement was cut off. Owns: how many connections there are, how long one is waited for, when one is trusted. Called by
 //! the macros in `sql`.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection, Database};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -18,6 +20,8 @@ use super::Fault;
 pub const WAIT: Duration = Duration::from_secs(3);
 /// A connection that lay idle for longer is asked whether it still lives before it is used.
 const TRUSTED: Duration = Duration::from_secs(1);
+/// How long it may take to say so. One that says nothing leads nowhere: a firewall forgot it, or its machine is gone.
+const PINGING: Duration = Duration::from_millis(500);
 /// How long a connection whose statement failed or was cut off may take to be mended.
 pub const MENDING: Duration = Duration::from_secs(2);
 
@@ -33,10 +37,20 @@ pub struct Pool<DB: Database> {
 struct Shared<DB: Database> {
     options: OptionsOf<DB>,
     permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Idle<DB>>>,
-    /// After this long a connection is made anew, so that a moved server is found; never for a database inside the process.
-    lifetime: Option<Duration>,
+    /// The one that was used last is at the end, and lent first.
+    idle: Mutex<VecDeque<Idle<DB>>>,
+    /// None for a database inside the process.
+    lifetime: Option<Lifetime>,
     mend: Mend<DB>,
+}
+
+/// How long a connection over a network is kept.
+#[derive(Clone, Copy)]
+pub struct Lifetime {
+    /// After this long it is made anew, so that a moved server is found.
+    pub whole: Duration,
+    /// After this long without use it is closed: sooner than a firewall in between forgets it without telling.
+    pub idle: Duration,
 }
 
 struct Idle<DB: Database> {
@@ -52,7 +66,7 @@ impl<DB: Database> Clone for Pool<DB> {
 }
 
 impl<DB: Database> Pool<DB> {
-    pub fn new(options: OptionsOf<DB>, size: usize, lifetime: Option<Duration>, mend: Mend<DB>) -> Self {
+    pub fn new(options: OptionsOf<DB>, size: usize, lifetime: Option<Lifetime>, mend: Mend<DB>) -> Self {
         let permits = Arc::new(Semaphore::new(size.max(1)));
         Self { shared: Arc::new(Shared { options, permits, idle: Mutex::default(), lifetime, mend }) }
     }
@@ -69,11 +83,11 @@ impl<DB: Database> Pool<DB> {
         let shared = &self.shared;
         let permit = Arc::clone(&shared.permits).acquire_owned().await.map_err(|_| Fault::closed())?;
         while let Some(Idle { mut connection, made, since }) = shared.pop() {
-            if shared.lifetime.is_some_and(|lifetime| made.elapsed() > lifetime) {
+            if shared.lifetime.is_some_and(|lifetime| made.elapsed() > lifetime.whole) {
                 tokio::spawn(connection.close());
                 continue;
             }
-            if since.elapsed() > TRUSTED && connection.ping().await.is_err() {
+            if since.elapsed() > TRUSTED && !timeout(PINGING, connection.ping()).await.is_ok_and(|pong| pong.is_ok()) {
                 shared.forget();
                 continue;
             }
@@ -94,13 +108,20 @@ impl<DB: Database> Pool<DB> {
 
 impl<DB: Database> Shared<DB> {
     fn pop(&self) -> Option<Idle<DB>> {
-        self.idle.lock().expect("no holder of this lock panics").pop()
+        self.idle.lock().expect("no holder of this lock panics").pop_back()
     }
 
     fn push(&self, connection: DB::Connection, made: Instant) {
-        if !self.permits.is_closed() {
-            let idle = Idle { connection, made, since: Instant::now() };
-            self.idle.lock().expect("no holder of this lock panics").push(idle);
+        if self.permits.is_closed() {
+            return;
+        }
+        let mut idle = self.idle.lock().expect("no holder of this lock panics");
+        idle.push_back(Idle { connection, made, since: Instant::now() });
+        let unused = self.lifetime.is_some_and(|lifetime| idle.front().is_some_and(|oldest| oldest.since.elapsed() > lifetime.idle));
+        let oldest = if unused { idle.pop_front() } else { None };
+        drop(idle);
+        if let (Some(oldest), Ok(runtime)) = (oldest, Handle::try_current()) {
+            runtime.spawn(timeout(MENDING, oldest.connection.close()));
         }
     }
 
@@ -149,13 +170,45 @@ impl<DB: Database> Drop for Lent<DB> {
         // A statement failed, or the caller went away in the middle (its own client hung up) and the answer is still on its way. The place
         // stays taken until that is over.
         let (shared, made, permit) = (Arc::clone(&self.shared), self.made, self.permit.take());
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
-                if timeout(MENDING, (shared.mend)(&mut connection)).await.unwrap_or(false) {
-                    shared.push(connection, made);
+                match timeout(MENDING, (shared.mend)(&mut connection)).await {
+                    Ok(true) => shared.push(connection, made),
+                    Ok(false) => {}
+                    // It says nothing: the others most likely neither.
+                    Err(_) => shared.forget(),
                 }
                 drop(permit);
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Sqlite;
+
+    use super::*;
+
+    /// A burst needs many connections; afterwards one goes on being used.
+    #[tokio::test]
+    async fn what_a_burst_left_behind_is_closed_and_what_is_used_is_kept() {
+        let lifetime = |idle| Some(Lifetime { whole: Duration::from_secs(60), idle });
+        for (lifetime, kept) in [(lifetime(Duration::from_millis(100)), 1), (lifetime(Duration::from_secs(60)), 4), (None, 4)] {
+            let options = "sqlite::memory:".parse().expect("a URL");
+            let pool = Pool::<Sqlite>::new(options, 4, lifetime, |_| Box::pin(async { true }));
+            let use_it = async || {
+                let mut lent = pool.lend().await.expect("lent");
+                lent.settle(None);
+                lent
+            };
+            drop([use_it().await, use_it().await, use_it().await, use_it().await]);
+            assert_eq!(pool.shared.idle.lock().expect("whole").len(), 4);
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            for _ in 0..8 {
+                drop(use_it().await);
+            }
+            assert_eq!(pool.shared.idle.lock().expect("whole").len(), kept, "{:?}", lifetime.map(|lifetime| lifetime.idle));
         }
     }
 }
