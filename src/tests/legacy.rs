@@ -344,7 +344,7 @@ async fn a_captcha_is_judged_by_its_provider_and_by_nobody_else() {
             },
         )
         .await;
-        let form = json!({ "username": "luz", "email": "luz@example.org", "password": PASSWORD, "captcha_token": "test" });
+        let form = json!({ "username": "luz", "email": "luz@example.org", "password": PASSWORD, "captcha_token": "solved" });
         let answer = post(&server, "/auth/register", None, form).await.expect(status);
         assert_eq!(answer.headers.contains_key(header::RETRY_AFTER), status == 503, "{}", answer.body);
         let found = server.app.storage.users.find(UserKey::Identifier("luz@example.org")).await.expect("read");
