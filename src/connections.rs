@@ -8,7 +8,8 @@
 //! |---|---|
 //! | a request's head | 10 s from its first byte, 32 KiB, else 431 |
 //! | a request's body | 30 s |
-//! | a connection without a request | 60 s |
+//! | a connection without a request | 60 s; where no place is free, 4 s |
+//! | an HTTP/2 connection that was told to go | 10 s for the streams that are open |
 //! | connections at once | what file descriptors allow; further ones wait to be accepted |
 
 use std::convert::Infallible;
@@ -42,6 +43,11 @@ use crate::telemetry::metrics;
 const HEAD: Duration = Duration::from_millis(7_500);
 /// Between requests.
 const IDLE: Duration = Duration::from_secs(55);
+/// The same while all places are taken: somebody may be waiting for this one. RFC 9112 §9.5: "A client, server, or proxy MAY close the transport
+/// connection at any time." With [`LOOK`], at most 4 s.
+const IDLE_IN_A_CROWD: Duration = Duration::from_secs(1);
+/// From the word to go until an HTTP/2 connection is cut: its client may never take the answers that are ready for it.
+const LEAVING: Duration = Duration::from_secs(10);
 /// How often a connection is looked at.
 const LOOK: Duration = Duration::from_millis(2_500);
 /// After the word to stop, a connection that is kept open may still send the request that was on its way: so long.
@@ -57,21 +63,24 @@ const RESERVED: usize = 128;
 /// Serves `router` on `listener` until `stop` turns true, then finishes what is under way; drop the future to cut it off.
 pub async fn serve(listener: TcpListener, router: Router, most: usize, stop: watch::Receiver<bool>) {
     let permits = Arc::new(Semaphore::new(most.max(1)));
+    let crowded = Arc::new(AtomicBool::new(false));
     let (alive, mut gone) = tokio::sync::mpsc::channel::<()>(1);
     let begin = |stream, peer, permit| {
-        let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
+        let (router, crowded, stop, alive) = (router.clone(), Arc::clone(&crowded), stop.clone(), alive.clone());
         tokio::spawn(async move {
-            connection(stream, peer, router, stop).await;
+            connection(stream, peer, router, &crowded, stop).await;
             drop((permit, alive));
         });
     };
     let mut stop = stop.clone();
     loop {
         // First a place, then a connection: those that find none wait in the kernel's queue, where they cost nothing.
+        crowded.store(permits.available_permits() == 0, Ordering::Relaxed);
         let permit = tokio::select! {
             permit = Arc::clone(&permits).acquire_owned() => permit.expect("the semaphore is never closed"),
             () = stopped(&mut stop) => break,
         };
+        crowded.store(false, Ordering::Relaxed);
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -118,7 +127,7 @@ pub fn most_connections() -> usize {
     soft.unwrap_or(1024).saturating_sub(RESERVED).clamp(64, 16_384)
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut stop: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, crowded: &AtomicBool, mut stop: watch::Receiver<bool>) {
     // Answers are small and whole: waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new());
@@ -130,6 +139,8 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut sto
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // Heads are timed by `Activity`, which also covers the first byte; hyper's timer would cut kept-alive connections short.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MAX_HEAD).keep_alive(true);
+    // Whoever has said all there is to say still listens; and what a request has begun, a code that it spent, is answered for.
+    builder.http1().half_close(true);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -140,7 +151,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut sto
     let served = builder.serve_connection(io, service);
     tokio::pin!(served);
     let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
-    let (mut stopping, mut parted) = (false, false);
+    let (mut stopping, mut parted, mut leaving) = (false, false, None);
     let parting = tokio::time::sleep(PARTING);
     tokio::pin!(parting);
     loop {
@@ -152,10 +163,17 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut sto
                 }
                 return;
             }
-            _ = look.tick() => match activity.judge(activity.now()) {
+            _ = look.tick() => match activity.judge(activity.now(), crowded.load(Ordering::Relaxed)) {
                 Verdict::Fine => {}
                 Verdict::Cut => return,
-                Verdict::Close => served.as_mut().graceful_shutdown(),
+                Verdict::Close => match leaving {
+                    None => {
+                        leaving = Some(Instant::now());
+                        served.as_mut().graceful_shutdown();
+                    }
+                    Some(since) if since.elapsed() > LEAVING => return,
+                    Some(_) => {}
+                },
             },
             () = stopped(&mut stop), if !stopping => {
                 stopping = true;
@@ -301,20 +319,21 @@ impl Activity {
         UnderWay(Arc::clone(self))
     }
 
-    fn judge(&self, now: u64) -> Verdict {
+    fn judge(&self, now: u64, crowded: bool) -> Verdict {
         if self.requests.load(Ordering::Relaxed) > 0 {
             return Verdict::Fine;
         }
         let head = self.head_since.load(Ordering::Relaxed);
         let http2 = self.http2.load(Ordering::Relaxed);
         let over = |since: u64, limit: Duration| now.saturating_sub(since) > u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let idle = if crowded { IDLE_IN_A_CROWD } else { IDLE };
         // On HTTP/2 bytes come without a head, too; there the idle time covers both.
-        if head > 0 && !http2 && over(head - 1, HEAD) {
-            Verdict::Cut
-        } else if over(self.idle_since.load(Ordering::Relaxed), IDLE) {
-            if http2 { Verdict::Close } else { Verdict::Cut }
-        } else {
-            Verdict::Fine
+        match (head, http2) {
+            (1.., false) if over(head - 1, HEAD) => Verdict::Cut,
+            (1.., false) => Verdict::Fine,
+            _ if !over(self.idle_since.load(Ordering::Relaxed), idle) => Verdict::Fine,
+            (_, true) => Verdict::Close,
+            (_, false) => Verdict::Cut,
         }
     }
 }
@@ -597,21 +616,55 @@ mod tests {
     #[tokio::test]
     async fn silence_and_slow_heads_are_cut() {
         let activity = Arc::new(Activity::new());
-        assert_eq!(activity.judge(7_000), Verdict::Fine);
-        assert_eq!(activity.judge(8_000), Verdict::Cut, "no byte since it was made");
+        assert_eq!(activity.judge(7_000, false), Verdict::Fine);
+        assert_eq!(activity.judge(8_000, false), Verdict::Cut, "no byte since it was made");
         // A request comes and is answered in the first milliseconds.
         drop(activity.begin(false));
-        assert_eq!(activity.judge(50_000), Verdict::Fine, "kept alive");
+        assert_eq!(activity.judge(50_000, false), Verdict::Fine, "kept alive");
         activity.byte_came(50_000);
         activity.byte_came(52_000);
-        assert_eq!(activity.judge(52_000), Verdict::Fine);
-        assert_eq!(activity.judge(58_000), Verdict::Cut, "the head does not become whole");
+        assert_eq!(activity.judge(52_000, false), Verdict::Fine);
+        assert_eq!(activity.judge(58_000, false), Verdict::Cut, "the head does not become whole");
         let under_way = activity.begin(true);
-        assert_eq!(activity.judge(100_000), Verdict::Fine, "a request is under way");
+        assert_eq!(activity.judge(100_000, false), Verdict::Fine, "a request is under way");
         activity.byte_came(100_000);
         drop(under_way);
-        assert_eq!(activity.judge(50_000), Verdict::Fine);
-        assert_eq!(activity.judge(100_000), Verdict::Close, "HTTP/2 says goodbye");
+        assert_eq!(activity.judge(50_000, false), Verdict::Fine);
+        assert_eq!(activity.judge(100_000, false), Verdict::Close, "HTTP/2 says goodbye");
+    }
+
+    #[tokio::test]
+    async fn where_no_place_is_free_whoever_does_nothing_makes_room() {
+        let activity = Arc::new(Activity::new());
+        assert_eq!(activity.judge(7_000, true), Verdict::Fine, "its first head may be on its way");
+        drop(activity.begin(false));
+        assert_eq!(activity.judge(900, true), Verdict::Fine);
+        assert_eq!(activity.judge(1_100, true), Verdict::Cut);
+        activity.byte_came(1_100);
+        assert_eq!(activity.judge(3_000, true), Verdict::Fine, "it asks");
+
+        let server = running(2).await;
+        let mut kept = Vec::new();
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(server.address).await.expect("listening");
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+            assert!(stream.read(&mut [0; 1024]).await.expect("answered") > 0);
+            kept.push(stream);
+        }
+        let waits = ask(server.address, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = tokio::time::timeout(Duration::from_secs(6), waits).await.expect("somebody made room");
+        assert!(answer.ends_with("127.0.0.1"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_sending_is_answered() {
+        let server = running(8).await;
+        let mut stream = TcpStream::connect(server.address).await.expect("listening");
+        stream.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+        stream.shutdown().await.expect("half closed");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("answered");
+        assert!(answer.ends_with("slow"), "{answer}");
     }
 
     #[test]

@@ -102,6 +102,8 @@ fn context(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> RequestConte
         );
     }
     let address = if forwarded && trusted { behind_proxies(headers, &app.config.trusted_proxies).or(peer) } else { peer };
+    // One address has one name, in limits and in the audit trail.
+    let address = address.map(|address| address.to_canonical());
     let given = headers.get(&REQUEST_ID).filter(|_| trusted).and_then(|value| value.to_str().ok()).filter(|id| is_request_id(id));
     let id = given.map_or_else(|| fresh_id(app), Arc::from);
     RequestContext { id, address }
@@ -114,12 +116,9 @@ fn is_trusted(proxies: &[IpNet], address: IpAddr) -> bool {
 
 /// The last address of `X-Forwarded-For` that is not one of our proxies: everything before it is the client's own word.
 fn behind_proxies(headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
-    let mut hops: Vec<&str> = Vec::new();
-    for value in headers.get_all(&FORWARDED_FOR) {
-        hops.extend(value.to_str().ok()?.split(',').map(str::trim));
-    }
     let mut last = None;
-    for hop in hops.into_iter().rev() {
+    // From the end, and no further than the first that is no address: what the client itself sent, in whatever bytes, decides nothing.
+    for hop in headers.get_all(&FORWARDED_FOR).iter().rev().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b',')) {
         let Some(address) = parse_hop(hop) else { break };
         last = Some(address);
         if !is_trusted(proxies, address) {
@@ -129,7 +128,8 @@ fn behind_proxies(headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
     last
 }
 
-fn parse_hop(hop: &str) -> Option<IpAddr> {
+fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
     hop.parse().or_else(|_| hop.parse::<SocketAddr>().map(|socket| socket.ip())).ok()
 }
 
@@ -267,6 +267,12 @@ mod tests {
         assert_eq!(seen("198.51.100.7:4711, 10.0.0.2").as_deref(), Some("198.51.100.7"));
         assert_eq!(seen("nonsense, 10.0.0.2").as_deref(), Some("10.0.0.2"));
         assert_eq!(seen("nonsense"), None);
+        // In two lines, and in bytes that are no text: what the client sent does not hide what the proxy added.
+        let mut lines = HeaderMap::new();
+        lines.append(FORWARDED_FOR, HeaderValue::from_bytes(b"\xff, 192.0.2.1").expect("a value"));
+        lines.append(FORWARDED_FOR, HeaderValue::from_bytes(b"\xc3\xa9 ,198.51.100.7").expect("a value"));
+        lines.append(FORWARDED_FOR, HeaderValue::from_static("10.0.0.2"));
+        assert_eq!(behind_proxies(&lines, &proxies).map(|address| address.to_string()).as_deref(), Some("198.51.100.7"));
     }
 
     #[test]

@@ -74,5 +74,7 @@ pub struct Storage {
     pub ephemeral: Records,
     /// What `clients` remembers; whoever polls the revisions invalidates it.
     pub client_cache: Arc<CachedClients>,
+    /// Looks after the database, whatever its users do; see [`sql::Sql::apart`].
+    watch: Arc<sql::Sql>,
     sql: Arc<sql::Sql>,
 }

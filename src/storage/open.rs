@@ -125,6 +125,7 @@ impl Storage {
 
     fn on(sql: Arc<Sql>, ephemeral: Records) -> Self {
         let client_cache = Arc::new(CachedClients::new(sql.clone()));
+        let watch = sql.apart();
         Self {
             clients: client_cache.clone(),
             users: sql.clone(),
@@ -139,15 +140,19 @@ impl Storage {
             audit: sql.clone(),
             organizations: sql.clone(),
             outbox: sql.clone(),
-            revisions: sql.clone(),
+            revisions: watch.clone(),
             ephemeral,
             client_cache,
+            watch,
             sql,
         }
     }
 
     /// Says goodbye to the database; every later step is [`super::StorageError::Unavailable`].
     pub async fn close(&self) {
+        if !Arc::ptr_eq(&self.watch, &self.sql) {
+            self.watch.close().await;
+        }
         self.sql.close().await;
     }
 
@@ -156,7 +161,7 @@ impl Storage {
     /// # Errors
     /// What is missing, or why it cannot be told.
     pub async fn schema_is_current(&self) -> std::result::Result<(), OpenError> {
-        match migrate::pending(&self.sql).await {
+        match migrate::pending(&self.watch).await {
             Ok(missing) if missing.is_empty() => Ok(()),
             Ok(missing) => Err(OpenError::Pending(missing)),
             Err(OpenError::Newer { .. }) => Ok(()),

@@ -5,14 +5,16 @@
 //! once, and the first one after its return gets through.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
-use redis::{ConnectionAddr, FromRedisValue, IntoConnectionInfo, Script};
+use redis::{ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo, Script, ServerErrorKind};
+
+use tokio::time::Instant;
 
 use super::ephemeral::{Ephemeral, LISTED, Rule, Taken};
 use super::open::{OpenError, REDIS_URL};
@@ -26,6 +28,10 @@ const ANSWERING: Duration = Duration::from_millis(500);
 const DEADLINE: Duration = Duration::from_millis(1000);
 /// A peer that has not acknowledged anything for so long is gone: the connection is made anew.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+/// A connection that was quiet for longer is asked whether it still leads anywhere: Redis (`timeout`) or a firewall has closed it, perhaps.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// How long it may take to say so.
+const PINGING: Duration = Duration::from_millis(250);
 /// So many commands in a row without an answer: their connection is given up, although its peer acknowledges what is sent. Redis itself may be
 /// slow, and then another connection does no harm.
 const UNANSWERED: u32 = 3;
@@ -72,6 +78,9 @@ struct Line {
     connection: ConnectionManager,
     /// Commands in a row that it left without an answer.
     unanswered: AtomicU32,
+    made: Instant,
+    /// When it answered last, in milliseconds since it was made.
+    answered: AtomicU64,
 }
 
 impl Line {
@@ -83,7 +92,15 @@ impl Line {
             .set_number_of_retries(0)
             .set_pipeline_buffer_size(1024);
         let connection = ConnectionManager::new_lazy_with_config(client, config)?;
-        Ok(Arc::new(Self { connection, unanswered: AtomicU32::new(0) }))
+        Ok(Arc::new(Self { connection, unanswered: AtomicU32::new(0), made: Instant::now(), answered: AtomicU64::new(0) }))
+    }
+
+    fn age(&self) -> u64 {
+        u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn is_quiet(&self) -> bool {
+        u128::from(self.age().saturating_sub(self.answered.load(Ordering::Relaxed))) > TRUSTED.as_millis()
     }
 }
 
@@ -117,6 +134,12 @@ impl Redis {
         Ok((redis::Client::open(info.set_tcp_settings(settings)).map_err(refused)?, what))
     }
 
+    /// Changes who may do what.
+    #[cfg(test)]
+    pub async fn acl(&self, words: &[&str]) {
+        self.run::<()>(redis::cmd("ACL").arg(words)).await.expect("done");
+    }
+
     async fn run<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T> {
         self.ask(async |mut connection| command.query_async(&mut connection).await).await
     }
@@ -126,9 +149,9 @@ impl Redis {
     }
 
     async fn ask<T>(&self, call: impl AsyncFnOnce(ConnectionManager) -> redis::RedisResult<T>) -> Result<T> {
-        let line = self.line.load_full();
+        let line = self.trusted().await;
         let answer = tokio::time::timeout(DEADLINE, call(line.connection.clone())).await;
-        self.heard(&line, answer.as_ref().is_ok_and(|answer| !answer.as_ref().is_err_and(redis::RedisError::is_timeout)));
+        self.heard(&line, &answer);
         match answer {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(StorageError::Unavailable(format!("redis: {error}"))),
@@ -136,15 +159,38 @@ impl Redis {
         }
     }
 
-    /// Did the line answer? One that keeps silent is replaced, by whoever notices first.
-    fn heard(&self, line: &Arc<Line>, answered: bool) {
-        if answered {
-            if line.unanswered.load(Ordering::Relaxed) != 0 {
-                line.unanswered.store(0, Ordering::Relaxed);
-            }
-        } else if line.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= UNANSWERED
-            && let Ok(other) = Line::new(self.client.clone())
-        {
+    /// The line that there is, or another one. Where it was closed meanwhile, asking makes it anew, and no command is lost by finding out.
+    async fn trusted(&self) -> Arc<Line> {
+        let line = self.line.load_full();
+        if !line.is_quiet() {
+            return line;
+        }
+        let pong = tokio::time::timeout(PINGING, redis::cmd("PING").query_async::<()>(&mut line.connection.clone())).await;
+        if pong.is_ok() {
+            return line;
+        }
+        self.replace_line(&line);
+        self.line.load_full()
+    }
+
+    /// A line that keeps silent, or leads to a Redis which is not the one that takes what is written (any more), is replaced by whoever notices.
+    fn heard<T>(&self, line: &Arc<Line>, answer: &std::result::Result<redis::RedisResult<T>, tokio::time::error::Elapsed>) {
+        let error = match answer {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) if !error.is_timeout() => Some(error.kind()),
+            _ if line.unanswered.fetch_add(1, Ordering::Relaxed) + 1 < UNANSWERED => return,
+            _ => return self.replace_line(line),
+        };
+        line.unanswered.store(0, Ordering::Relaxed);
+        match error {
+            None => line.answered.store(line.age(), Ordering::Relaxed),
+            Some(ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)) => self.replace_line(line),
+            Some(_) => {}
+        }
+    }
+
+    fn replace_line(&self, line: &Arc<Line>) {
+        if let Ok(other) = Line::new(self.client.clone()) {
             self.line.compare_and_swap(line, other);
         }
     }
@@ -207,8 +253,8 @@ impl Ephemeral for Redis {
         self.run(redis::cmd("ZRANGEBYSCORE").arg(name(owner)).arg(live).arg("+inf").arg("LIMIT").arg(0).arg(limit)).await
     }
 
+    /// By a write: a Redis that is full, or a replica, answers a PING.
     async fn ping(&self) -> Result<()> {
-        let _: String = self.run(&redis::cmd("PING")).await?;
-        Ok(())
+        self.put("ready", vec![b'1'], Duration::from_secs(1)).await
     }
 }

@@ -194,7 +194,7 @@ async fn postgres_goes_away_and_comes_back() {
     let occupy = || async {
         together(16, |_| {
             let storage = storage.clone();
-            async move { storage.revisions.ping().await }
+            async move { storage.users.find(UserKey::Id("ana")).await }
         })
         .await
     };
@@ -312,6 +312,63 @@ async fn a_connection_to_redis_that_leads_nowhere_is_made_anew() {
     }
     // One connection each time, and not one for everybody who waits.
     assert_eq!(middleman.made.load(Ordering::SeqCst), 3);
+    // One that was quiet is asked first: nobody's command is lost by finding out.
+    for cut in [false, true] {
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        if cut {
+            middleman.become_(REFUSING);
+            middleman.become_(FORWARDING);
+        } else {
+            middleman.lose_those_open();
+        }
+        let (answer, took) = timed(store.get("test-quiet")).await;
+        answer.expect("answered by another one");
+        assert!(took < Duration::from_millis(700), "{took:?}");
+    }
+}
+
+/// What a failover leaves: the address leads to another Redis, and the connection that was open to one that takes nothing any more. Readiness says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_redis_that_takes_no_writes_is_not_ready() {
+    let Some(url) = configured("PORTERO_TEST_REDIS_URL") else { return };
+    let admin = Redis::open(&url).await.expect("opens");
+    let name = format!("portero-test-{}", std::process::id());
+    admin.acl(&["SETUSER", &name, "on", ">secret", "~*", "+@all"]).await;
+    let mut theirs = url::Url::parse(&url).expect("a URL");
+    theirs.set_username(&name).expect("has a host");
+    theirs.set_password(Some("secret")).expect("has a host");
+    let store = Redis::open(theirs.as_str()).await.expect("opens");
+    store.ping().await.expect("ready");
+    admin.acl(&["SETUSER", &name, "-@write"]).await;
+    assert!(unavailable(&store.ping().await), "it answers a PING, and takes nothing");
+    admin.acl(&["DELUSER", &name]).await;
+}
+
+/// All connections wait for a lock: the database itself is well, and whoever looks after it is told so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_locked_table_does_not_make_a_server_unready() {
+    let Some(place) = Place::postgres().await else { return };
+    let (storage, other) = (furnished(&place).await, place.open().await);
+    other.sql.tamper("BEGIN; LOCK TABLE users").await;
+    let waiting: Vec<_> = (0..40)
+        .map(|_| {
+            let storage = storage.clone();
+            tokio::spawn(async move { storage.users.find(UserKey::Id("ana")).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..5 {
+        let (answer, took) = timed(storage.revisions.current()).await;
+        answer.expect("answered");
+        assert!(took < Duration::from_millis(500), "{took:?}");
+        storage.schema_is_current().await.expect("current");
+    }
+    other.sql.tamper("COMMIT").await;
+    for one in waiting {
+        one.await.expect("no panic").expect("answered in the end");
+    }
+    storage.close().await;
+    place.clear().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -319,10 +376,11 @@ async fn connections_to_postgres_that_lead_nowhere_cost_one_short_wait() {
     let Some(place) = Place::postgres().await else { return };
     let (middleman, url) = through(&place.url);
     let storage = Storage::open(&StorageOptions::new(url), seal(), Schema::Migrate).await.expect("opens");
+    let find = || storage.users.find(UserKey::Id("ana"));
     let burst = || async {
         together(16, |_| {
             let storage = storage.clone();
-            async move { timed(storage.revisions.ping()).await }
+            async move { timed(storage.users.find(UserKey::Id("ana"))).await }
         })
         .await
     };
@@ -333,8 +391,7 @@ async fn connections_to_postgres_that_lead_nowhere_cost_one_short_wait() {
         // Longer than a connection is believed to live unasked.
         tokio::time::sleep(Duration::from_millis(1200)).await;
         middleman.lose_those_open();
-        let answers =
-            if at_once { burst().await } else { vec![timed(storage.revisions.ping()).await, timed(storage.revisions.ping()).await] };
+        let answers = if at_once { burst().await } else { vec![timed(find()).await, timed(find()).await] };
         for (n, (answer, took)) in answers.into_iter().enumerate() {
             answer.expect("answered by another one");
             assert!(took < Duration::from_millis(if at_once || n == 0 { 1500 } else { 300 }), "{n}: {took:?}");

@@ -232,6 +232,7 @@ mod spent;
 mod users;
 pub mod writer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{Postgres, Sqlite};
@@ -257,6 +258,15 @@ pub enum Sql {
 }
 
 impl Sql {
+    /// For looking after the database whatever its users do: where all connections wait for a lock, one that nobody else has still answers. Readers of
+    /// SQLite wait for nobody.
+    pub fn apart(self: &Arc<Self>) -> Arc<Self> {
+        match &**self {
+            Self::Postgres(pool) => Arc::new(Self::Postgres(pool.apart())),
+            Self::Sqlite { .. } => Arc::clone(self),
+        }
+    }
+
     /// Ends every connection; SQLite folds its log into the file.
     pub async fn close(&self) {
         match self {

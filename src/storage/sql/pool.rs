@@ -71,6 +71,12 @@ impl<DB: Database> Pool<DB> {
         Self { shared: Arc::new(Shared { options, permits, idle: Mutex::default(), lifetime, mend }) }
     }
 
+    /// To the same database, with one connection of its own.
+    pub fn apart(&self) -> Self {
+        let shared = &self.shared;
+        Self::new(shared.options.clone(), 1, shared.lifetime, shared.mend)
+    }
+
     /// Lends a connection.
     ///
     /// # Errors
