@@ -18,17 +18,12 @@ use crate::app::App;
 use crate::clock::Time;
 use crate::i18n::Lang;
 use crate::protocol::access_token::AccessClaims;
-use crate::protocol::claims::SERVER_ROLES;
+use crate::protocol::claims::{AUDITOR, CLIENT_ADMIN, OWNER, SERVER_ROLES, USER_ADMIN};
 use crate::protocol::scope;
 use crate::request::RequestContext;
 use crate::storage::StorageError;
 use crate::storage::durable::{Act, Actor, User};
 use crate::tokens::bearer;
-
-const OWNER: &str = "owner";
-const USER_ADMIN: &str = "user_admin";
-const CLIENT_ADMIN: &str = "client_admin";
-const AUDITOR: &str = "auditor";
 
 /// What an operation asks of its caller.
 pub trait Needs: Send + Sync + 'static {

@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Failure, MAX_FORM, form_text};
+use super::browser_text;
 use crate::app::App;
 use crate::browser::flow::{self, FlowStep};
+use crate::browser::form::Unreadable;
 use crate::browser::form_post::form_post;
 use crate::browser::layout::{Page, asked_again, see_other, with_cookies};
 use crate::browser::visit::Visit;
@@ -53,6 +53,15 @@ impl From<StorageError> for Refused {
     }
 }
 
+impl From<Unreadable> for Refused {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::TooLarge => Self::TooLarge,
+            why => PageError::new(PageReason::MalformedRequest).with_detail(why.to_string()).into(),
+        }
+    }
+}
+
 /// Once the client is known, a fault is told to it as well (`temporarily_unavailable`).
 fn told(reply_to: &ReplyTo) -> impl FnOnce(StorageError) -> Refused {
     |fault| Refused::Fault(Some(Box::new(reply_to.clone())), fault)
@@ -74,9 +83,11 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     if asked.visit.is_ahead() {
         return not_ahead();
     }
-    let text = match read(&asked.visit, body).await {
+    // OIDC Core §3.1.2.1: "Authorization Servers MUST support the use of the HTTP GET and POST methods defined in RFC 2616 at the
+    // Authorization Endpoint."
+    let text = match browser_text(&asked.visit, body).await {
         Ok(text) => text,
-        Err(refused) => return finish(&app, &asked, None, Err(refused)),
+        Err(unreadable) => return finish(&app, &asked, None, Err(unreadable.into())),
     };
     if asked.visit.method == Method::POST
         && let Some(again) = asked_again(&app.urls, urls::AUTHORIZE, &text)
@@ -95,29 +106,8 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     }
 }
 
-/// The parameters, still encoded.
-async fn read(visit: &Visit, body: Body) -> Result<String, Refused> {
-    // OIDC Core §3.1.2.1: "Authorization Servers MUST support the use of the HTTP GET and POST methods defined in RFC 2616 at the
-    // Authorization Endpoint."
-    if visit.method == Method::POST {
-        return form_text(&visit.headers, body).await.map_err(|failure| match failure {
-            Failure::TooLarge => Refused::TooLarge,
-            Failure::OAuth(error) => PageError::new(PageReason::MalformedRequest).with_detail(error.description.into_owned()).into(),
-            _ => PageError::new(PageReason::MalformedRequest).into(),
-        });
-    }
-    let query = visit.uri.query().unwrap_or("");
-    if query.len() > MAX_FORM { Err(Refused::TooLarge) } else { Ok(query.to_owned()) }
-}
-
 async fn begin(app: &App, asked: &Asked, params: &Params) -> Result<Response, Refused> {
-    for name in ["client_id", "redirect_uri"] {
-        if params.repeats(name) {
-            return Err(PageError::new(PageReason::RepeatedParameter(name)).into());
-        }
-    }
-    let client_id = params.get("client_id").ok_or_else(|| PageError::new(PageReason::MissingClientId))?;
-    let client = find_client(app, client_id).await?;
+    let client = find_client(app, authorization::client_id(params)?).await?;
     let reply_to = authorization::reply_to(&client, params)?;
     let mut request = authorization::check(&client, params, &reply_to, &app.policy())
         .map_err(|error| Refused::Client(Box::new(reply_to.clone()), error))?;
@@ -142,13 +132,10 @@ async fn begin(app: &App, asked: &Asked, params: &Params) -> Result<Response, Re
 
 /// An enabled client, or the page that says why not.
 async fn find_client(app: &App, client_id: &str) -> Result<Arc<Client>, Refused> {
-    let reason = match app.storage.clients.find(client_id).await? {
-        None => PageReason::UnknownClient,
-        Some(record) if record.disabled_at.is_some() => PageReason::DisabledClient,
-        Some(record) => return Ok(Arc::clone(&record.client)),
-    };
-    // The same words for both: which ids are somebody's is nobody else's business.
-    Err(PageError::new(reason).with_detail(format!("No client in use has the id {}", authorization::shortened(client_id))).into())
+    match app.storage.clients.find(client_id).await? {
+        Some(record) if record.disabled_at.is_none() => Ok(Arc::clone(&record.client)),
+        found => Err(authorization::not_in_use(client_id, found.is_some()).into()),
+    }
 }
 
 /// The handler where pages come back to.
@@ -379,5 +366,5 @@ fn answer(app: &App, asked: &Asked, look: Look<'_>, outcome: Result<Response, Re
 /// A refusal is written down for whoever runs the server; nobody waits for it.
 fn record(app: &App, asked: &Asked, client_id: Option<&str>, reason: &'static str) {
     let by = super::act(&asked.visit.context, Actor::Anonymous, client_id);
-    super::refused(app, Refusal { act: "authorize", subject: None, reason }, by, asked.now);
+    super::audit_refusal(app, Refusal { act: "authorize", subject: None, reason }, by, asked.now);
 }

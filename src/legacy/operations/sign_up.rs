@@ -1,6 +1,7 @@
 //! Register, and the proof that an address is somebody's.
 
 use super::{Call, Done, Values, fault, tokens};
+use crate::accounts::authenticate::ACR;
 use crate::accounts::desk::Proof;
 use crate::accounts::email::Email;
 use crate::accounts::limits::Asked;
@@ -15,8 +16,6 @@ use crate::tokens::grant::RETRY_AFTER;
 const TEST: &str = "test";
 /// RFC 8176 §2: a one-time password, which a link by mail is.
 const BY_MAIL: &str = "otp";
-/// Worth as much as a password (`acr`).
-const ACR: &str = "1";
 
 pub async fn register(call: &Call<'_>) -> Done {
     captcha(call).await?;

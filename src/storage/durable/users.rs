@@ -5,10 +5,7 @@ use serde_json::{Map, Value};
 
 use super::super::{Result, Time};
 use super::{Act, NewMail};
-pub use crate::protocol::claims::{ExternalId, SERVER_ROLES};
-
-/// The role that may do everything.
-pub const OWNER: &str = "owner";
+pub use crate::protocol::claims::{ExternalId, OWNER, SERVER_ROLES};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
