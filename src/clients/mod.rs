@@ -317,7 +317,9 @@ fn stored(seal: &Seal, client_id: &str, secret: &Secret, now: Time) -> ClientSec
     ClientSecret { digest: digest(seal, client_id, &secret.0), created_at: now, expires_at: None }
 }
 
-fn is_live(secret: &ClientSecret, now: Time) -> bool {
+/// A secret that has not ended.
+#[must_use]
+pub fn is_live(secret: &ClientSecret, now: Time) -> bool {
     secret.expires_at.is_none_or(|end| end > now)
 }
 

@@ -24,7 +24,7 @@ pub struct ClientRecord {
     /// Made by a development server; production refuses to start beside it.
     pub demo: bool,
     pub disabled_at: Option<Time>,
-    /// Changes with every change; what `ETag` says.
+    /// Changes with every change; part of what `ETag` says.
     pub revision: i64,
     pub created_at: Time,
     pub updated_at: Time,

@@ -16,7 +16,9 @@ pub mod sessions;
 pub mod spent;
 pub mod users;
 
-pub use accounts::{Accounts, Consumed, NewAddress, NewHash, PENDING, ResetMails, Revised, Search, SignUp, SignedUp, Updated};
+pub use accounts::{
+    Accounts, AddressProof, Consumed, Inviter, NewAddress, NewHash, PENDING, ResetMails, Revised, Search, SignUp, SignedUp, Updated,
+};
 pub use attempts::{Admission, Attempts};
 pub use audit::{Act, ActivityOf, ActivityRow, Actor, Audit, AuditFilter, AuditRow, Refusal};
 pub use clients::{ClientRecord, ClientSecret, Clients};

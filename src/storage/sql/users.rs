@@ -489,7 +489,7 @@ pub(super) fn subject(id: &str) -> String {
 }
 
 pub(super) fn is_owner(user: &User) -> bool {
-    user.roles.iter().any(|role| role == OWNER)
+    user.has_role(OWNER)
 }
 
 /// The members of a person that are stored as JSON.
