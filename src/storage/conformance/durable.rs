@@ -47,13 +47,14 @@ async fn clients_are_made_changed_and_deleted(place: &Place) {
     assert_eq!(storage.clients.update(&made, &operator()).await.expect("read"), Saved::Stale, "made from what it was before");
     assert_eq!(storage.clients.update(&client("unknown"), &operator()).await.expect("read"), Saved::Unknown);
     assert_eq!(trail(&storage, 2).await, ["client.disable operator client:web done - 1", "client.update operator client:web done - 1"]);
-    for (act, change) in [
-        ("client.enable", (|record: &mut ClientRecord| record.disabled_at = None) as fn(&mut ClientRecord)),
-        ("client.rotate_secret", |record: &mut ClientRecord| record.secrets = client("web").secrets),
-        ("client.disable", |record: &mut ClientRecord| record.disabled_at = Some(at(11))),
-        ("client.update", |record: &mut ClientRecord| Arc::make_mut(&mut record.client).client_name = Some("N".to_owned())),
-        ("client.update", |_: &mut ClientRecord| {}),
-    ] {
+    let changes: [(&str, fn(&mut ClientRecord)); 5] = [
+        ("client.enable", |record| record.disabled_at = None),
+        ("client.rotate_secret", |record| record.secrets = client("web").secrets),
+        ("client.disable", |record| record.disabled_at = Some(at(11))),
+        ("client.update", |record| Arc::make_mut(&mut record.client).client_name = Some("N".to_owned())),
+        ("client.update", |_| {}),
+    ];
+    for (act, change) in changes {
         change(&mut changed);
         assert_eq!(storage.clients.update(&changed, &operator()).await.expect("done"), Saved::Done);
         changed.revision += 1;
