@@ -73,6 +73,37 @@ class ErrorPage(Exception):
         super().__init__(f"error page {response.status} {self.code!r} at {response.url}")
 
 
+# --- what a suite needs from npm and PyPI -------------------------------------------------------------------------
+
+
+def install(folder: pathlib.Path, of: pathlib.Path, *steps: list) -> None:
+    """Runs the steps unless `folder` was made from this very `of`; a half-made one has no stamp and is made again."""
+    stamp, digest = folder / ".made-from", hashlib.sha256(of.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    stamp.unlink(missing_ok=True)
+    print(f"installs what {of.name} names", flush=True)
+    for step in steps:
+        done = subprocess.run(step, cwd=of.parent, capture_output=True, text=True, timeout=900)
+        if done.returncode:
+            raise RigError(f"{' '.join(map(str, step))}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    stamp.write_text(digest)
+
+
+def node_modules(suite: pathlib.Path) -> pathlib.Path:
+    """The programs that a suite's package.json names, at the versions of its package-lock.json; none of them runs a script of its own to be installed."""
+    install(suite / "node_modules", suite / "package-lock.json", ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+    return suite / "node_modules" / ".bin"
+
+
+def venv(suite: pathlib.Path) -> pathlib.Path:
+    """The programs that a suite's requirements.txt names, in an environment of its own below target."""
+    folder, requirements = ROOT / "target" / "conformance" / f"{suite.name}-venv", suite / "requirements.txt"
+    pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements]
+    install(folder, requirements, [sys.executable, "-m", "venv", "--clear", folder], pip)
+    return folder / "bin"
+
+
 # --- ports and stores ---------------------------------------------------------------------------------------------
 
 

@@ -38,8 +38,8 @@ use crate::storage::{self, OpenError, Schema, Storage, StorageOptions};
 use crate::tokens::{Lifetimes, Tokens};
 use crate::urls::Urls;
 
-/// What authentications are worth here (OIDC Core §2, `acr`): `1` is a password.
-pub const ACR_VALUES: &[&str] = &["1"];
+/// What authentications are worth here (OIDC Core §2, `acr`).
+pub const ACR_VALUES: &[&str] = &[crate::accounts::authenticate::ACR];
 
 /// Everything a handler may need.
 pub struct App {
@@ -253,8 +253,11 @@ impl App {
         let by = Act { actor: Actor::System, client_id: None, address: None, request_id: "start".to_owned() };
         keys.ensure(SigningAlg::RS256, random.bytes(), now, &by).await?;
         let cost = Cost { m: config.passwords.memory_kib, t: config.passwords.iterations, p: config.passwords.lanes };
-        let hasher = Hasher::new(Settings { cost, queue: config.passwords.queue as usize, ..Settings::default() })
-            .map_err(|reason| Problem { setting: variable("passwords.memory_kib"), reason: reason.to_owned(), example: None })?;
+        let hasher = Hasher::new(Settings::of(cost, config.passwords.queue)).map_err(|reason| Problem {
+            setting: variable("passwords.memory_kib"),
+            reason: reason.to_owned(),
+            example: None,
+        })?;
         let tokens = Tokens {
             issuer: config.issuer.clone(),
             issuer_url: IssuerUrl::new(config.issuer.clone()).map_err(|error| Problem {

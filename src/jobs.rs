@@ -1,4 +1,4 @@
-//! What runs beside requests: the revision poll, key stages, cleaning. Each tick is safe on every replica at once.
+//! What runs beside requests: the revision poll, key stages, mail, the timing of passwords that were imported, cleaning. Each tick is safe on every replica at once.
 
 use std::sync::Arc;
 use std::time::Duration;

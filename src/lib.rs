@@ -40,7 +40,7 @@
 //! | keys | protocol storage seal outgoing |
 //! | once | storage seal |
 //! | mail | storage seal urls i18n telemetry::metrics |
-//! | accounts | storage once mail seal outgoing request::network request::device telemetry::metrics clock::Random i18n::Lang |
+//! | accounts | protocol::json storage once mail seal outgoing request::network request::device telemetry::metrics clock::Random i18n::Lang |
 //! | clients | protocol storage seal outgoing request::network |
 //! | tokens | protocol keys storage seal clock::Random telemetry::metrics |
 //! | browser | storage seal i18n urls request colour protocol::error |

@@ -26,7 +26,7 @@ use crate::urls::{self, Urls};
 use crate::{demo, web};
 
 /// What a server needs as soon as it answers at all is put together at its start; the rest when somebody first asks for it, because an idle server
-/// need not hold what nobody uses: a quarter of the pages of code that a start touched (`conformance/bench/RESULTS.md`).
+/// need not hold what nobody uses, and a start is over sooner.
 type Later = LazyLock<Router, Box<dyn FnOnce() -> Router + Send>>;
 
 /// The public address: protocol, pages, API, dialects, and in development the demo.

@@ -375,6 +375,10 @@ def AD_15(lab):
     must(first.returncode not in (0, 101), "lines that are refused are told by the exit code", [first.returncode, first.stdout[-300:], first.stderr[-300:]])
     people = lambda: sorted(row[0] for row in lab.sql(f"SELECT email FROM users WHERE email LIKE '%{mark}%'"))
     once = people()
+    kept = file.read_bytes()
+    for more in (["--dry-run"], []):
+        done = lab.op.run("user", "import", str(file), *more, "--source", f"s{mark}", "--report", str(file))
+        must(done.returncode not in (0, 101) and file.read_bytes() == kept, "a report in the place of what is read", done.stderr)
     must(f"good{mark}@example.org" in once and not any(name in one for one in once for name in ("plain", "cut", "dear")), "the good line alone", once)
     lab.op.run("user", "import", str(file), "--source", f"s{mark}")
     must(people() == once, "the same again changes nothing", people())
@@ -401,7 +405,7 @@ def AD_16(lab):
 
 
 def AD_17(lab):
-    """an Idempotency-Key is its caller's, for one operation and one body"""
+    """an Idempotency-Key is its caller's, for one operation and one body, and its answer for whoever may still do it"""
     from st import _json_shot
 
     (_, a), (_, b) = somebody(lab, "owner"), somebody(lab, "owner")
@@ -418,6 +422,22 @@ def AD_17(lab):
     theirs = call(lab, "POST", "/v1/clients", b, body, headers=key)
     must(theirs.status == 201 and theirs.json()["client_id"] != first.json()["client_id"] and first.json()["client_secret"] not in theirs.text, "somebody else's answer", theirs.status)
     must(call(lab, "POST", "/v1/clients", None, body, headers=key).status == 401 and call(lab, "POST", "/v1/clients", somebody(lab)[1], body, headers=key).status == 403, "whoever may not make one")
+    # Nor the same person through an app that may not, or when a role was taken: with the right word or without.
+    email, admin = somebody(lab, "client_admin")
+    narrow, word = token_of(lab, email, scope="openid")["access_token"], {"Idempotency-Key": secrets.token_hex(12)}
+    made = call(lab, "POST", "/v1/clients", admin, body, headers=word)
+    rotate, turn = f"/v1/clients/{made.json()['client_id']}/rotate-secret", {"Idempotency-Key": secrets.token_hex(12)}
+    turned = call(lab, "POST", rotate, admin, {}, headers=turn)
+    must(made.status == 201 and turned.status == 200, "made, and turned", [made, turned])
+    WATCH.typed -= {made.json()["client_secret"], turned.json()["client_secret"]}
+    for op in lab.replicas():
+        must(call(lab, "POST", rotate, admin, {}, headers=turn, op=op).json() == turned.json(), "the same rotation again")
+        for path, said, under in (("/v1/clients", body, word), (rotate, {}, turn)):
+            problem(call(lab, "POST", path, narrow, said, headers=under, op=op), 403, "insufficient_scope")
+    must(call(lab, "PATCH", "/v1/users/" + urllib.parse.quote(email), a, {"roles": []}).status == 200, "the role is taken")
+    for op in lab.replicas():
+        for path, said, under in (("/v1/clients", body, word), (rotate, {}, turn)):
+            problem(call(lab, "POST", path, admin, said, headers=under, op=op), 403, "role_required")
     other = call(lab, "POST", "/v1/organizations", a, {"slug": f"o{secrets.token_hex(5)}", "name": f"O {secrets.token_hex(5)}"}, headers=key)
     must(other.status == 201 and "client_id" not in other.json(), "another operation under the same word", other)
     # Sixteen at once make one of what has no unique name of its own.
@@ -434,8 +454,8 @@ def AD_18(lab):
 
     op = lab.instance("users")
     WATCH.typed.add(PASSWORD)
-    people = {name: f"{name}{secrets.token_hex(4)}" for name in ("owner", "admin", "plain", "victim")}
-    for name, roles in (("owner", ["owner"]), ("admin", ["user_admin"]), ("plain", []), ("victim", [])):
+    people = {name: f"{name}{secrets.token_hex(4)}" for name in ("owner", "admin", "plain", "victim", "clients", "auditor")}
+    for name, roles in (("owner", ["owner"]), ("admin", ["user_admin"]), ("plain", []), ("victim", []), ("clients", ["client_admin"]), ("auditor", ["auditor", "editor"])):
         op.user(f"{people[name]}@example.org", PASSWORD, username=people[name], **({"role": roles} if roles else {}))
 
     def ask(method, path, token, headers=None):
@@ -458,7 +478,8 @@ def AD_18(lab):
         time.sleep(0.1)
     # Nobody ends an account above their own, nor the one they are in.
     must(ask("GET", "/users/", tokens["admin"]).status == 200, "an administrator's list")
-    must(ask("DELETE", f"/users/{people['owner']}", tokens["admin"]).status == 403, "an administrator deletes an owner")
+    for name in ("owner", "clients", "auditor"):
+        must(ask("DELETE", f"/users/{people[name]}", tokens["admin"]).status == 403, f"an administrator of people deletes {name}")
     must(ask("DELETE", f"/users/{people['admin']}", tokens["admin"]).status in (400, 403), "an administrator deletes themselves")
     # Tokens of other apps: only with the scope that their person gave them, and they renew nothing.
     app = op.client(first_party=True, grant_type=["password", "refresh_token"], scope="openid account users:read users:write")

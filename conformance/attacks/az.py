@@ -150,7 +150,7 @@ def AZ_10(lab):
     """prompt=none answers by redirect at once"""
     redirected(lab, Browser(lab.op).request("GET", lab.request(lab.client("web"), prompt="none")), "login_required")
     browser = lab.signed_in()
-    redirected(lab, browser.request("GET", lab.request(lab.client("third"), prompt="none")), ("consent_required", "interaction_required"))
+    redirected(lab, browser.request("GET", lab.request(lab.client("third"), prompt="none")), "consent_required")
     time.sleep(2.1)
     redirected(lab, browser.request("GET", lab.request(lab.client("web"), prompt="none", max_age=1)), "login_required")
     must("code" in answer_params(browser.request("GET", lab.request(lab.client("web"), prompt="none", max_age=600))), "a young session answers silently")
@@ -377,7 +377,7 @@ def AZ_27(lab):
         must("code" in callback.params, "consent was given", callback.params)
         consent_page(browser.get(lab.request(client)))
         redirect = client["redirect_uris"][0]
-        redirected(lab, browser.request("GET", lab.request(client, prompt="none")), ("consent_required", "interaction_required"), redirect)
+        redirected(lab, browser.request("GET", lab.request(client, prompt="none")), "consent_required", redirect)
     stranger = lab.client("stranger")
     browser.authorize(lab.request(stranger), browser.email)
     response = browser.request("GET", lab.request(stranger))

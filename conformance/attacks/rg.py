@@ -396,6 +396,17 @@ def RG_12(lab):
         roles = lab.sql(f"SELECT roles FROM users WHERE email_canonical = '{address}'", op)[0][0]
         must(json.loads(roles) == ["editor"], "with the roles of the invitation", roles)
     problem(take(address, token), 400, "link_invalid")
+    # It is worth what whoever made it may do when it is taken up, on every replica of that moment.
+    for taken in ("disabled", "deleted", "role"):
+        email, maker = api_person(lab, "user_admin", op=op)
+        at = "/v1/users/" + urllib.parse.quote(email)
+        address = new_address(lab)
+        must(call(lab, "POST", "/v1/invitations", maker, {"email": address, "roles": ["user_admin"]}, op=op).status == 202, "the invitation")
+        token = token_in(mail_to_of(op, address, SIGN_UP))
+        done = {"disabled": lambda: call(lab, "POST", at + "/disable", owner, op=op), "deleted": lambda: call(lab, "DELETE", at, owner, op=op), "role": lambda: call(lab, "PATCH", at, owner, {"roles": []}, op=op)}[taken]()
+        must(done.status in (200, 204), taken, done)
+        problem(take(address, token), 400, "link_invalid")
+        must(count(address) == 0, f"an account by an invitation whose maker was {taken}")
     # It is nothing to another purpose.
     problem(call(lab, "POST", "/v1/registration/verify", body={"token": invited()[1]}, op=op), 400, "link_invalid")
     problem(call(lab, "POST", "/v1/registration/reset", body={"token": invited()[1], "password": SECRET}, op=op), 400, "link_invalid")

@@ -61,7 +61,7 @@ def RT_03(lab):
 
 
 def RT_04(lab):
-    """a retry after the successor was itself refreshed kills the family (using its access token does not count: P2)"""
+    """a retry after the successor was itself refreshed kills the family (using its access token does not count)"""
     web = lab.client("web")
     first = lab.tokens(scope=OFFLINE)
     second = lab.refresh(web, first["refresh_token"]).json()

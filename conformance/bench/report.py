@@ -139,37 +139,6 @@ def shared(found: dict) -> list[str]:
     return notes
 
 
-#: by `--perf`, by callgrind and by counting system calls, on the release profile
-HELD_BACK = """## What holds the rest back
-
-- **A statement of SQLite** is a message to the connection's own thread and back: some four futex calls and two changes of thread, on one core. Steps that wait for the writer share
-  one commit (`storage::sql::writer`). Counted by strace with 16 at once, for one refresh: 0.14 fsync instead of 1, 0.8 `fcntl` instead of 6, 0.5 `pwrite64` instead of 2, 2.4 to 2.7
-  `futex` instead of 6; for one code flow: 0.24 fsync instead of 1.06, 12 `pwrite64` instead of 24, 2 `fcntl` instead of 7, 5 `futex` instead of 11. (Before: an
-  older release build, whose refresh also read once; after: a development build, whose slower answers make other groups.)
-- **A code flow on SQLite** writes a row with five indexes, an audit row with three, and commits. What comes in the order of time (ids of grants, digests of codes) shares its pages with the flows
-  beside it; what belongs to a person has a place of its own. After a commit each reader reads its pages anew.
-- **A code flow on Postgres and Redis** is two requests, two statements and two commands (a third one marked a code as spent, beside SQL that decides it anyway); each round
-  trip costs its socket's write, a wake-up and a read, most of it the kernel's.
-- **A shared machine**: the speed of the core changed by up to a half within the last runs (see *spread*). Every figure is brought to its best speed, and what the caches of a slower moment cost is not
-  taken off: two runs of one binary, an hour apart, had 16.8 and 31.6 bare answers for a code flow on Postgres and Redis, 30.0 and 38.4 on SQLite. Instructions (callgrind, below) do not depend on it.
-- **RS256 beside other work** costs more than in the limit's loop that does nothing else: the same request signed with ES256 stays below three bare answers (the rows of client
-  credentials), and the difference between the two rows is in OpenSSL, not around it. On a shared machine 1 % of a signature is a third of a bare answer.
-- **By thread** (clocks of the threads, on a busy machine: a sixth to a third above the table), SQLite's own has 52 µs of a refresh and 152 µs of a code flow; all else is the two
-  requests, and RS256 beside them. On Postgres everything is in one thread.
-- **A sign-in by the page**: 95 % of its processor time is in the thread of the hash (perf). The rest is spread over everything: a hash sweeps 19 MiB through the caches, and whatever
-  follows it begins cold; a page alone takes 30 µs when it is warm. On this machine the speed of the hash itself differs by a third within one run, and one binary had
-  0.89 and 0.96 a few minutes apart.
-- **The allocator**: mimalloc, for OpenSSL and SQLite as well, has 9,000 of the 128,000 instructions that client credentials take outside OpenSSL (callgrind; glibc's had 41,000 of 165,000), and 38,000 of the
-  671,000 of a code flow (of 831,000 with glibc's, and with SQLite as its crate compiles it). It costs 0.7 to 1.3 MiB when idle.
-- **What is left of a code flow** has no large part: of 538,000 instructions on Postgres and Redis, SHA-256 aside, sealing and opening what a code binds has 50,000, JSON 50,000, the two log lines
-  40,000, the allocator 35,000, oxide-auth's machine 24,000, URLs 16,000. Measured, it is about one instruction a cycle: code and data that two signatures have pushed out of the first caches.
-- **Idle memory** on SQLite is some 11 MiB of the program's own 17 MiB of code, 2.3 MiB of its tables, 5 MiB of libraries and 4.2 MiB of its own (`RssAnon`). A start touches the code in 128 places,
-  but the kernel (6.18) maps large pages of its cache as a whole, so the figure hangs from how the file came into memory: one binary measures 22.6 MiB where it was linked and
-  up to 24.3 MiB as a copy. Crates that no answer waits for, and Portero's own, are compiled for size (13,000 instructions more for a token by client credentials, of 426,000 with its signature by ES256,
-  and a seventh more for a page); pages, API and their words are put together when somebody first asks.
-"""
-
-
 def page(found: dict, table: str) -> str:
     m = found["machine"]
     features = f" with {', '.join(m['features'])}" if m["features"] else ""
@@ -191,4 +160,5 @@ request into a file. Postgres runs without fsync; what is measured is Portero's 
 
 {table}
 
-{HELD_BACK}"""
+What holds the rest back, as far as it was looked into by hand, is in [COSTS.md](COSTS.md).
+"""

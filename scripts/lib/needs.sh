@@ -76,6 +76,7 @@ need_stores() {
     lacks redis-server command -v redis-server
 }
 
+# Node 18, as Debian 12 and Ubuntu 24.04 have it, is enough: the packages of conformance/ ask for no more, but for Redocly, whose declared 20.19 npm only warns of.
 need_other_peoples_clients() {
     lacks nodejs command -v node
     lacks npm command -v npm
@@ -100,6 +101,11 @@ install_missing() {
         fi
     fi
     say "installs with apt-get: $wanted"
+    case " $wanted " in
+    *' postgresql '* | *' redis-server '*)
+        say "the packages of Postgres and Redis start a service of the system, on 5432 and 6379, where it starts services; nothing here uses it, and 'systemctl disable --now postgresql redis-server' ends it"
+        ;;
+    esac
     "${as_root[@]}" apt-get update -qq || say "apt-get update failed; goes on with the lists that are here"
     # shellcheck disable=SC2086
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted </dev/null >&2 ||

@@ -20,7 +20,7 @@ stores_stop() {
     local pid
     for pid in $postgres_pid $redis_pid; do
         # Postgres: a fast shutdown, which ends open connections. Redis takes it as any other request to end.
-        kill -INT "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+        kill -INT "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
     done
     postgres_pid='' redis_pid=''
     [ -z "$stores_dir" ] || rm -rf "$stores_dir"

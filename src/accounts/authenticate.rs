@@ -158,6 +158,11 @@ pub enum Fault {
 }
 
 const ACT: &str = "sign_in";
+/// What a sign-in by password is worth (OIDC Core §2, `acr`): the only level there is.
+pub const ACR: &str = "1";
+/// How it was done (RFC 8176 §2).
+pub const AMR: &[&str] = &["pwd"];
+
 const METHOD: &str = "password";
 
 /// How long an answer waits for its attempt to be taken back.
@@ -382,7 +387,7 @@ async fn judge(
                 watch.tell(parts.seal, &user, password, now, by).await;
             }
             metrics::login(METHOD, "ok", "");
-            return Ok(Outcome::SignedIn { user: Box::new(user), amr: &["pwd"], acr: "1", proof });
+            return Ok(Outcome::SignedIn { user: Box::new(user), amr: AMR, acr: ACR, proof });
         }
         account = current;
     }

@@ -218,6 +218,8 @@ impl<'a> Desk<'a> {
 pub struct Confirmed {
     /// As they are then.
     pub user: User,
+    /// It was confirmed before, and this changed nothing.
+    pub already: bool,
     /// The user name that they asked for when they signed up is somebody else's by now: they have none, and are told by mail, too.
     pub nameless: bool,
 }
@@ -225,7 +227,7 @@ pub struct Confirmed {
 /// What a step that used a link said.
 pub(super) fn consumed(consumed: Consumed) -> Result<(), AccountError> {
     match consumed {
-        Consumed::Done | Consumed::Nameless => Ok(()),
+        Consumed::Done | Consumed::Already | Consumed::Nameless => Ok(()),
         Consumed::Spent => Err(LinkError::Used.into()),
         Consumed::Stale => Err(LinkError::Stale.into()),
     }

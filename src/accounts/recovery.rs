@@ -91,7 +91,7 @@ pub async fn reset(desk: &Desk<'_>, proof: Proof<'_>, password: &str, asking: &A
     };
     consumed(done)?;
     let user = desk.person(&user.id).await.map_err(gone)?;
-    Ok(Confirmed { user, nameless: done == Consumed::Nameless })
+    Ok(Confirmed { user, already: false, nameless: done == Consumed::Nameless })
 }
 
 /// A password to take the place of the present one.

@@ -6,21 +6,25 @@
 //! Whether an address has an account is never shown: the answer, its cost and its writes are the same, and the owner of the address
 //! is told by mail. Nor does it show afterwards: until the address is confirmed nothing opens with the password, and the user name is nobody's.
 //! A user name that somebody has is told, as it is public wherever it is used.
+//!
+//! An invitation is worth what whoever made it may do when it is taken up: with their account, role or scope it is over, and a new password of
+//! theirs ends it like every other link of theirs.
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::desk::{Asking, Confirmed, Desk, Proof, SignUpPolicy, consumed, evenly, gone};
 use super::email::{self, Email, Username};
 use super::limits::Asked;
 use super::password_rules::Rules;
-use super::users::{self, AccountError, Fresh, LinkError, NewAccount};
+use super::users::{self, AccountError, Fresh, LinkError, NewAccount, OWNER};
 use crate::mail::Mail;
 use crate::once::codes;
 use crate::once::links::{Opened, Purpose};
 use crate::storage::StorageError;
-use crate::storage::durable::{Consumed, PENDING, SignUp, SignedUp, User, UserKey};
+use crate::storage::durable::{Actor, AddressProof, Consumed, Inviter, PENDING, SignUp, SignedUp, User, UserKey};
 
 /// A confirmation may be opened for so long.
 const CONFIRM: Duration = Duration::from_secs(24 * 60 * 60);
@@ -72,6 +76,7 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
         Some(token) => Some(desk.open(Purpose::Invitation, Proof::Token(token), asking).await?),
         None => None,
     };
+    let offer = invitation.as_ref().map(offer).transpose()?;
     if desk.sign_up == SignUpPolicy::Closed || (desk.sign_up == SignUpPolicy::Invitation && invitation.is_none()) {
         desk.refuse("user.sign_up", None, "closed", asking).await?;
         return Err(AccountError::Closed);
@@ -93,7 +98,7 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
         username: form.username,
         name: form.name,
         locale: form.locale,
-        roles: invitation.as_ref().map(roles_of).unwrap_or_default(),
+        roles: offer.as_ref().map(|offer| offer.roles.clone()).unwrap_or_default(),
         attributes: form.attributes,
         password: Some(form.password),
         rules: terms.rules.unwrap_or(desk.rules),
@@ -105,7 +110,7 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
     // Counted when the form is in order, under the address as it is compared: nobody's mail box is filled from here.
     desk.admit(Asked::Mail { to: &address.canonical }, asking).await?;
     let room = desk.has_room(&address.canonical, asking).await?;
-    let (token, expires_at) = confirmation(desk, &new.user.id, &address.canonical, asking);
+    let (token, expires_at) = confirmation(desk, Some(&new.user), &address.canonical, asking);
     let (handle, code) = desk.code(Some(&token), asking.now).await?;
     let welcome = Mail::SignUp { token, code: Some(code), expires_at };
     let welcome = [desk.letter(&new.user.email, Some(&new.user), welcome, asking)];
@@ -114,6 +119,7 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
         new: &new,
         number_from: terms.number_from,
         spend: invitation.as_ref().map(|invitation| &invitation.spend),
+        inviter: offer.as_ref().and_then(|offer| offer.by.inviter()),
         welcome: if invitation.is_some() { &[] } else { &welcome },
         taken: if room { &taken } else { &[] },
     };
@@ -121,6 +127,7 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
         SignedUp::Made(user) => Some(*user),
         SignedUp::EmailTaken => None,
         SignedUp::Spent => return Err(LinkError::Used.into()),
+        SignedUp::Stale => return Err(LinkError::Stale.into()),
     };
     Ok(Registered { handle, made })
 }
@@ -131,9 +138,12 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
 /// [`AccountError::Link`] or [`AccountError::Code`]: not ours, expired, used before, or the address has changed since.
 pub async fn verify_email(desk: &Desk<'_>, proof: Proof<'_>, asking: &Asking<'_>) -> Result<Confirmed, AccountError> {
     let Opened { link, spend } = desk.open(Purpose::VerifyEmail, proof, asking).await?;
+    let (credential_revision, canonical) = link.binding.split_once(' ').ok_or(LinkError::Stale)?;
+    let credential_revision = credential_revision.parse().map_err(|_| LinkError::Stale)?;
+    let proof = AddressProof { user_id: &link.subject, canonical, credential_revision };
     let waiting = desk.door.users.find(UserKey::Id(&link.subject)).await?;
     let nameless: Vec<_> = waiting.iter().map(|user| desk.letter(&user.email, Some(user), Mail::UsernameTaken, asking)).collect();
-    let confirm = || desk.accounts.set_verified(&link.subject, &link.binding, Some(&spend), &nameless, asking.now, asking.by);
+    let confirm = || desk.accounts.set_verified(&proof, Some(&spend), &nameless, asking.now, asking.by);
     let done = match confirm().await {
         // The user name became somebody else's in this very moment.
         Err(StorageError::Conflict("username")) => confirm().await?,
@@ -141,7 +151,7 @@ pub async fn verify_email(desk: &Desk<'_>, proof: Proof<'_>, asking: &Asking<'_>
     };
     consumed(done)?;
     let user = desk.person(&link.subject).await.map_err(gone)?;
-    Ok(Confirmed { user, nameless: done == Consumed::Nameless })
+    Ok(Confirmed { user, already: done == Consumed::Already, nameless: done == Consumed::Nameless })
 }
 
 /// Sends the confirmation again, if the address is somebody's and not confirmed yet; nothing tells whether. The handle of the new code.
@@ -160,7 +170,7 @@ async fn send_again(desk: &Desk<'_>, typed: &str, asking: &Asking<'_>) -> Result
     let room = desk.has_room(&canonical, asking).await?;
     let waits = |user: &User| room && !user.email_verified && user.disabled_at.is_none() && is_theirs(user, &canonical);
     let waiting = found.filter(waits);
-    let (token, expires_at) = confirmation(desk, waiting.as_ref().map_or("", |user| &user.id), &canonical, asking);
+    let (token, expires_at) = confirmation(desk, waiting.as_ref(), &canonical, asking);
     let (handle, code) = desk.code(waiting.as_ref().map(|_| token.as_str()), asking.now).await?;
     match &waiting {
         Some(user) => {
@@ -176,15 +186,58 @@ async fn send_again(desk: &Desk<'_>, typed: &str, asking: &Asking<'_>) -> Result
 
 const RESEND: &str = "user.resend_verification";
 
-/// Invites somebody to make an account of this address and these roles; `asking.by` is who answers for it.
+/// The scope, and the roles of which a person needs one, that an invitation takes.
+pub const INVITES: &str = "users:write";
+pub const INVITERS: [&str; 2] = [OWNER, "user_admin"];
+
+/// What an invitation says: sealed into its link.
+#[derive(Serialize, Deserialize)]
+struct Offer {
+    roles: Vec<String>,
+    by: By,
+}
+
+/// Who made it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum By {
+    /// Whoever runs the host.
+    Operator,
+    Person {
+        id: String,
+        credentials: i64,
+    },
+    Client {
+        id: String,
+    },
+}
+
+impl By {
+    fn inviter(&self) -> Option<Inviter<'_>> {
+        match self {
+            Self::Operator => None,
+            Self::Person { id, credentials } => Some(Inviter::Person { id, credential_revision: *credentials, one_of: &INVITERS }),
+            Self::Client { id } => Some(Inviter::Client { id, scope: INVITES }),
+        }
+    }
+}
+
+/// Invites somebody to make an account of this address and these roles; `asking.by` is who answers for it, and goes on to until it is taken up.
 ///
 /// # Errors
-/// [`AccountError`]: an address or role that is none.
+/// [`AccountError`]: an address or role that is none; nobody who could answer for it.
 pub async fn invite(desk: &Desk<'_>, typed: &str, roles: Vec<String>, asking: &Asking<'_>) -> Result<(), AccountError> {
     let address = Email::parse(typed)?;
     let roles = users::read_roles(roles)?;
     let expires_at = asking.now + INVITED;
-    let token = desk.link(Purpose::Invitation, &address.canonical, String::new(), json!({ "roles": roles }), expires_at);
+    let by = match &asking.by.actor {
+        Actor::Operator | Actor::System => By::Operator,
+        Actor::Person(id) => By::Person { id: id.clone(), credentials: desk.person(id).await?.credential_revision },
+        Actor::Client(id) => By::Client { id: id.clone() },
+        Actor::Anonymous => return Err(AccountError::Closed),
+    };
+    let offer = serde_json::to_value(Offer { roles, by }).expect("strings and a number are always JSON");
+    let token = desk.link(Purpose::Invitation, &address.canonical, String::new(), offer, expires_at);
     let mail = desk.letter(&address.address, None, Mail::Invitation { token, expires_at }, asking);
     // Nobody's row yet: the trail names the mail.
     let subject = format!("mail:{}", mail.id);
@@ -192,14 +245,15 @@ pub async fn invite(desk: &Desk<'_>, typed: &str, roles: Vec<String>, asking: &A
     Ok(())
 }
 
-fn confirmation(desk: &Desk<'_>, id: &str, canonical: &str, asking: &Asking<'_>) -> (String, crate::storage::Time) {
+/// A link that confirms the address, and hangs from it and from the password that they have now; one that opens nothing for nobody.
+fn confirmation(desk: &Desk<'_>, of: Option<&User>, canonical: &str, asking: &Asking<'_>) -> (String, crate::storage::Time) {
     let expires_at = asking.now + CONFIRM.max(codes::LIVES);
-    (desk.link(Purpose::VerifyEmail, id, canonical.to_owned(), Value::Null, expires_at), expires_at)
+    let (id, credentials) = of.map_or(("", 0), |user| (&user.id, user.credential_revision));
+    (desk.link(Purpose::VerifyEmail, id, format!("{credentials} {canonical}"), Value::Null, expires_at), expires_at)
 }
 
-fn roles_of(invitation: &Opened) -> Vec<String> {
-    let roles = invitation.link.data.get("roles").and_then(Value::as_array);
-    roles.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+fn offer(invitation: &Opened) -> Result<Offer, AccountError> {
+    Ok(Offer::deserialize(&invitation.link.data).map_err(|_| LinkError::Stale)?)
 }
 
 /// The canonical form found the person by their address, and not by a user name that reads like one.

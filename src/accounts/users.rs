@@ -18,11 +18,9 @@ use super::password_rules::{BadPassword, Rules};
 use crate::once::codes::BadCode;
 use crate::once::links::BadLink;
 use crate::seal::{Purpose, Seal};
+pub use crate::storage::durable::OWNER;
 use crate::storage::durable::{Act, NewMail, NewUser, User, UserKey, Users};
 use crate::storage::{StorageError, Time};
-
-/// The role that may do everything.
-pub const OWNER: &str = "owner";
 
 const MAX_NAME: usize = 200;
 const MAX_ROLES: usize = 50;

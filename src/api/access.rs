@@ -10,25 +10,20 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 
 use super::problem::{self, Code, Problem};
 use crate::app::App;
 use crate::clock::Time;
 use crate::i18n::Lang;
 use crate::protocol::access_token::AccessClaims;
-use crate::protocol::claims::SERVER_ROLES;
+use crate::protocol::claims::{AUDITOR, CLIENT_ADMIN, OWNER, SERVER_ROLES, USER_ADMIN};
 use crate::protocol::scope;
 use crate::request::RequestContext;
 use crate::storage::StorageError;
 use crate::storage::durable::{Act, Actor, User};
 use crate::tokens::bearer;
-
-const OWNER: &str = "owner";
-const USER_ADMIN: &str = "user_admin";
-const CLIENT_ADMIN: &str = "client_admin";
-const AUDITOR: &str = "auditor";
 
 /// What an operation asks of its caller.
 pub trait Needs: Send + Sync + 'static {
@@ -153,17 +148,16 @@ impl Caller {
     }
 
     fn has_role(&self, role: &str) -> bool {
-        self.user.as_deref().is_some_and(|user| user.roles.iter().any(|own| own == role))
+        self.user.as_deref().is_some_and(|user| user.has_role(role))
     }
 
-    /// May this caller give, or take, this role? An owner every one; others of the roles that mean something to this server those they
-    /// hold themselves. Roles of apps are free.
+    /// May this caller give, or take, this role ([`User::may_give`])? A client holds none, and gives those of apps.
     #[must_use]
     pub fn may_give(&self, role: &str) -> bool {
-        !SERVER_ROLES.contains(&role) || self.has_role(OWNER) || self.has_role(role)
+        self.user.as_deref().map_or(!SERVER_ROLES.contains(&role), |user| user.may_give(role))
     }
 
-    /// May this caller change an account that holds these roles? Whoever could take over an account of more rights would have them.
+    /// May this caller change an account that holds these roles ([`User::is_over`])?
     ///
     /// # Errors
     /// 403.
@@ -203,7 +197,7 @@ impl<N: Needs, S: Sync> FromRequestParts<S> for Granted<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = presented(parts).caller()?;
+        let caller = presented(&parts.extensions).caller()?;
         check::<N>(&caller)?;
         Ok(Self { caller, needs: PhantomData })
     }
@@ -236,7 +230,7 @@ impl<S: Sync> FromRequestParts<S> for Anyone {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = presented(parts).caller()?;
+        let caller = presented(&parts.extensions).caller()?;
         if caller.user.is_some() && !caller.claims.has_scope(scope::ACCOUNT) {
             return Err(Problem::scope(scope::ACCOUNT));
         }
@@ -278,6 +272,8 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
     }
 }
 
-fn presented(parts: &Parts) -> Presented {
-    parts.extensions.get::<Presented>().cloned().unwrap_or(Presented::Nothing)
+/// What `edge` left on the request.
+#[must_use]
+pub fn presented(extensions: &Extensions) -> Presented {
+    extensions.get::<Presented>().cloned().unwrap_or(Presented::Nothing)
 }

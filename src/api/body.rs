@@ -17,7 +17,8 @@ use super::schema;
 use crate::protocol::json;
 
 /// Far above any honest request.
-pub const MAX_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 64 * 1024;
+pub const JSON: &str = "application/json";
 
 /// A JSON object of the form `T`. What `T` does not know is refused: a member that somebody meant and nobody reads is a mistake.
 pub struct Body<T>(pub T);
@@ -26,8 +27,7 @@ impl<T: DeserializeOwned + ToSchema, S: Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let members = members(request, &["application/json"]).await?;
-        read(members).map(Self)
+        read_as(&bytes_of(request, &[JSON]).await?).map(Self)
     }
 }
 
@@ -41,7 +41,7 @@ impl<T: DeserializeOwned + ToSchema, S: Sync> FromRequest<S> for Patch<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let members = members(request, &["application/merge-patch+json", "application/json"]).await?;
+        let members = members(&bytes_of(request, &["application/merge-patch+json", JSON]).await?)?;
         Ok(Self { given: members.clone(), read: read(members)? })
     }
 }
@@ -54,15 +54,28 @@ pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) ->
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
-async fn members(request: Request, types: &[&str]) -> Result<Map<String, Value>, Problem> {
+/// A body of one of these media types, as it was sent.
+///
+/// # Errors
+/// 415, 413.
+pub async fn bytes_of(request: Request, types: &[&str]) -> Result<Bytes, Problem> {
     if !is_type(request.headers(), types) || request.headers().contains_key(CONTENT_ENCODING) {
         return Err(Code::UnsupportedMediaType.into());
     }
     let bytes: Bytes = request.with_limited_body().extract().await.map_err(|_| Problem::from(Code::TooLarge))?;
-    if bytes.len() > MAX_BODY {
-        return Err(Code::TooLarge.into());
-    }
-    json::object(&bytes).ok_or_else(|| Code::InvalidJson.into())
+    if bytes.len() > MAX_BODY { Err(Code::TooLarge.into()) } else { Ok(bytes) }
+}
+
+fn members(bytes: &Bytes) -> Result<Map<String, Value>, Problem> {
+    json::object(bytes).ok_or_else(|| Code::InvalidJson.into())
+}
+
+/// A JSON object of the form `T`, held to its schema.
+///
+/// # Errors
+/// 400, with what is wrong.
+pub fn read_as<T: DeserializeOwned + ToSchema>(bytes: &Bytes) -> Result<T, Problem> {
+    read(members(bytes)?)
 }
 
 /// RFC 8259 §11: "No "charset" parameter is defined for this registration. Adding one really has no effect".

@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{ClientsRead, ClientsWrite, Granted};
-use super::body::{Body, Patch, Place, Query};
-use super::idempotency::{self, IdempotencyKey};
+use super::body::{Patch, Place, Query};
+use super::idempotency::{IdempotencyKey, Keyed};
 use super::page::{self, Asked};
 use super::problem::{Code, Problem, Why, Wrong};
-use super::version::{Conditions, IfMatch, IfNoneMatch, tagged};
+use super::version::{Conditions, IfMatch, IfNoneMatch, tag_of, tagged_as};
 use crate::app::App;
 use crate::clients::{self, ClientError, Fresh, Secret};
+use crate::clock::Time;
 use crate::keys::KeyError;
 use crate::protocol::client::Client;
 use crate::protocol::client_metadata::ClientMetadata;
@@ -32,9 +32,9 @@ const LONGEST_OVERLAP: u64 = 90 * 24 * 3600;
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(list, create).layer(middleware::from_fn(idempotency::once)))
+        .routes(routes!(list, create))
         .routes(routes!(show, change, delete))
-        .routes(routes!(rotate_secret).layer(middleware::from_fn(idempotency::once)))
+        .routes(routes!(rotate_secret))
         .routes(routes!(disable))
         .routes(routes!(enable))
 }
@@ -68,7 +68,7 @@ pub struct ClientView {
 }
 
 impl ClientView {
-    fn of(record: &ClientRecord, secret: Option<&Secret>) -> Self {
+    fn of(record: &ClientRecord, secret: Option<&Secret>, now: Time) -> Self {
         Self {
             client: (*record.client).clone(),
             client_secret: secret.map(|secret| secret.reveal().to_owned()),
@@ -78,9 +78,14 @@ impl ClientView {
             disabled: record.disabled_at.is_some(),
             demo: record.demo,
             updated_at: super::moment(record.updated_at),
-            secrets: record.secrets.len(),
+            secrets: record.secrets.iter().filter(|secret| clients::is_live(secret, now)).count(),
         }
     }
+}
+
+/// A client with its secret, where this answer tells one; tagged as it is shown from then on.
+fn answer(status: StatusCode, record: &ClientRecord, secret: Option<&Secret>, now: Time) -> Response {
+    tagged_as(status, &tag_of(record.revision, &ClientView::of(record, None, now)), &ClientView::of(record, secret, now))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -116,7 +121,8 @@ async fn list(
     let found = app.storage.clients.list(asked.after.as_deref(), asked.probe()).await?;
     app.storage.audit.looked("clients.list", None, app.clock.now(), &caller.act()).await?;
     let (found, next) = asked.cut(found, KIND, |record| record.client.client_id.clone());
-    let page = ClientPage { items: found.iter().map(|record| ClientView::of(record, None)).collect(), next: next.clone() };
+    let now = app.clock.now();
+    let page = ClientPage { items: found.iter().map(|record| ClientView::of(record, None, now)).collect(), next: next.clone() };
     Ok(page::answer(&app.urls, PATH, raw.as_deref(), &page, next.as_deref()))
 }
 
@@ -128,14 +134,18 @@ async fn list(
 async fn create(
     caller: Granted<ClientsWrite>,
     State(app): State<Arc<App>>,
-    Body(metadata): Body<ClientMetadata>,
+    Keyed(metadata, attempt): Keyed<ClientMetadata>,
 ) -> Result<Response, Problem> {
     caller.over_scopes(metadata.scope.as_deref().unwrap_or_default())?;
+    attempt.once(&Arc::clone(&app), async move { register(&app, &caller, metadata).await }).await
+}
+
+async fn register(app: &App, caller: &Granted<ClientsWrite>, metadata: ClientMetadata) -> Result<Response, Problem> {
     let (now, by) = (app.clock.now(), caller.act());
     let fresh = Fresh { id: app.random.bytes(), secret: app.random.bytes() };
     let made = clients::create(&*app.storage.clients, &app.seal, None, metadata, fresh, now, &by).await?;
     app.ensure_keys(&made.record.client, &by).await.map_err(no_key)?;
-    let mut response = tagged(StatusCode::CREATED, made.record.revision, &ClientView::of(&made.record, made.secret.as_ref()));
+    let mut response = answer(StatusCode::CREATED, &made.record, made.secret.as_ref(), now);
     super::located(response.headers_mut(), &app.urls.absolute(&format!("{PATH}/{}", made.record.client.client_id)));
     Ok(response)
 }
@@ -154,7 +164,7 @@ async fn show(
     let [id] = place;
     let record = app.storage.clients.find(&id).await?.ok_or(Code::NotFound)?;
     app.storage.audit.looked("client.show", Some(format!("client:{id}")), app.clock.now(), &caller.act()).await?;
-    Ok(conditions.answer(record.revision, &ClientView::of(&record, None)))
+    Ok(conditions.answer(record.revision, &ClientView::of(&record, None, app.clock.now())))
 }
 
 /// Change a client by a merge patch. A client that stops being public gets its first secret in the answer.
@@ -172,8 +182,8 @@ async fn change(
 ) -> Result<Response, Problem> {
     let [id] = place;
     let current = app.storage.clients.find(&id).await?.ok_or(Code::NotFound)?;
-    let expected = conditions.expected(current.revision)?;
     let (now, by) = (app.clock.now(), caller.act());
+    let expected = conditions.expected(current.revision, &ClientView::of(&current, None, now))?;
     let allowed = |before: &Client, after: &Client| {
         caller.over_scopes(&before.scope)?;
         caller.over_scopes(&after.scope)
@@ -185,7 +195,7 @@ async fn change(
         _ => problem,
     })?;
     app.ensure_keys(&done.record.client, &by).await.map_err(no_key)?;
-    Ok(tagged(StatusCode::OK, done.record.revision, &ClientView::of(&done.record, done.secret.as_ref())))
+    Ok(answer(StatusCode::OK, &done.record, done.secret.as_ref(), now))
 }
 
 /// Delete a client. Its consents go with it, and its tokens stop working.
@@ -218,14 +228,18 @@ async fn rotate_secret(
     caller: Granted<ClientsWrite>,
     State(app): State<Arc<App>>,
     Place(place): Place<1>,
-    Body(rotation): Body<SecretRotation>,
+    Keyed(rotation, attempt): Keyed<SecretRotation>,
 ) -> Result<Response, Problem> {
     let [id] = place;
     mine(&app, &caller, &id).await?;
+    let kept = Arc::clone(&app);
     let overlap = rotation.overlap.map(|seconds| Duration::from_secs(seconds.min(LONGEST_OVERLAP)));
-    let (now, by) = (app.clock.now(), caller.act());
-    let done = clients::rotate_secret(&*app.storage.clients, &app.seal, &id, overlap, app.random.bytes(), now, &by).await?;
-    Ok(tagged(StatusCode::OK, done.record.revision, &ClientView::of(&done.record, done.secret.as_ref())))
+    let work = async move {
+        let (now, by) = (app.clock.now(), caller.act());
+        let done = clients::rotate_secret(&*app.storage.clients, &app.seal, &id, overlap, app.random.bytes(), now, &by).await?;
+        Ok(answer(StatusCode::OK, &done.record, done.secret.as_ref(), now))
+    };
+    attempt.once(&kept, work).await
 }
 
 /// Disable a client: nothing of it works until it is enabled.
@@ -248,8 +262,9 @@ async fn enable(caller: Granted<ClientsWrite>, State(app): State<Arc<App>>, Plac
 
 async fn set_disabled(app: &App, caller: &Granted<ClientsWrite>, id: &str, disabled: bool) -> Result<Response, Problem> {
     mine(app, caller, id).await?;
-    let record = clients::set_disabled(&*app.storage.clients, id, disabled, app.clock.now(), &caller.act()).await?;
-    Ok(tagged(StatusCode::OK, record.revision, &ClientView::of(&record, None)))
+    let now = app.clock.now();
+    let record = clients::set_disabled(&*app.storage.clients, id, disabled, now, &caller.act()).await?;
+    Ok(answer(StatusCode::OK, &record, None, now))
 }
 
 /// A client with scopes that the caller could not use is not the caller's to touch: its new secret would open what the caller may not.

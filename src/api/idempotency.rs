@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, Request};
+use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
+use utoipa::ToSchema;
 
-use super::access::Presented;
-use super::body::{MAX_BODY, one_header};
+use super::access::presented;
+use super::body::{JSON, bytes_of, one_header, read_as};
 use super::problem::{Code, Problem, Wrong};
 use crate::app::App;
 use crate::clock::Time;
@@ -38,39 +39,56 @@ pub struct IdempotencyKey {
     pub idempotency_key: Option<String>,
 }
 
-/// The middleware, around the operations that create something.
-pub async fn once(Extension(app): Extension<Arc<App>>, request: Request, next: Next) -> Response {
-    if request.method() != Method::POST {
-        return next.run(request).await;
-    }
-    once_only(&app, request, next).await.unwrap_or_else(Problem::into_response)
+/// The body of an operation that creates something, and the attempt that it is.
+pub struct Keyed<T>(pub T, pub Attempt);
+
+/// One request of perhaps several that are the same.
+pub struct Attempt {
+    /// Of its caller (the person and the app that asks for them), operation and key; none without a key.
+    id: Option<String>,
+    fingerprint: String,
 }
 
-async fn once_only(app: &Arc<App>, request: Request, next: Next) -> Result<Response, Problem> {
-    let Some(key) = one_header(request.headers(), &HEADER, SHOWN)?.map(str::to_owned) else { return Ok(next.run(request).await) };
-    // Who may not do it at all hears so from the operation.
-    let Some(Presented::Good(caller)) = request.extensions().get::<Presented>().cloned() else { return Ok(next.run(request).await) };
-    if !(1..=MAX_KEY).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Wrong::header(SHOWN, "malformed", "problem-field-malformed").into());
+impl<T: DeserializeOwned + ToSchema, S: Sync> FromRequest<S> for Keyed<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let key = one_header(request.headers(), &HEADER, SHOWN)?.map(str::to_owned);
+        if key.as_ref().is_some_and(|key| !(1..=MAX_KEY).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic())) {
+            return Err(Wrong::header(SHOWN, "malformed", "problem-field-malformed").into());
+        }
+        let caller = presented(request.extensions()).caller()?;
+        let named = |key| format!("{} {}\n{} {}\n{key}", caller.name(), caller.claims.client_id, request.method(), request.uri().path());
+        let id = key.map(named);
+        let bytes = bytes_of(request, &[JSON]).await?;
+        Ok(Self(read_as(&bytes)?, Attempt { id, fingerprint: fingerprint(&bytes) }))
     }
-    let (parts, body) = request.into_parts();
-    let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| Problem::from(Code::TooLarge))?;
-    let id = format!("{}\n{} {}\n{key}", caller.name(), parts.method, parts.uri.path());
-    let mine = Repeatable { fingerprint: fingerprint(&bytes), started_at: app.clock.now(), answer: Answered::NotYet };
-    if let Some(answer) = claim(app, &id, &mine).await? {
-        return Ok(answer);
+}
+
+impl Attempt {
+    /// Does `work`, or gives the answer of whoever did it under this key before. An operation calls it when it has asked everything that it asks of
+    /// its caller: an answer that was kept may hold a secret, and is for somebody who may still do what it answers.
+    ///
+    /// # Errors
+    /// Those of `work`, 409 and 422 (draft-ietf-httpapi-idempotency-key-header §2.7), a fault of the store.
+    pub async fn once<W>(self, app: &Arc<App>, work: W) -> Result<Response, Problem>
+    where
+        W: Future<Output = Result<Response, Problem>> + Send + 'static,
+    {
+        let Some(id) = self.id else { return work.await };
+        let mine = Repeatable { fingerprint: self.fingerprint, started_at: app.clock.now(), answer: Answered::NotYet };
+        if let Some(answer) = claim(app, &id, &mine).await? {
+            return Ok(answer);
+        }
+        // On a task of its own: a client that goes away does not leave something made and no answer kept.
+        let app = Arc::clone(app);
+        let work = async move { keep(&app, &id, mine, work.await).await };
+        let done = tokio::spawn(work.instrument(tracing::Span::current())).await;
+        done.unwrap_or_else(|error| {
+            tracing::error!(event = "broken", detail = %error, "an operation did not come to its end");
+            Err(Code::Broken.into())
+        })
     }
-    // On a task of its own: a client that goes away does not leave something made and no answer kept.
-    let (app, request) = (Arc::clone(app), Request::from_parts(parts, Body::from(bytes)));
-    let work = async move {
-        let response = next.run(request).await;
-        keep(&app, &id, mine, response).await
-    };
-    let done = tokio::spawn(work.instrument(tracing::Span::current())).await;
-    done.unwrap_or_else(|error| {
-        tracing::error!(event = "broken", detail = %error, "an operation did not come to its end");
-        Err(Code::Broken.into())
-    })
 }
 
 fn fingerprint(bytes: &Bytes) -> String {
@@ -127,15 +145,18 @@ fn again(status: u16, headers: &[(String, String)], body: String) -> Response {
 }
 
 /// Keeps an answer of success; lets the key go after any other.
-async fn keep(app: &App, id: &str, mine: Repeatable, response: Response) -> Result<Response, Problem> {
+async fn keep(app: &App, id: &str, mine: Repeatable, done: Result<Response, Problem>) -> Result<Response, Problem> {
     let records = &app.storage.ephemeral;
-    if !response.status().is_success() {
-        let free = Repeatable { answer: Answered::Refused, ..mine };
-        if let Err(fault) = records.put(id, &free, app.random.bytes()).await {
-            tracing::warn!(%fault, "a refused request keeps its idempotency key for a while");
+    let response = match done {
+        Ok(response) if response.status().is_success() => response,
+        refused => {
+            let free = Repeatable { answer: Answered::Refused, ..mine };
+            if let Err(fault) = records.put(id, &free, app.random.bytes()).await {
+                tracing::warn!(%fault, "a refused request keeps its idempotency key for a while");
+            }
+            return refused;
         }
-        return Ok(response);
-    }
+    };
     let (parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(|_| Problem::from(Code::Broken))?;
     let shown = |name: &HeaderName| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned()));

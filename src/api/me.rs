@@ -79,7 +79,7 @@ async fn change(
     patch: Patch<MePatch>,
 ) -> Result<Response, Problem> {
     let person = caller.person()?;
-    let expected = conditions.expected(person.revision)?;
+    let expected = conditions.expected(person.revision, &UserView::from(person.clone()))?;
     let (now, by) = (app.clock.now(), caller.act());
     let user = profile::patch(&app.desk(), &person.id, &patch.given, expected, Hand::Own, &asking(lang, now, &by)).await;
     let user = user.map_err(|error| match (error, expected) {

@@ -9,17 +9,16 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::Anyone;
+use super::access::{Anyone, Caller};
 use super::body::{Body, Place};
-use super::idempotency::{self, IdempotencyKey};
+use super::idempotency::{IdempotencyKey, Keyed};
 use super::problem::{Code, Problem, Why, Wrong};
 use crate::app::App;
 use crate::once::tokens::{self, CreateError, Fresh, Listed, NewToken, Presented};
@@ -28,10 +27,7 @@ use crate::storage::durable::Refusal;
 const PATH: &str = "/v1/one-time-tokens";
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(list, create).layer(middleware::from_fn(idempotency::once)))
-        .routes(routes!(consume))
-        .routes(routes!(revoke))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(consume)).routes(routes!(revoke))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -72,12 +68,16 @@ pub struct OneTimeToken {
     request_body = NewOneTimeToken,
     responses((status = 201, description = "It is made.", body = OneTimeToken, headers(("Location" = String, description = "Where to revoke it.")))),
     security(("oauth" = [])))]
-async fn create(caller: Anyone, State(app): State<Arc<App>>, Body(new): Body<NewOneTimeToken>) -> Result<Response, Problem> {
+async fn create(caller: Anyone, State(app): State<Arc<App>>, Keyed(new, attempt): Keyed<NewOneTimeToken>) -> Result<Response, Problem> {
     if let (Some(user), Some(subject)) = (&caller.user, &new.subject)
         && *subject != user.id
     {
         return Err(Wrong::member("subject", "not_yours", Why::Text("problem-field-not-yours", None)).into());
     }
+    attempt.once(&Arc::clone(&app), async move { make(&app, &caller, new).await }).await
+}
+
+async fn make(app: &App, caller: &Caller, new: NewOneTimeToken) -> Result<Response, Problem> {
     let token = NewToken {
         owner: &caller.claims.client_id,
         purpose: &new.purpose,

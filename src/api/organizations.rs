@@ -5,16 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{Granted, OrganizationsRead, OrganizationsWrite};
 use super::body::{Body, Patch, Place, Query};
-use super::idempotency::{self, IdempotencyKey};
+use super::idempotency::{IdempotencyKey, Keyed};
 use super::page::{self, Asked};
 use super::problem::{Code, Problem};
 use super::version::{Conditions, IfMatch, IfNoneMatch, tagged};
@@ -30,11 +29,11 @@ const PATH: &str = "/v1/organizations";
 const CHANGES: usize = 5;
 
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(list, create).layer(middleware::from_fn(idempotency::once)))
-        .routes(routes!(show, change, delete))
-        .routes(routes!(members))
-        .routes(routes!(member, set_member, remove_member))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, change, delete)).routes(routes!(members)).routes(routes!(
+        member,
+        set_member,
+        remove_member
+    ))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -143,8 +142,12 @@ async fn list(
 async fn create(
     caller: Granted<OrganizationsWrite>,
     State(app): State<Arc<App>>,
-    Body(new): Body<NewOrganization>,
+    Keyed(new, attempt): Keyed<NewOrganization>,
 ) -> Result<Response, Problem> {
+    attempt.once(&Arc::clone(&app), async move { make(&app, &caller, &new).await }).await
+}
+
+async fn make(app: &App, caller: &Granted<OrganizationsWrite>, new: &NewOrganization) -> Result<Response, Problem> {
     let made = organizations::new(&new.slug, &new.name, app.random.bytes(), app.clock.now())?;
     app.storage.organizations.create(&made, &caller.act()).await?;
     let organization = &made.organization;
@@ -185,7 +188,7 @@ async fn change(
     let [name] = place;
     for _ in 0..CHANGES {
         let before = find(&app, &name).await?;
-        conditions.expected(before.revision)?;
+        conditions.expected(before.revision, &OrganizationView::of(&before))?;
         let changed = organizations::changed(before, patch.read.slug.as_deref(), patch.read.name.as_deref(), app.clock.now())?;
         match app.storage.organizations.update(&changed, &caller.act()).await? {
             Saved::Done => {

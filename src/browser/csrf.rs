@@ -1,5 +1,5 @@
-//! Forms that only our own pages can send: a token bound to the browser's cookies and the form's name, and the browser's own
-//! word on where the request came from.
+//! Forms that only our own pages can send (RFC 6749 §10.12): a token bound to the browser's cookies and the form's name, and the browser's
+//! own word on where the request came from.
 
 use axum::http::HeaderName;
 use base64::Engine as _;
@@ -35,6 +35,9 @@ pub fn token_of_browser(seal: &Seal, browser: &flow::Browser, form: &str, intera
 }
 
 /// May this form act? A refusal changes nothing.
+///
+/// RFC 6749 §10.12: "The authorization server MUST implement CSRF protection for its authorization endpoint and ensure that a malicious client
+/// cannot obtain authorization without the awareness and explicit consent of the resource owner."
 ///
 /// # Errors
 /// 403 for a form from another site, of another browser or session, or of another page.

@@ -122,12 +122,6 @@ impl PageError {
         Self { reason, code: reason.code(), cause: None, detail: None, again: None }
     }
 
-    /// An OAuth error that may not be sent to the app: the code, and what was wrong, for its developer.
-    #[must_use]
-    pub fn oauth(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, ..Self::new(PageReason::App) }.with_detail(detail)
-    }
-
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = Some(detail.into());

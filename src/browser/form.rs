@@ -29,6 +29,15 @@ pub enum Unreadable {
     NotUtf8,
 }
 
+impl From<Unreadable> for PageError {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::TooLarge => Self::new(PageReason::TooLarge),
+            why => Self::new(PageReason::Request).with_detail(why.to_string()),
+        }
+    }
+}
+
 /// Is a form what the request says that it sends? Said twice, it says nothing.
 #[must_use]
 pub fn is_form(headers: &HeaderMap) -> bool {
@@ -88,10 +97,7 @@ impl Form {
     /// 400 for what is no form or names a field twice, 413 for what is too large.
     pub async fn read(request: Request) -> Result<Self, PageError> {
         let (parts, body) = request.into_parts();
-        let text = text(&parts.headers, body).await.map_err(|unreadable| match unreadable {
-            Unreadable::TooLarge => PageError::new(PageReason::TooLarge),
-            why => PageError::new(PageReason::Request).with_detail(why.to_string()),
-        })?;
+        let text = text(&parts.headers, body).await?;
         let mut members: Vec<(String, String)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             if members.iter().any(|(known, _)| *known == name) {

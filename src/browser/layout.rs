@@ -165,6 +165,9 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// Longest name of a person or an app that a page shows.
+pub const LONGEST_NAME: usize = 60;
+
 /// A name that somebody else chose, fit to be shown: no control or direction marks, no runs of space, at most `longest` characters.
 #[must_use]
 pub fn shown_name(name: &str, longest: usize) -> String {

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::{Done, Failure, Global};
 use crate::config::Config;
 
-const TIMEOUT: Duration = Duration::from_secs(3);
+/// For connecting, and for the answer: both together are shorter than the `--timeout` of `HEALTHCHECK` in the Dockerfile, so that what it says is read.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args)]
 pub struct Healthcheck {

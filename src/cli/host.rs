@@ -77,7 +77,7 @@ impl Host {
     pub fn hasher(&self) -> Result<Hasher, Failure> {
         let passwords = &self.config.passwords;
         let cost = Cost { m: passwords.memory_kib, t: passwords.iterations, p: passwords.lanes };
-        Hasher::new(Settings { cost, ..Settings::default() }).map_err(Failure::refused)
+        Hasher::new(Settings::of(cost, passwords.queue)).map_err(Failure::refused)
     }
 
     /// What attributes of people are held to.

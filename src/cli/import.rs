@@ -1,7 +1,9 @@
 //! `user import` and `user export`.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, IsTerminal as _, Read, Write};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{BufWriter, IsTerminal as _, Write};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -77,13 +79,18 @@ pub async fn import(global: &Global, command: Import) -> Done {
     if !import::is_source(&command.source) {
         return Err(Failure::Usage("--source must be 1 to 64 of a-z 0-9 _ - .".to_owned()));
     }
-    let (input, size): (Box<dyn Read>, Option<u64>) = if command.file.as_os_str() == "-" {
-        (Box::new(std::io::stdin().lock()), None)
+    let opened = if command.file.as_os_str() == "-" {
+        std::io::stdin().as_fd().try_clone_to_owned().map(File::from)
     } else {
-        let file = File::open(&command.file).map_err(|error| Failure::Usage(format!("{}: {error}", command.file.display())))?;
-        let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
-        (Box::new(file), size)
+        File::open(&command.file)
     };
+    let input = opened.map_err(|error| Failure::Usage(format!("{}: {error}", command.file.display())))?;
+    let file = input.metadata().ok().filter(Metadata::is_file);
+    if let (Some(file), Some(report)) = (&file, &command.report)
+        && std::fs::metadata(report).is_ok_and(|report| (report.dev(), report.ino()) == (file.dev(), file.ino()))
+    {
+        return Err(Failure::Usage(format!("{}: the report would take the place of the file that is read", report.display())));
+    }
     let firebase = match &command.firebase_parameters {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
@@ -112,7 +119,7 @@ pub async fn import(global: &Global, command: Import) -> Done {
     let hasher = host.hasher()?;
     let attributes = host.attributes()?;
     let parts = Parts { imports: &*host.storage.imports, hasher: &hasher, attributes: &attributes };
-    let mut bar = Bar::new(size);
+    let mut bar = Bar::new(file.map(|file| file.len()));
     let mut shown = 0;
     let tell = |told: &Told, summary: &Summary| {
         if let Some(report) = &mut report {

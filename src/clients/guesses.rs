@@ -8,7 +8,7 @@ use moka::sync::Cache;
 use crate::request::network;
 use crate::storage::Time;
 
-/// Wrong secrets of one client from one address: ten at once, then one every six seconds. Kept in the process: a secret has 256 bits,
+/// Wrong secrets of one client from one network (`request::network`): ten at once, then one every six seconds. Kept in the process: a secret has 256 bits,
 /// so this saves work and noise rather than the secret, and a right secret from elsewhere is never refused.
 pub struct Guesses {
     enabled: bool,

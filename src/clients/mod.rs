@@ -1,5 +1,4 @@
-//! Clients as managed things: one way to make, change, disable and delete them, for command line, demo and, later, registration, API
-//! and portal.
+//! Clients as managed things: one way to make, change, disable and delete them, for command line, API, dialects and demo.
 //!
 //! Owns: ids, secrets and their digests, what a new client is when nobody says. Leaves to others: what metadata may be
 //! (`protocol::client`), the row and its audit (`storage.clients`). Presets for frameworks are in [`presets`], the clients of a
@@ -294,18 +293,16 @@ pub async fn delete(clients: &dyn Clients, client_id: &str, now: Time, by: &Act)
     if clients.delete(client_id, now, by).await? { Ok(()) } else { Err(ClientError::Unknown) }
 }
 
-/// Is `presented` a live secret of this client? All secrets are compared, each in constant time, and a client that does not exist costs the same.
-/// Whether the client may use a secret at all, and is not disabled, is asked elsewhere.
+/// Is `presented` a live secret of this client? All secrets are compared, each in constant time. Whether there is such a client, it may use a
+/// secret at all, and is not disabled, is asked elsewhere.
 #[must_use]
-pub fn verify_secret<'a>(seal: &Seal, record: impl Into<Option<&'a ClientRecord>>, presented: &str, now: Time) -> bool {
-    let record = record.into();
+pub fn verify_secret(seal: &Seal, record: &ClientRecord, presented: &str, now: Time) -> bool {
     if presented.is_empty() || presented.len() > MAX_PRESENTED {
         return false;
     }
-    let (client_id, secrets) = record.map_or(("", &[][..]), |record| (&record.client.client_id, &record.secrets));
-    let presented = digest(seal, client_id, presented);
+    let presented = digest(seal, &record.client.client_id, presented);
     let mut matches = Choice::from(0);
-    for secret in secrets {
+    for secret in &record.secrets {
         matches |= secret.digest.0.ct_eq(&presented.0) & Choice::from(u8::from(is_live(secret, now)));
     }
     matches.into()
@@ -320,7 +317,9 @@ fn stored(seal: &Seal, client_id: &str, secret: &Secret, now: Time) -> ClientSec
     ClientSecret { digest: digest(seal, client_id, &secret.0), created_at: now, expires_at: None }
 }
 
-fn is_live(secret: &ClientSecret, now: Time) -> bool {
+/// A secret that has not ended.
+#[must_use]
+pub fn is_live(secret: &ClientSecret, now: Time) -> bool {
     secret.expires_at.is_none_or(|end| end > now)
 }
 

@@ -62,7 +62,7 @@ async fn a_new_client_has_the_defaults_and_a_secret_that_is_nowhere_kept() {
         assert!(value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "{value}");
     }
     let there = find(&store, &client.client_id).await;
-    assert!(verify_secret(&seal(), &*there, &secret, now()));
+    assert!(verify_secret(&seal(), &there, &secret, now()));
     assert!(!format!("{made:?}").contains(&secret) && !format!("{there:?}").contains(&secret));
 }
 
@@ -91,13 +91,12 @@ async fn a_secret_opens_its_own_client_only() {
     let two = make(&store, Some("two"), web()).await.expect("a client");
     assert_eq!(revealed(&one), revealed(&two));
     let copied = ClientRecord { secrets: one.record.secrets.clone(), ..two.record.clone() };
-    assert!(!verify_secret(&seal(), Some(&copied), &revealed(&one), now()), "ST-07: a row's secrets mean nothing in another");
+    assert!(!verify_secret(&seal(), &copied, &revealed(&one), now()), "ST-07: a row's secrets mean nothing in another");
     let secret = revealed(&one);
     for wrong in ["", "x", &secret[1..], &format!("{secret} "), &secret.to_uppercase(), &"x".repeat(100_000)] {
         assert!(!verify_secret(&seal(), &one.record, wrong, now()), "{wrong:.50}");
     }
-    assert!(!verify_secret(&seal(), None, &secret, now()));
-    assert!(!verify_secret(&Seal::new(&[8; 32]), Some(&one.record), &secret, now()));
+    assert!(!verify_secret(&Seal::new(&[8; 32]), &one.record, &secret, now()));
 }
 
 #[tokio::test]
@@ -110,7 +109,7 @@ async fn ca_23_after_a_rotation_the_old_secret_lives_for_the_overlap() {
     };
     let second = rotate(2, Some(3600), now()).await;
     let end = now() + TimeDelta::hours(1);
-    let opens = |changed: &Changed, secret: &str, at| verify_secret(&seal(), Some(&changed.record), secret, at);
+    let opens = |changed: &Changed, secret: &str, at| verify_secret(&seal(), &changed.record, secret, at);
     let second_secret = revealed(&second);
     assert!(opens(&second, &second_secret, now()) && opens(&second, &first, now()));
     assert!(opens(&second, &first, end - TimeDelta::seconds(1)) && !opens(&second, &first, end));
@@ -142,14 +141,14 @@ async fn a_change_keeps_the_secret_unless_the_client_becomes_or_was_public() {
         update(&*store.clients, &seal(), "app", metadata(json), [9; 32], now() + TimeDelta::hours(1), &operator()).await
     };
     let renamed = change(json!({"client_name": "New"})).await.expect("a change");
-    assert!(renamed.secret.is_none() && verify_secret(&seal(), Some(&renamed.record), &secret, now()));
+    assert!(renamed.secret.is_none() && verify_secret(&seal(), &renamed.record, &secret, now()));
     assert_eq!((renamed.record.created_at, renamed.record.updated_at), (now(), now() + TimeDelta::hours(1)));
     assert!(change(json!({"redirect_uris": []})).await.is_err());
     let public = change(json!({"token_endpoint_auth_method": "none"})).await.expect("a change");
     assert!(public.record.secrets.is_empty() && public.secret.is_none());
     let again = change(json!({"token_endpoint_auth_method": "client_secret_post"})).await.expect("a change");
-    assert!(verify_secret(&seal(), Some(&again.record), &revealed(&again), now()));
-    assert!(!verify_secret(&seal(), Some(&again.record), &secret, now()));
+    assert!(verify_secret(&seal(), &again.record, &revealed(&again), now()));
+    assert!(!verify_secret(&seal(), &again.record, &secret, now()));
     let unknown = update(&*store.clients, &seal(), "nobody", ClientMetadata::default(), [9; 32], now(), &operator()).await;
     assert!(matches!(unknown, Err(ClientError::Unknown)));
 }
@@ -184,7 +183,7 @@ async fn the_demo_clients_are_made_once_follow_the_address_and_keep_their_secret
         web.demo
             && web.client.first_party
             && web.client.allows(GrantType::Password)
-            && verify_secret(&seal(), &*web, secret.reveal(), now())
+            && verify_secret(&seal(), &web, secret.reveal(), now())
     );
     let native = find(&store, first.public.expect("ours")).await;
     assert!(native.demo && native.client.is_public() && !native.client.first_party && native.secrets.is_empty());
@@ -196,7 +195,7 @@ async fn the_demo_clients_are_made_once_follow_the_address_and_keep_their_secret
     let other = Seal::new(&[8; 32]);
     let rekeyed = ensure("http://127.0.0.1:9999/demo/callback", &other).await;
     let web = find(&store, id).await;
-    assert!(verify_secret(&other, &*web, rekeyed.confidential.expect("ours").1.reveal(), now()), "the secret that is printed works");
+    assert!(verify_secret(&other, &web, rekeyed.confidential.expect("ours").1.reveal(), now()), "the secret that is printed works");
 }
 
 #[tokio::test]

@@ -4,15 +4,16 @@
 //! `resume` is where every page comes back to. No page decides the next step, and none routes to another.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Failure, MAX_FORM, form_text};
+use super::browser_text;
 use crate::app::App;
 use crate::browser::flow::{self, FlowStep};
+use crate::browser::form::Unreadable;
 use crate::browser::form_post::form_post;
 use crate::browser::layout::{Page, asked_again, see_other, with_cookies};
 use crate::browser::visit::Visit;
@@ -28,6 +29,7 @@ use crate::storage::StorageError;
 use crate::storage::durable::{Actor, Refusal, Visitor};
 use crate::storage::ephemeral::Redeemed;
 use crate::storage::records::{AuthorizationCode, Interaction};
+use crate::telemetry::metrics;
 use crate::tokens::opaque;
 use crate::urls;
 
@@ -39,6 +41,8 @@ enum Refused {
     /// A store did not answer.
     Fault(Option<Box<ReplyTo>>, StorageError),
     TooLarge,
+    /// More flows were begun from there than anybody needs; again after this long.
+    TooMany(Duration),
 }
 
 impl From<PageError> for Refused {
@@ -50,6 +54,15 @@ impl From<PageError> for Refused {
 impl From<StorageError> for Refused {
     fn from(fault: StorageError) -> Self {
         Self::Fault(None, fault)
+    }
+}
+
+impl From<Unreadable> for Refused {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::TooLarge => Self::TooLarge,
+            why => PageError::new(PageReason::MalformedRequest).with_detail(why.to_string()).into(),
+        }
     }
 }
 
@@ -74,9 +87,11 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     if asked.visit.is_ahead() {
         return not_ahead();
     }
-    let text = match read(&asked.visit, body).await {
+    // OIDC Core §3.1.2.1: "Authorization Servers MUST support the use of the HTTP GET and POST methods defined in RFC 2616 at the
+    // Authorization Endpoint."
+    let text = match browser_text(&asked.visit, body).await {
         Ok(text) => text,
-        Err(refused) => return finish(&app, &asked, None, Err(refused)),
+        Err(unreadable) => return finish(&app, &asked, None, Err(unreadable.into())),
     };
     if asked.visit.method == Method::POST
         && let Some(again) = asked_again(&app.urls, urls::AUTHORIZE, &text)
@@ -95,29 +110,8 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     }
 }
 
-/// The parameters, still encoded.
-async fn read(visit: &Visit, body: Body) -> Result<String, Refused> {
-    // OIDC Core §3.1.2.1: "Authorization Servers MUST support the use of the HTTP GET and POST methods defined in RFC 2616 at the
-    // Authorization Endpoint."
-    if visit.method == Method::POST {
-        return form_text(&visit.headers, body).await.map_err(|failure| match failure {
-            Failure::TooLarge => Refused::TooLarge,
-            Failure::OAuth(error) => PageError::new(PageReason::MalformedRequest).with_detail(error.description.into_owned()).into(),
-            _ => PageError::new(PageReason::MalformedRequest).into(),
-        });
-    }
-    let query = visit.uri.query().unwrap_or("");
-    if query.len() > MAX_FORM { Err(Refused::TooLarge) } else { Ok(query.to_owned()) }
-}
-
 async fn begin(app: &App, asked: &Asked, params: &Params) -> Result<Response, Refused> {
-    for name in ["client_id", "redirect_uri"] {
-        if params.repeats(name) {
-            return Err(PageError::new(PageReason::RepeatedParameter(name)).into());
-        }
-    }
-    let client_id = params.get("client_id").ok_or_else(|| PageError::new(PageReason::MissingClientId))?;
-    let client = find_client(app, client_id).await?;
+    let client = find_client(app, authorization::client_id(params)?).await?;
     let reply_to = authorization::reply_to(&client, params)?;
     let mut request = authorization::check(&client, params, &reply_to, &app.policy())
         .map_err(|error| Refused::Client(Box::new(reply_to.clone()), error))?;
@@ -142,13 +136,10 @@ async fn begin(app: &App, asked: &Asked, params: &Params) -> Result<Response, Re
 
 /// An enabled client, or the page that says why not.
 async fn find_client(app: &App, client_id: &str) -> Result<Arc<Client>, Refused> {
-    let reason = match app.storage.clients.find(client_id).await? {
-        None => PageReason::UnknownClient,
-        Some(record) if record.disabled_at.is_some() => PageReason::DisabledClient,
-        Some(record) => return Ok(Arc::clone(&record.client)),
-    };
-    // The same words for both: which ids are somebody's is nobody else's business.
-    Err(PageError::new(reason).with_detail(format!("No client in use has the id {}", authorization::shortened(client_id))).into())
+    match app.storage.clients.find(client_id).await? {
+        Some(record) if record.disabled_at.is_none() => Ok(Arc::clone(&record.client)),
+        found => Err(authorization::not_in_use(client_id, found.is_some()).into()),
+    }
 }
 
 /// The handler where pages come back to.
@@ -277,6 +268,12 @@ async fn advance(app: &App, asked: &Asked, client: &Client, interaction: Interac
 
 /// Stores a flow that needs a page, bound to this browser by its flow cookie.
 async fn keep(app: &App, asked: &Asked, mut interaction: Interaction) -> Result<(String, Interaction, Option<HeaderValue>), Refused> {
+    let address = asked.visit.context.address;
+    let taken = app.limits.flow(&*app.storage.ephemeral.store, &app.seal, address, asked.now).await;
+    if let Some(wait) = taken.map_err(told(&interaction.request.reply_to))? {
+        metrics::rate_limited("flow");
+        return Err(Refused::TooMany(wait));
+    }
     let id = opaque::value(&app.random);
     let browser = flow::browser(&asked.visit, &app.urls, app.random.bytes());
     interaction.browser = browser.digest(&app.seal);
@@ -373,11 +370,12 @@ fn answer(app: &App, asked: &Asked, look: Look<'_>, outcome: Result<Response, Re
         }
         Err(Refused::Fault(None, fault)) => show(fault.into()),
         Err(Refused::TooLarge) => show(browser::error::PageError::new(browser::error::PageReason::TooLarge)),
+        Err(Refused::TooMany(wait)) => show(browser::error::PageError::new(browser::error::PageReason::TooMany(wait))),
     }
 }
 
 /// A refusal is written down for whoever runs the server; nobody waits for it.
 fn record(app: &App, asked: &Asked, client_id: Option<&str>, reason: &'static str) {
     let by = super::act(&asked.visit.context, Actor::Anonymous, client_id);
-    super::refused(app, Refusal { act: "authorize", subject: None, reason }, by, asked.now);
+    super::audit_refusal(app, Refusal { act: "authorize", subject: None, reason }, by, asked.now);
 }

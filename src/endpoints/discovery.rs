@@ -1,5 +1,8 @@
 //! Discovery (OIDC Discovery §4, RFC 8414 §3): made from the tables the code runs on, so that nothing is advertised that does not
 //! work and nothing works that is not advertised.
+//!
+//! Leaves to others: the document's members (`protocol::metadata`), and the paths, with an issuer's own path put behind the well-known one
+//! (RFC 8414 §3.1: `router::public`).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::Response;
 
-use super::{Failure, act, form_text};
+use super::{act, browser_text};
 use crate::app::App;
 use crate::browser::error::{PageError as Shown, PageReason as ShownReason};
 use crate::browser::layout::{Page, asked_again, see_other, with_cookies};
@@ -33,9 +32,10 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let (visit, now) = (Visit::of(&parts), app.clock.now());
     let refused = |error: Shown| error.into_response(&app.page(&visit, None));
-    let text = match read(&visit, body).await {
+    // §2: "OpenID Providers MUST support the use of the HTTP GET and POST methods […] at the Logout Endpoint."
+    let text = match browser_text(&visit, body).await {
         Ok(text) => text,
-        Err(error) => return refused(error),
+        Err(unreadable) => return refused(unreadable.into()),
     };
     // From an app's page the form came without our cookies: nobody would be signed out.
     if visit.method == Method::POST && session::value(&visit, &app.urls).is_none() {
@@ -51,17 +51,6 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     outcome.unwrap_or_else(|error| error.into_response(&page))
 }
 
-/// §2: "OpenID Providers MUST support the use of the HTTP GET and POST methods […] at the Logout Endpoint."
-async fn read(visit: &Visit, body: Body) -> Result<String, Shown> {
-    if visit.method == Method::POST {
-        return form_text(&visit.headers, body).await.map_err(|failure| match failure {
-            Failure::TooLarge => Shown::new(ShownReason::TooLarge),
-            _ => Shown::new(ShownReason::Request).with_detail("the body is not a well-formed form"),
-        });
-    }
-    Ok(visit.uri.query().unwrap_or("").to_owned())
-}
-
 async fn answer(app: &App, visit: &Visit, page: &Page<'_>, params: &Params, now: Time) -> Result<Response, Shown> {
     let request = LogoutRequest::parse(params)?;
     if let Some(hint) = &request.id_token_hint {
@@ -74,7 +63,7 @@ async fn answer(app: &App, visit: &Visit, page: &Page<'_>, params: &Params, now:
         Some(Some(claims)) => Hint::Valid(claims),
     };
     let client = match logout::client_id(&request, hint)? {
-        Some(id) => app.storage.clients.find(id).await?.filter(|record| record.disabled_at.is_none()),
+        Some(id) => app.storage.clients.in_use(id).await?,
         None => None,
     };
     let client = client.as_ref().map(|record| record.client.as_ref());

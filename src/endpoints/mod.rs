@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
@@ -26,6 +26,7 @@ use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::browser::form::{self, Unreadable};
+use crate::browser::visit::Visit;
 use crate::clock::Time;
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::params::Params;
@@ -35,10 +36,11 @@ use crate::storage::durable::{Act, Actor, Refusal};
 use crate::tokens::grant::{GrantError, RETRY_AFTER};
 use crate::tokens::issue::MintError;
 
-/// Largest form body and query.
+/// Largest form body.
 pub const MAX_FORM: usize = form::LARGEST;
 
-/// Everything that can keep an endpoint from answering as asked. Faults are not denials (design.md §8).
+/// Everything that can keep an endpoint from answering as asked. A fault is never a denial: the same request may be right in a moment, and what a
+/// client throws away after a refusal would be gone.
 #[derive(Debug)]
 pub enum Failure {
     /// The client's to mend.
@@ -187,8 +189,13 @@ fn parse_form(text: &str) -> Result<Params, Failure> {
     Ok(Params::parse(text).map_err(|_| OAuthError::invalid_request("The body is not a well-formed form"))?)
 }
 
+/// The parameters of a browser's request, still encoded: a form's by POST, else the query's, which `layers` keeps far below [`MAX_FORM`].
+async fn browser_text(visit: &Visit, body: Body) -> Result<String, Unreadable> {
+    if visit.method == Method::POST { form::text(&visit.headers, body).await } else { Ok(visit.uri.query().unwrap_or("").to_owned()) }
+}
+
 /// Writes a refusal into the audit trail beside the request: its answer does not wait for it, and a fault of it is no fault of the request.
-pub fn refused(app: &App, refusal: Refusal, by: Act, now: Time) {
+pub fn audit_refusal(app: &App, refusal: Refusal, by: Act, now: Time) {
     let audit = Arc::clone(&app.storage.audit);
     let write = async move {
         if let Err(fault) = audit.refuse(&refusal, now, &by).await {

@@ -34,9 +34,11 @@ pub async fn revoke(State(app): State<Arc<App>>, from: Result<FromClient, Failur
 async fn end(app: &App, from: &FromClient) -> Result<(), Failure> {
     let token = from.params.get("token").ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
     let client_id = from.client.client_id.as_str();
+    // RFC 7009 §2.1: "The authorization server first validates the client credentials (in case of a confidential client) and then verifies whether
+    // the token was issued to the client making the revocation request. If this validation fails, the request is refused and the client is
+    // informed of the error by the authorization server as described below." A token of another client is not touched, but answered like one that
+    // is none (§2.2): a refusal would tell which tokens are somebody's.
     if let Some((id, _)) = app.tokens.read_refresh(token) {
-        // RFC 7009 §2.1: "The authorization server first validates the client credentials … and then verifies whether the token was issued to
-        // the client making the revocation request."
         let grant = app.storage.grants.find(&id).await?;
         if grant.is_some_and(|grant| grant.client_id == client_id) {
             app.storage.grants.revoke(&id, from.now, &from.act()).await?;

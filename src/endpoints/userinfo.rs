@@ -12,10 +12,10 @@ use crate::app::App;
 use crate::browser::form;
 use crate::protocol::claims::{self, ClaimsRequest};
 use crate::protocol::error::{ErrorCode, OAuthError};
-use crate::protocol::params::Params;
 use crate::protocol::scope;
 use crate::storage::durable::Holder;
-use crate::tokens::{bearer, issue};
+use crate::tokens::bearer::{self, NotPresented};
+use crate::tokens::issue;
 
 /// The handler.
 #[utoipa::path(get, path = "/oauth2/userinfo", tag = "protocol", operation_id = "userinfo", summary = "Claims about the person whose token it is",
@@ -35,7 +35,7 @@ async fn answer(app: &App, request: Request) -> Result<Value, Refused> {
     let token = presented(request).await?;
     let invalid = || Refused::Bearer(ErrorCode::InvalidToken, "The access token is expired, revoked, malformed, or invalid");
     let access = app.tokens.access(&app.storage, &token, now).await?.ok_or_else(invalid)?;
-    if !access.claims.scope.split(' ').any(|name| name == scope::OPENID) {
+    if !access.claims.has_scope(scope::OPENID) {
         // RFC 6750 §3.1: "insufficient_scope: The request requires higher privileges than provided by the access token."
         return Err(Refused::Bearer(ErrorCode::InsufficientScope, "The access token does not have the scope openid"));
     }
@@ -56,29 +56,16 @@ async fn answer(app: &App, request: Request) -> Result<Value, Refused> {
     Ok(Value::Object(claims))
 }
 
-/// The token, by header or by form body (RFC 6750 §2.1, §2.2), never by query (RFC 9700 §4.3.2).
+/// The token, as `tokens::bearer` finds it in header, query and form.
 async fn presented(request: Request) -> Result<String, Refused> {
-    let malformed = Refused::Bearer(ErrorCode::InvalidRequest, "The access token is not presented as RFC 6750 says");
-    let in_header = bearer::from_header(request.headers()).map(|token| token.map(str::to_owned));
     let (parts, body) = request.into_parts();
-    let in_query = parts.uri.query().is_some_and(|query| Params::parse(query).is_ok_and(|params| params.get("access_token").is_some()));
-    let in_body = if parts.method == Method::POST && form::is_form(&parts.headers) {
-        let params = form_body(&parts.headers, body).await.map_err(Refused::Other)?;
-        // RFC 6749 §3.1, RFC 6750 §3.1: "invalid_request: The request […] repeats the same parameter"
-        if params.repeats("access_token") {
-            return Err(malformed);
-        }
-        params.get("access_token").map(str::to_owned)
-    } else {
-        None
-    };
-    match (in_header, in_body) {
-        (Ok(Some(token)), None) | (Ok(None), Some(token)) if !in_query => Ok(token),
-        // Another scheme is no bearer token (RFC 6750 §3: the challenge says which one is meant).
-        (Ok(None), None) if !in_query => Err(Refused::Missing),
-        // RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token in each request."
-        _ => Err(malformed),
-    }
+    let has_form = parts.method == Method::POST && form::is_form(&parts.headers);
+    let form = if has_form { Some(form_body(&parts.headers, body).await.map_err(Refused::Other)?) } else { None };
+    let token = bearer::presented(&parts.headers, parts.uri.query(), form.as_ref());
+    token.map(str::to_owned).map_err(|not| match not {
+        NotPresented::Missing => Refused::Missing,
+        NotPresented::Malformed => Refused::Bearer(ErrorCode::InvalidRequest, "The access token is not presented as RFC 6750 says"),
+    })
 }
 
 enum Refused {

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SKEW;
 use crate::clock::Time;
 
 /// RFC 9068 §2.1: "It is RECOMMENDED that the "application/" prefix be omitted. Therefore, the "typ" value used SHOULD be "at+jwt"."
@@ -39,9 +40,6 @@ pub struct AccessClaims {
     pub external_id: Option<serde_json::Value>,
 }
 
-/// How far another replica's clock may be ahead.
-const SKEW: i64 = 60;
-
 impl AccessClaims {
     /// Issued here and in time. Says nothing about revocation.
     ///
@@ -49,7 +47,7 @@ impl AccessClaims {
     /// listed in the "exp" claim."
     #[must_use]
     pub fn live(&self, issuer: &str, now: Time) -> bool {
-        self.iss == issuer && now.timestamp() < self.exp && self.iat <= now.timestamp() + SKEW
+        self.iss == issuer && now.timestamp() < self.exp && self.iat <= (now + SKEW).timestamp()
     }
 
     #[must_use]
@@ -164,8 +162,8 @@ mod tests {
             (1_639_528_911, true),
             (1_639_528_912, false),
             (1_639_528_913, false),
-            (1_618_354_090 - SKEW, true),
-            (1_618_354_090 - SKEW - 1, false),
+            (1_618_354_090 - SKEW.num_seconds(), true),
+            (1_618_354_090 - SKEW.num_seconds() - 1, false),
         ] {
             assert_eq!(live(seconds), expected, "{seconds}");
         }

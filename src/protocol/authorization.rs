@@ -130,12 +130,31 @@ pub struct Policy<'a> {
     pub acr_supported: &'a [&'a str],
 }
 
-const MAX_STATE: usize = 8 * 1024;
+/// Longest `state` that is carried back to whoever sent it.
+pub const MAX_STATE: usize = 8 * 1024;
 const MAX_NONCE: usize = 2 * 1024;
 const MAX_LOGIN_HINT: usize = 320;
 const MAX_WORDS: usize = 20;
 
-/// Finds where an answer may go. `client` is the one that `client_id` names.
+/// Who asks: the one parameter that is read before a client is known.
+///
+/// # Errors
+/// A page, because nothing else is safe.
+pub fn client_id(params: &Params) -> Result<&str, PageError> {
+    if params.repeats("client_id") {
+        return Err(PageError::new(PageReason::RepeatedParameter("client_id")));
+    }
+    params.get("client_id").ok_or_else(|| PageError::new(PageReason::MissingClientId))
+}
+
+/// The page where no client in use has that id. Only the log tells a disabled one from none: which ids are somebody's is nobody else's business.
+#[must_use]
+pub fn not_in_use(client_id: &str, disabled: bool) -> PageError {
+    let reason = if disabled { PageReason::DisabledClient } else { PageReason::UnknownClient };
+    PageError::new(reason).with_detail(format!("No client in use has the id {}", shortened(client_id)))
+}
+
+/// Finds where an answer may go. `client` is the one that [`client_id`] names.
 ///
 /// RFC 6749 §4.1.2.1: "If the request fails due to a missing, invalid, or mismatching redirection URI, or if the client identifier
 /// is missing or invalid, the authorization server SHOULD inform the resource owner of the error and MUST NOT automatically
@@ -144,10 +163,8 @@ const MAX_WORDS: usize = 20;
 /// # Errors
 /// A page, because nothing else is safe.
 pub fn reply_to(client: &Client, params: &Params) -> Result<ReplyTo, PageError> {
-    for name in ["client_id", "redirect_uri"] {
-        if params.repeats(name) {
-            return Err(PageError::new(PageReason::RepeatedParameter(name)));
-        }
+    if params.repeats("redirect_uri") {
+        return Err(PageError::new(PageReason::RepeatedParameter("redirect_uri")));
     }
     let registered = &client.redirect_uris;
     let redirect_uri = match params.get("redirect_uri") {

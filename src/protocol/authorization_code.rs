@@ -1,6 +1,8 @@
 //! What a code binds, and what must hold to redeem it (RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9700 §4.8.2).
 //!
-//! The caller's order is: these bindings, then its age, then spending the code. So a stranger with a stolen code can neither burn it
+//! Of RFC 6749 §4.1.2 its short life is [`live`] here, of at most ten minutes by `config::tokens`; the code itself is made, bound and sent in
+//! `endpoints::authorize` (`respond`); that it is good once, and what a replay revokes, is `tokens::grant::open_by_code`, by the digest that
+//! SQL keeps. The caller's order is: these bindings, then its age, then spending the code. So a stranger with a stolen code can neither burn it
 //! nor set off a revocation, and after a wrong verifier the right one still works. Called by `endpoints::token`.
 
 use std::time::Duration;
@@ -61,6 +63,9 @@ fn check_verifier(challenge: Option<&str>, verifier: Option<&str>) -> Result<(),
 }
 
 /// Is the code young enough?
+///
+/// RFC 6749 §4.1.2: "The authorization code MUST expire shortly after it is issued to mitigate the risk of leaks. A maximum authorization code
+/// lifetime of 10 minutes is RECOMMENDED."
 ///
 /// # Errors
 /// `invalid_grant` once its lifetime is over.

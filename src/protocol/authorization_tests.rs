@@ -86,8 +86,10 @@ fn ru_01_ru_08_rfc6749_4_1_2_1_no_redirect_before_the_uri_is_known() {
     ] {
         assert_eq!(page(&client(), &twice), PageReason::RepeatedParameter("redirect_uri"));
     }
-    let twice = format!("client_id=a&client_id=s6BhdRkqt3&redirect_uri={REDIRECT}");
-    assert_eq!(page(&client(), &twice), PageReason::RepeatedParameter("client_id"));
+    let asks = |raw: &str| client_id(&Params::parse(raw).expect("well-formed")).map(str::to_owned).map_err(|error| error.reason);
+    assert_eq!(asks(&format!("client_id=a&client_id=s6BhdRkqt3&redirect_uri={REDIRECT}")), Err(PageReason::RepeatedParameter("client_id")));
+    assert_eq!(asks("response_type=code&client_id="), Err(PageReason::MissingClientId));
+    assert_eq!(asks("client_id=s6BhdRkqt3").as_deref(), Ok("s6BhdRkqt3"));
 }
 
 #[test]

@@ -12,8 +12,14 @@ use super::error::OAuthError;
 use super::{json, scope};
 use crate::clock::Time;
 
+/// The role that may do everything.
+pub const OWNER: &str = "owner";
+pub const USER_ADMIN: &str = "user_admin";
+pub const CLIENT_ADMIN: &str = "client_admin";
+pub const AUDITOR: &str = "auditor";
+
 /// Roles that mean something to this server; every other name belongs to an app.
-pub const SERVER_ROLES: [&str; 4] = ["owner", "user_admin", "client_admin", "auditor"];
+pub const SERVER_ROLES: [&str; 4] = [OWNER, USER_ADMIN, CLIENT_ADMIN, AUDITOR];
 
 /// The claim that holds a person's roles in apps. Sent when it is asked for by name.
 pub const ROLES: &str = "roles";

@@ -21,26 +21,31 @@ pub enum ErrorCode {
     AccessDenied,
     ServerError,
     TemporarilyUnavailable,
-    // OIDC Core §3.1.2.6
-    InteractionRequired,
+    // OIDC Core §3.1.2.6: "This error MAY be returned when the prompt parameter value in the Authentication Request is none, but the
+    // Authentication Request cannot be completed without displaying a user interface"
+    /// §3.1.2.6: "The Authorization Server requires End-User authentication."
     LoginRequired,
+    /// §3.1.2.6: "The End-User is REQUIRED to select a session at the Authorization Server."
     AccountSelectionRequired,
+    /// §3.1.2.6: "The Authorization Server requires End-User consent."
     ConsentRequired,
+    /// §3.1.2.6: "The OP does not support use of the request parameter defined in Section 6."
     RequestNotSupported,
+    /// §3.1.2.6: "The OP does not support use of the request_uri parameter defined in Section 6."
     RequestUriNotSupported,
+    /// §3.1.2.6: "The OP does not support use of the registration parameter defined in Section 7.2.1."
     RegistrationNotSupported,
     // RFC 6750 §3.1
     InvalidToken,
     InsufficientScope,
-    /// RFC 7009 §2.2.1
-    /// RFC 8707 §2
+    /// RFC 8707 §2: "The requested resource is invalid, missing, unknown, or malformed."
     InvalidTarget,
     /// OpenID Connect Core Error Code `unmet_authentication_requirements` 1.0 §3
     UnmetAuthenticationRequirements,
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -51,7 +56,6 @@ impl ErrorCode {
         Self::AccessDenied,
         Self::ServerError,
         Self::TemporarilyUnavailable,
-        Self::InteractionRequired,
         Self::LoginRequired,
         Self::AccountSelectionRequired,
         Self::ConsentRequired,
@@ -78,7 +82,6 @@ impl ErrorCode {
             Self::AccessDenied => "access_denied",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
-            Self::InteractionRequired => "interaction_required",
             Self::LoginRequired => "login_required",
             Self::AccountSelectionRequired => "account_selection_required",
             Self::ConsentRequired => "consent_required",

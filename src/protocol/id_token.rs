@@ -42,7 +42,9 @@ pub struct IdTokenFacts<'a> {
     pub auth_time: Time,
     pub acr: &'a str,
     pub amr: &'a [&'a str],
-    /// OIDC Core §3.1.3.6; made by `AccessTokenHash::from_token`.
+    /// OIDC Core §3.1.3.6: "Its value is the base64url encoding of the left-most half of the hash of the octets of the ASCII representation of
+    /// the access_token value, where the hash algorithm used is the hash algorithm used in the alg Header Parameter of the ID Token's JOSE
+    /// Header." Made by `AccessTokenHash::from_token`.
     pub at_hash: Option<AccessTokenHash>,
     /// None once a grant has outlived its session.
     pub sid: Option<&'a str>,
@@ -223,6 +225,14 @@ mod tests {
                 "sid": "08a5019c-17e1-4977-8f42-65a12843ea02"
             })
         );
+    }
+
+    #[test]
+    fn oidc_core_3_1_3_6_at_hash_of_appendix_a_3() {
+        let token = openidconnect::AccessToken::new("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y".to_owned());
+        let key = openidconnect::core::CoreJsonWebKey::new_rsa(vec![], vec![], None);
+        let at_hash = AccessTokenHash::from_token(&token, &jws_algorithm(SigningAlg::RS256), &key).expect("an algorithm with a hash");
+        assert_eq!(written(IdTokenFacts { at_hash: Some(at_hash), ..facts() })["at_hash"], "77QmUPtjPfzWtF2AnpK9RQ");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::authorization::{AuthorizationRequest, Prompt};
 use super::claims::ClaimsRequest;
 use super::client::Client;
 use super::error::{ErrorCode, OAuthError};
-use super::{redirect_uri, scope};
+use super::{SKEW, redirect_uri, scope};
 use crate::clock::Time;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +45,6 @@ pub struct Facts<'a> {
     pub started_at: Time,
     pub now: Time,
 }
-
-/// How far the clocks of two replicas may be apart.
-const SKEW: chrono::Duration = chrono::Duration::seconds(60);
 
 /// The next step of the flow.
 ///

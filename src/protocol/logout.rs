@@ -1,8 +1,9 @@
 //! Signing out at an app's request (OIDC RP-Initiated Logout 1.0 §2, §3).
 //!
 //! Decides whether the person is asked first and where they go after; never redirects to what is not registered. Called by
-//! `endpoints::end_session`, which verifies the hint and looks up the client; ending sessions is `accounts::sessions`.
+//! `endpoints::end_session`, which verifies the hint, looks up the client and ends the session (`storage.sessions`).
 
+use super::authorization::{MAX_STATE, shortened};
 use super::client::Client;
 use super::error::{PageError, PageReason};
 use super::id_token::HintClaims;
@@ -21,7 +22,6 @@ pub struct LogoutRequest {
 
 /// `logout_hint` counts among them although nothing is done with it: whoever is signed in in this browser is the one who signs out.
 const NAMES: [&str; 6] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales"];
-const MAX_STATE: usize = 8 * 1024;
 
 impl LogoutRequest {
     /// Reads the parameters; unknown ones are ignored.
@@ -124,8 +124,7 @@ pub fn decide(
 fn after(uri: &str, state: Option<&str>, client: Option<&Client>) -> Result<String, PageError> {
     let registered = client.map(|client| client.post_logout_redirect_uris.as_slice()).unwrap_or_default();
     if !registered.iter().any(|known| known == uri) {
-        let sent: String = uri.chars().take(256).collect();
-        let detail = format!("post_logout_redirect_uri: {sent}\nregistered: {}", registered.join(", "));
+        let detail = format!("post_logout_redirect_uri: {}\nregistered: {}", shortened(uri), registered.join(", "));
         return Err(PageError::new(PageReason::UnregisteredPostLogoutRedirectUri).with_detail(detail));
     }
     // §2, state: "If included in the logout request, the OP passes this value back to the RP using the state parameter when

@@ -1,4 +1,8 @@
-//! What the server says of itself (OIDC Discovery §3, RFC 8414 §2), in openidconnect's types.
+//! What the server says of itself (OIDC Discovery §3 and §4.3, RFC 8414 §2), in openidconnect's types.
+//!
+//! What every provider must have, listed here or not, is OIDC Core §15.1: "OPs MUST support signing ID Tokens with the RSA SHA-256 algorithm (an
+//! alg value of RS256)" (a client's default, `protocol::client`); `prompt`, `max_age` and `auth_time` (`protocol::interaction`); `display`,
+//! `ui_locales`, `claims_locales` and `acr_values` may do nothing, but no error either (`protocol::authorization`, `hints` and `acr`).
 //!
 //! Vocabularies come from the tables the code runs on; what only other rooms know comes in as [`Capabilities`]. One document for both
 //! well-known addresses. Called by `endpoints::discovery`, once for each change.
@@ -22,7 +26,9 @@ use super::{claims, id_token, pkce};
 /// What other rooms can do. Every URL is absolute.
 #[derive(Clone, Copy, Debug)]
 pub struct Capabilities<'a> {
-    /// Byte for byte as configured.
+    /// Byte for byte as configured. OIDC Discovery §4.3: "The issuer value returned MUST be identical to the Issuer URL that was used as the prefix
+    /// to /.well-known/openid-configuration to retrieve the configuration information. This MUST also be identical to the iss Claim value in
+    /// ID Tokens issued from this Issuer."
     pub issuer: &'a str,
     pub authorization_endpoint: &'a str,
     pub token_endpoint: &'a str,

@@ -43,3 +43,6 @@ pub mod refresh_token;
 pub mod resource;
 pub mod response_mode;
 pub mod scope;
+
+/// How far the clocks of two replicas may be apart, where nothing is lost by believing the other one.
+const SKEW: chrono::Duration = chrono::Duration::seconds(60);

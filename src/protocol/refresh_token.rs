@@ -1,5 +1,8 @@
-//! What must hold to use a refresh token (RFC 6749 §6, RFC 9700 §4.14). Rotation and reuse are steps of the store
-//! (`storage::durable::Grants::rotate`), narrowing resources is `resource`, the value itself is `tokens::refresh`'s. Called by `tokens::grant`.
+//! What must hold to use a refresh token (RFC 6749 §6, RFC 9700 §4.14). Called by `tokens::grant`.
+//!
+//! RFC 9700 §4.14.2: "Authorization servers MUST utilize one of these methods to detect refresh token replay by malicious actors for public
+//! clients". Ours is rotation, a step of the store (`storage::durable::Grants::rotate`). Narrowing resources is `resource`, the value itself
+//! `tokens::refresh`'s.
 
 use std::time::Duration;
 
@@ -26,6 +29,8 @@ pub fn check(bound_client_id: &str, client_id: &str, granted: &[String], asked: 
 }
 
 /// Is the grant young enough, and was it used lately?
+///
+/// RFC 9700 §4.14.2: "Refresh tokens SHOULD expire if the client has been inactive for some time".
 ///
 /// # Errors
 /// `invalid_grant` past its absolute end, however often it was used, or past the time it may lie unused.

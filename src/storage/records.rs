@@ -60,7 +60,7 @@ pub struct Interaction {
     /// The person who allowed it on the consent page inside this flow.
     #[serde(default)]
     pub consented: Option<String>,
-    /// The person who refused it there.
+    /// It was refused there.
     #[serde(default)]
     pub denied: bool,
 }

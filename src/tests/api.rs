@@ -284,6 +284,40 @@ async fn rfc9110_13_nobody_overwrites_what_they_have_not_seen() {
     server.call("PATCH", &path, &owner, patch("Acme 4")).await.expect(200);
 }
 
+/// RFC 9110 §8.8.1: "A strong validator is representation metadata that changes value whenever a change occurs to the representation data that would
+/// be observable in the content of a 200 (OK) response to GET."
+#[tokio::test]
+async fn a_tag_changes_with_all_that_is_shown() {
+    let server = Server::with(|config| config.limits = false).await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let tagged = async |path: &str| server.call("GET", path, &owner, None).await.expect(200).header("etag").to_owned();
+    let new = json!({ "email": "ana@example.org", "password": PASSWORD, "claims": { "nickname": "A", "given_name": "Ana" } });
+    let made = server.call("POST", "/v1/users", &owner, Some(new)).await.expect(201);
+    let (path, before) = (format!("/v1/users/{}", made.json()["id"].as_str().expect("an id")), made.header("etag").to_owned());
+    assert_eq!(tagged(&path).await, before, "as it was made");
+    server.advance(5);
+    let ana = server.signed_in(&console, "ana@example.org", "openid account").await;
+    let change = json!({ "current_password": PASSWORD, "new_password": "a quite different phrase" });
+    assert_eq!(server.call("POST", "/v1/me/password", &ana, Some(change)).await.status, 204);
+    let shown = server.call_with("GET", &path, &owner, None, &[("if-none-match", &before)]).await.expect(200);
+    let after = shown.header("etag").to_owned();
+    assert!(after != before && shown.json()["password_changed_at"].is_string(), "{before} {after}");
+    assert_eq!(server.call_with("GET", &path, &owner, None, &[("if-none-match", &format!("W/{after}"))]).await.status, 304);
+    let patch = || Some(json!({ "name": "Ana" }));
+    server.call_with("PATCH", &path, &owner, patch(), &[("if-match", &before)]).await.expect_problem(412, "precondition_failed");
+    server.call_with("PATCH", &path, &owner, patch(), &[("if-match", &after)]).await.expect(200);
+    // A secret that ends is counted no more, and nobody has to change the client for that.
+    let made = server.call("POST", "/v1/clients", &owner, Some(json!({ "redirect_uris": [CALLBACK] }))).await.expect(201);
+    let path = format!("/v1/clients/{}", made.json()["client_id"].as_str().expect("an id"));
+    assert_eq!(tagged(&path).await, made.header("etag"), "without the secret");
+    let rotated = server.call("POST", &format!("{path}/rotate-secret"), &owner, Some(json!({ "overlap": 1 }))).await.expect(200);
+    assert_eq!((&rotated.json()["secrets"], tagged(&path).await.as_str()), (&json!(2), rotated.header("etag")));
+    server.advance(2);
+    let shown = server.call_with("GET", &path, &owner, None, &[("if-none-match", rotated.header("etag"))]).await.expect(200);
+    assert_eq!(shown.json()["secrets"], 1);
+}
+
 #[tokio::test]
 async fn a_request_that_creates_may_come_again() {
     let server = Server::start().await;
@@ -322,6 +356,54 @@ async fn a_request_that_creates_may_come_again() {
         }
     }
     assert_eq!(ids.len(), 1);
+}
+
+#[tokio::test]
+async fn ad_17_an_answer_that_was_kept_is_for_whoever_may_still_do_what_it_answers() {
+    let server = Server::with(|config| config.limits = false).await;
+    let (console, notes) = (server.console().await, server.console().await);
+    let chief = server.administrator(&console, "olga", &["owner"]).await;
+    let ana = server.person("ana", &["client_admin"]).await;
+    let (token, other, bare) = (
+        server.signed_in(&console, "ana", EVERYTHING).await,
+        server.signed_in(&notes, "ana", EVERYTHING).await,
+        server.signed_in(&console, "ana", "openid").await,
+    );
+    let key = [("idempotency-key", "order-7")];
+    let new = json!({ "client_name": "One", "redirect_uris": [CALLBACK], "scope": "openid clients:write" });
+    let first = server.call_with("POST", "/v1/clients", &token, Some(new.clone()), &key).await.expect(201).json();
+    let rotate = format!("/v1/clients/{}/rotate-secret", first["client_id"].as_str().expect("an id"));
+    let rotated = server.call_with("POST", &rotate, &token, Some(json!({})), &key).await.expect(200).json();
+    let handed = json!({ "purpose": "download" });
+    let once = server.call_with("POST", "/v1/one-time-tokens", &token, Some(handed.clone()), &key).await.expect(201).json();
+    for (path, body, code) in [
+        ("/v1/clients", &new, "insufficient_scope"),
+        (&rotate, &json!({}), "insufficient_scope"),
+        ("/v1/one-time-tokens", &handed, "insufficient_scope"),
+    ] {
+        server.call_with("POST", path, &bare, Some(body.clone()), &key).await.expect_problem(403, code);
+    }
+    // Another app of the same person: what it makes is its own.
+    let theirs = server.call_with("POST", "/v1/clients", &other, Some(new.clone()), &key).await.expect(201).json();
+    assert_ne!(theirs["client_id"], first["client_id"]);
+    let theirs = server.call_with("POST", "/v1/one-time-tokens", &other, Some(handed.clone()), &key).await.expect(201).json();
+    assert_ne!(theirs["token"], once["token"]);
+    // The same app and person get the same answers, as long as they may.
+    let again = server.call_with("POST", "/v1/clients", &token, Some(new.clone()), &key).await.expect(201).json();
+    assert_eq!(again, first);
+    assert_eq!(server.call_with("POST", &rotate, &token, Some(json!({})), &key).await.expect(200).json(), rotated);
+    let path = format!("/v1/users/{ana}");
+    server.call("PATCH", &path, &chief, Some(json!({ "roles": [] }))).await.expect(200);
+    server.call_with("POST", "/v1/clients", &token, Some(new.clone()), &key).await.expect_problem(403, "role_required");
+    server.call_with("POST", &rotate, &token, Some(json!({})), &key).await.expect_problem(403, "role_required");
+    // Back as somebody who may make clients, but none with this scope any more.
+    server.call("PATCH", &path, &chief, Some(json!({ "roles": ["client_admin"] }))).await.expect(200);
+    let wide = json!({ "client_name": "Two", "redirect_uris": [CALLBACK], "scope": "openid users:write" });
+    let key = [("idempotency-key", "order-8")];
+    server.call("PATCH", &path, &chief, Some(json!({ "roles": ["client_admin", "user_admin"] }))).await.expect(200);
+    server.call_with("POST", "/v1/clients", &token, Some(wide.clone()), &key).await.expect(201);
+    server.call("PATCH", &path, &chief, Some(json!({ "roles": ["client_admin"] }))).await.expect(200);
+    server.call_with("POST", "/v1/clients", &token, Some(wide), &key).await.expect_problem(403, "above_your_role");
 }
 
 #[tokio::test]

@@ -265,6 +265,55 @@ async fn another_address_is_confirmed_there_and_undone_from_the_old_one() {
 }
 
 #[tokio::test]
+async fn rg_12_an_invitation_is_over_with_the_rights_of_whoever_made_it() {
+    let server = Server::with_sign_up(SignUp::Invitation).await;
+    let console = server.console().await;
+    let chief = server.administrator(&console, "olga", &["owner"]).await;
+    let invite = async |by: &str, address: &str, roles: Value| {
+        server.call("POST", "/v1/invitations", by, Some(json!({ "email": address, "roles": roles }))).await.expect(202);
+        let Mail::Invitation { token, .. } = server.mail_to(address).await else { panic!("an invitation") };
+        token
+    };
+    let take = async |address: &str, link: &str| {
+        server.post("/v1/registration", json!({ "email": address, "password": PASSWORD, "invitation": link })).await
+    };
+    let owner = server.administrator(&console, "bea", &["owner"]).await;
+    let (first, second) = (invite(&owner, "a@example.org", json!(["owner"])).await, invite(&owner, "b@example.org", json!([])).await);
+    let kept = invite(&chief, "c@example.org", json!(["owner", "editor"])).await;
+    server.call("POST", "/v1/users/bea/disable", &chief, None).await.expect(200);
+    take("a@example.org", &first).await.expect_problem(400, "link_invalid");
+    take("b@example.org", &second).await.expect_problem(400, "link_invalid");
+    take("c@example.org", &kept).await.expect(202);
+    server.call("POST", "/v1/users/bea/enable", &chief, None).await.expect(200);
+    // A new password ends it, as it ends the other links.
+    let owner = server.signed_in(&console, "bea", crate::api::EVERYTHING).await;
+    let change = json!({ "current_password": PASSWORD, "new_password": OTHER });
+    assert_eq!(server.call("POST", "/v1/me/password", &owner, Some(change)).await.status, 204);
+    take("a@example.org", &first).await.expect_problem(400, "link_invalid");
+    // A role that was taken.
+    let admin = server.administrator(&console, "uma", &["user_admin"]).await;
+    let (third, fourth) = (invite(&admin, "d@example.org", json!(["user_admin"])).await, invite(&admin, "e@example.org", json!([])).await);
+    server.call("PATCH", "/v1/users/uma", &chief, Some(json!({ "roles": ["auditor"] }))).await.expect(200);
+    take("d@example.org", &third).await.expect_problem(400, "link_invalid");
+    server.call("PATCH", "/v1/users/uma", &chief, Some(json!({ "roles": ["user_admin"] }))).await.expect(200);
+    take("d@example.org", &third).await.expect(202);
+    server.call("DELETE", "/v1/users/uma", &chief, None).await.expect(204);
+    take("e@example.org", &fourth).await.expect_problem(400, "link_invalid");
+    // A client for itself.
+    let (crm, machine) = server.machine("users:write").await;
+    let (fifth, sixth) = (invite(&machine, "f@example.org", json!(["editor"])).await, invite(&machine, "g@example.org", json!([])).await);
+    take("f@example.org", &fifth).await.expect(202);
+    server.call("POST", &format!("/v1/clients/{}/disable", crm.id), &chief, None).await.expect(200);
+    take("g@example.org", &sixth).await.expect_problem(400, "link_invalid");
+    let of = |row: &Value| (row["email"].as_str().unwrap_or_default().to_owned(), row["roles"].clone());
+    let people = server.call("GET", "/v1/users?q=example.org", &chief, None).await.expect(200).json();
+    let mut made: Vec<_> = people["items"].as_array().expect("a list").iter().map(of).filter(|(email, _)| email.len() == 13).collect();
+    made.sort_by(|a, b| a.0.cmp(&b.0));
+    let wanted = [("c", json!(["editor", "owner"])), ("d", json!(["user_admin"])), ("f", json!(["editor"]))];
+    assert_eq!(made, wanted.map(|(name, roles)| (format!("{name}@example.org"), roles)));
+}
+
+#[tokio::test]
 async fn administrators_manage_people() {
     let server = Server::with_sign_up(SignUp::Closed).await;
     let console = server.console().await;

@@ -37,18 +37,3 @@ async fn a_client_may_keep_claims_out_of_the_id_token() {
         assert!(!value.is_null() && value != "", "{name}");
     }
 }
-
-#[tokio::test]
-async fn form_post_is_a_page_that_sends_itself() {
-    let server = Server::start().await;
-    let client = server.client(json!({ "first_party": true })).await;
-    server.user("ana").await;
-    let mut browser = Browser::new(&server);
-    let page = browser.authorize(&Flow::new(&client).with("response_mode", "form_post").with("state", "a\"><b>\r\n")).await;
-    let answer = browser.sign_in(&page, "ana").await.expect(200);
-    assert!(answer.body.contains("action=\"https://app.example/cb\""), "{}", answer.body);
-    assert!(answer.body.contains("name=\"code\"") && answer.body.contains("name=\"iss\""));
-    assert!(answer.body.contains("a&quot;&gt;&lt;b&gt;&#13;&#10;") && !answer.body.contains("\"><b>"));
-    let fragment = browser.authorize(&Flow::new(&client).with("response_mode", "fragment")).await;
-    assert!(fragment.location().starts_with("https://app.example/cb#"), "{}", fragment.location());
-}

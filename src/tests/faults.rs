@@ -1,4 +1,4 @@
-//! design.md §8: a store that does not answer is never a denial.
+//! A store that does not answer is never a denial: it is 503 with `Retry-After`, and nothing was consumed.
 
 use axum::http::header;
 use serde_json::json;

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use portero::config::{Config, DialectMount};
+use portero::mail::Mail;
 use portero::storage::durable::{Saved, UserKey};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -195,6 +196,63 @@ async fn failures_are_counted_with_those_of_every_other_door() {
     let client = server.client(json!({ "grant_types": ["password"], "response_types": [], "first_party": true })).await;
     let credentials = [("grant_type", "password"), ("username", "ana@example.org"), ("password", PASSWORD)];
     assert_eq!(server.token(&client, &credentials).await.status, 429);
+}
+
+/// A link that confirms an address is a sign-in here: once, and not for somebody who is confirmed, whatever other mails lie in their box.
+#[tokio::test]
+async fn rg_07_a_link_of_before_is_no_sign_in_for_somebody_who_is_confirmed() {
+    let server = Server::with(|config| {
+        dialect("fastapi-auth")(config);
+        config.limits = false;
+    })
+    .await;
+    let new = json!({ "username": "eva", "email": "eva@example.org", "password": PASSWORD, "captcha_token": "test" });
+    post(&server, "/auth/register", None, new).await.expect(201);
+    let mut links = Vec::new();
+    for n in 0..4 {
+        if n > 0 {
+            post(&server, "/v1/registration/resend", None, json!({ "email": "eva@example.org" })).await.expect(202);
+        }
+        let (Mail::SignUp { token, .. } | Mail::VerifyEmail { token, .. }) = server.mail_to("eva@example.org").await else {
+            panic!("a confirmation")
+        };
+        links.push(token);
+    }
+    let verify = async |link: &str| post(&server, "/auth/verify-email", None, json!({ "token": link })).await;
+    let tokens = verify(&links[0]).await.expect(200).json();
+    assert!(verify(&links[1]).await.expect(400).body.contains("inválido o expirado"));
+    let change = json!({ "current_password": PASSWORD, "new_password": "cuatro gatos pardos" });
+    assert_eq!(post(&server, "/v1/me/password", Some(text(&tokens, "access_token")), change).await.status, 204);
+    verify(&links[2]).await.expect(400);
+    // For whoever only wants to know, it is confirmed.
+    assert_eq!(post(&server, "/v1/registration/verify", None, json!({ "token": links[3] })).await.status, 204);
+}
+
+/// As in the API: nobody ends an account that holds a role which they could not give.
+#[tokio::test]
+async fn ad_18_nobody_deletes_an_account_above_their_own() {
+    let server = Server::with(dialect("fastapi-users")).await;
+    for (name, roles) in [
+        ("uma", &["user_admin"][..]),
+        ("ulla", &["user_admin", "editor"]),
+        ("clara", &["client_admin"]),
+        ("bruno", &["auditor"]),
+        ("olga", &["owner"]),
+        ("oto", &["owner"]),
+    ] {
+        server.person(name, roles).await;
+    }
+    let admin = users_token(&server, "username=uma&password=correct+horse+battery+staple").await;
+    let owner = users_token(&server, "username=olga&password=correct+horse+battery+staple").await;
+    let delete =
+        async |name: &str, token: &str| ask(&server, Method::DELETE, &format!("/users/{name}"), Some(token), Value::Null).await.status;
+    for name in ["clara", "bruno", "olga"] {
+        assert_eq!(delete(name, &admin).await, 403, "{name}");
+    }
+    assert_eq!(delete("ulla", &admin).await, 200);
+    for name in ["clara", "bruno", "oto"] {
+        assert_eq!(delete(name, &owner).await, 200, "{name}");
+    }
 }
 
 #[tokio::test]

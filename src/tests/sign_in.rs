@@ -50,6 +50,32 @@ async fn a_browser_that_asks_ahead_gets_no_code() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_flow_lives_no_longer_than_the_flow_and_its_client() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    let mut browser = Browser::new(&server);
+    let page = browser.get(&Flow::new(&client).path()).await.location();
+    assert!(browser.get(&page).await.expect(200).body.contains("id=\"sign-in-submit\""));
+    let set_disabled = async |disabled: bool| {
+        let clients = &server.app.storage.clients;
+        let mut record = (*clients.find(&client.id).await.expect("read").expect("there")).clone();
+        record.disabled_at = disabled.then(|| server.app.clock.now());
+        clients.update(&record, &Server::operator()).await.expect("stored");
+    };
+    set_disabled(true).await;
+    let refused = browser.get(&page).await;
+    refused.expect_page(400, "invalid_client");
+    assert!(refused.body.contains(&format!("No client in use has the id {}", client.id)), "{}", refused.body);
+    set_disabled(false).await;
+    browser.get(&page).await.expect(200);
+    // By the server's own clock, whatever the short-lived store still holds.
+    server.advance(60 * 60);
+    let over = browser.get(&page).await;
+    over.expect_page(400, "invalid_request");
+    assert!(over.body.contains("finished, too old or unknown"), "{}", over.body);
+}
+
+#[tokio::test]
 async fn prompt_login_asks_once_and_only_once() {
     let server = Server::start().await;
     let client = server.client(json!({})).await;

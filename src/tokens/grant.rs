@@ -1,4 +1,4 @@
-//! Opens, renews and ends grants. The token endpoint is a thin caller.
+//! Opens and renews grants; a replay ends one. The token endpoint is a thin caller.
 
 use std::time::Duration;
 
@@ -145,7 +145,8 @@ pub struct Renewal<'a> {
 }
 
 impl Tokens {
-    /// Renews the grant behind a refresh token: everything is checked before anything is written, then one conditional write.
+    /// Renews the grant behind a refresh token by one conditional write. What the request asks for is checked before it; where the request asks for
+    /// nothing, the write comes first and what it gives back is checked, because only what was taken from the client since can fail there.
     ///
     /// # Errors
     /// `invalid_grant`, `invalid_scope`, `invalid_target`; faults of the store. A replay revokes the grant.

@@ -1,8 +1,8 @@
 //! From a grant to tokens, and from a token back.
 //!
-//! `grant` opens, renews and ends grants; `issue` is the single mint; `refresh` derives refresh tokens; `bearer` turns a
-//! presented access token into what it stands for now; `opaque` makes random values. Called by the token endpoint, userinfo,
-//! introspection, revocation; knows the store and the key ring, not the endpoints.
+//! `grant` opens and renews grants; `issue` is the single mint; `refresh` derives refresh tokens; `bearer` turns a presented access token
+//! into what it stands for now; `hint` reads an ID token that comes back; `opaque` makes random values. Called by `endpoints`, `api` and
+//! `legacy`; knows the store and the key ring, not its callers.
 
 pub mod bearer;
 pub mod grant;

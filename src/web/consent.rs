@@ -14,7 +14,7 @@ use crate::browser::csrf;
 use crate::browser::error::{PageError, PageReason};
 use crate::browser::flow::FlowStep;
 use crate::browser::form::Form;
-use crate::browser::layout::{Page, html, initial, shown_name, with_cookies};
+use crate::browser::layout::{LONGEST_NAME, Page, html, initial, shown_name, with_cookies};
 use crate::browser::visit::Visit;
 use crate::protocol::client::Client;
 use crate::protocol::interaction::consent_scope;
@@ -101,7 +101,7 @@ enum Destination {
 
 impl Destination {
     fn of(redirect_uri: &str) -> Self {
-        let Ok(url) = url::Url::parse(redirect_uri) else { return Self::Scheme(shown_name(redirect_uri, 60)) };
+        let Ok(url) = url::Url::parse(redirect_uri) else { return Self::Scheme(shown_name(redirect_uri, LONGEST_NAME)) };
         let Some(host) = url.host().filter(|_| matches!(url.scheme(), "https" | "http")) else {
             return Self::Scheme(format!("{}:", url.scheme()));
         };
@@ -136,7 +136,7 @@ fn form(asked: &Asked<'_>, open: &Open, signed_in: &SignedIn, scope: &[String]) 
     let app = asked.app;
     let page = asked.page();
     let browser = asked.browser();
-    let name = shown_name(person(&signed_in.user), 60);
+    let name = shown_name(person(&signed_in.user), LONGEST_NAME);
     let shown_app = open.app();
     let template = Consent {
         action: &open.here,

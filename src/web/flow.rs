@@ -7,15 +7,13 @@ use axum::response::Response;
 use super::Asked;
 use crate::browser::error::{PageError, PageReason};
 use crate::browser::flow::{FlowStep, check, mac};
-use crate::browser::layout::{see_other, shown_name};
+use crate::browser::layout::{LONGEST_NAME, see_other, shown_name};
 use crate::protocol::authorization::{self, Prompt};
 use crate::protocol::client::Client;
 use crate::storage::StorageError;
 use crate::storage::ephemeral::Version;
 use crate::storage::records::Interaction;
 
-/// Longest name of an app that is shown.
-const LONGEST_NAME: usize = 60;
 /// How often a flow may change under our hands, each time by another tab, before the person is asked again.
 const TRIES: usize = 8;
 
@@ -103,15 +101,16 @@ pub(super) async fn open(asked: &mut Asked<'_>, step: FlowStep) -> Result<Option
         return Err(PageError::new(PageReason::OtherBrowser).with_detail("the address of this page was made for another browser"));
     };
     let expired = || PageError::new(PageReason::Expired).with_detail("the interaction is finished, too old or unknown");
-    let (mut interaction, version) = app.storage.ephemeral.read::<Interaction>(&id).await?.ok_or_else(expired)?;
+    let kept = app.storage.ephemeral.read::<Interaction>(&id).await?;
+    let (mut interaction, version) = kept.filter(|(interaction, _)| interaction.is_live(asked.now)).ok_or_else(expired)?;
     if interaction.browser != browser {
         return Err(PageError::new(PageReason::OtherBrowser).with_detail("the interaction was started by another browser"));
     }
     asked.ui_locales = Some(interaction.request.ui_locales.join(" ")).filter(|tags| !tags.is_empty());
     asked.since = Some(interaction.started_at);
-    let record = app.storage.clients.find(&interaction.request.reply_to.client_id).await?;
-    let Some(record) = record.filter(|record| record.disabled_at.is_none()) else {
-        return Err(PageError::oauth("invalid_client", "the client of this flow is unknown"));
+    let client_id = &interaction.request.reply_to.client_id;
+    let Some(record) = app.storage.clients.in_use(client_id).await? else {
+        return Err(authorization::not_in_use(client_id, false).into());
     };
     authorization::still_registered(&record.client, &mut interaction.request)?;
     let here = match step {

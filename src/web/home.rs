@@ -11,7 +11,7 @@ use super::{Asked, person, shown};
 use crate::accounts::users::OWNER;
 use crate::app::App;
 use crate::browser::error::PageError;
-use crate::browser::layout::{Page, html, initial, see_other, shown_name};
+use crate::browser::layout::{LONGEST_NAME, Page, html, initial, see_other, shown_name};
 use crate::browser::visit::Visit;
 use crate::storage::durable::User;
 use crate::urls;
@@ -58,7 +58,7 @@ struct Person<'a> {
 
 impl<'a> Person<'a> {
     fn of(user: &'a User) -> Self {
-        let name = shown_name(person(user), 60);
+        let name = shown_name(person(user), LONGEST_NAME);
         Self { initial: initial(&name), name, email: &user.email }
     }
 }

@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::{Asked, sent, shown};
+use crate::accounts::authenticate::{ACR, AMR};
 use crate::accounts::email::{Email, Username};
 use crate::accounts::password_rules::{self, Rules};
 use crate::accounts::users::{self, AccountError, Fresh, NewAccount, OWNER};
@@ -129,7 +130,7 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
             tracing::info!(event = "setup_done", user = %user.id, "the first owner exists; the set-up link no longer works");
             let before = asked.signed_in().await?;
             let by = asked.act(Actor::Person(user.id.clone()), None);
-            let started = asked.start_session(&user, &["pwd"], "1", before.as_ref(), None, &by).await?;
+            let started = asked.start_session(&user, AMR, ACR, before.as_ref(), None, &by).await?;
             let cookie = started.map(|(_, cookie)| cookie);
             Ok(with_cookies(see_other(&app.urls, &format!("{}?welcome", app.urls.path(urls::HOME))), cookie))
         }

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::browser::error::{PageError, PageReason, minutes, seconds};
 use crate::browser::flow::FlowStep;
 use crate::browser::form::{Field, Form};
-use crate::browser::layout::{Page, html, initial, see_other, shown_name, with_cookies};
+use crate::browser::layout::{LONGEST_NAME, Page, html, initial, see_other, shown_name, with_cookies};
 use crate::browser::visit::{Visit, set_cookie};
 use crate::browser::{csrf, flow as browser_flow};
 use crate::config::SignUp;
@@ -299,7 +299,7 @@ fn choose(asked: &Asked<'_>, open: &Open, signed_in: &SignedIn) -> Response {
     let app = asked.app;
     let page = asked.page();
     let browser: browser_flow::Browser = asked.browser();
-    let name = shown_name(person(&signed_in.user), 60);
+    let name = shown_name(person(&signed_in.user), LONGEST_NAME);
     let template = Choose {
         action: &open.here,
         csrf: csrf::token(&asked.visit, &app.urls, &app.seal, &browser, CHOOSE, &open.id),

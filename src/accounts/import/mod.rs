@@ -19,7 +19,7 @@ mod row;
 mod tests;
 
 use std::collections::HashMap;
-use std::collections::hash_map::{Entry, RandomState};
+use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io::Read;
 
@@ -378,17 +378,19 @@ impl Seen {
             ("the address", Some(user.email_canonical.as_str())),
             ("the user name", user.username_canonical.as_deref()),
         ];
+        let mut keys = Vec::with_capacity(names.len());
         for (kind, (what, name)) in (0..).zip(names) {
             let Some(name) = name else { continue };
             let key = (kind, self.state.hash_one(name));
-            let full = self.first.len() >= REMEMBERED * 3;
-            match self.first.entry(key) {
-                Entry::Occupied(first) => return Err(format!("{what} is that of line {}", first.get())),
-                Entry::Vacant(place) if !full => {
-                    place.insert(u32::try_from(line).unwrap_or(u32::MAX));
-                }
-                Entry::Vacant(_) => {}
+            if let Some(first) = self.first.get(&key) {
+                return Err(format!("{what} is that of line {first}"));
             }
+            keys.push(key);
+        }
+        // Only of a line that is taken: one that stays out keeps nothing from those behind it.
+        if self.first.len() < REMEMBERED * 3 {
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
+            self.first.extend(keys.into_iter().map(|key| (key, line)));
         }
         Ok(())
     }

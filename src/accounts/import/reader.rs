@@ -8,6 +8,7 @@ use std::io::Read;
 use serde_json::{Map, Value};
 
 use super::csv::{self, Parsed};
+use crate::protocol::json;
 
 const MAX_RECORD: usize = 1 << 20;
 /// A quoted value may hold line breaks; so many lines are not one record any more.
@@ -231,6 +232,11 @@ impl<R: Read> Reader<R> {
         if !head.iter().any(|column| column == "email") {
             return Err(Unreadable::Form("it is neither JSON nor CSV: the first line names no column `email`"));
         }
+        // Spreadsheets end with columns that have no name.
+        let twice = |(at, column): (usize, &String)| !column.is_empty() && head[..at].contains(column);
+        if head.iter().enumerate().any(twice) {
+            return Err(Unreadable::Form("the first line names a column twice"));
+        }
         self.layout = Layout::Csv { head, delimiter };
         self.start = next;
         self.line += 1;
@@ -409,8 +415,12 @@ impl<R: Read> Reader<R> {
         Ok(Some(Record { line, members: Err(reason) }))
     }
 
-    /// Where in the line of a broken element the next begins: behind a comma, an object with the first member of all of them.
+    /// Where in the line of a broken element the next begins: behind a comma, an object with the first member of all of them; behind what is no
+    /// object, any.
     fn next_in_line(&mut self) -> std::io::Result<Option<usize>> {
+        if self.buffer[self.start] != b'{' {
+            return self.object_in_line();
+        }
         if self.first_member.is_empty() {
             self.first_member = first_member(&self.buffer[self.start..]).to_vec();
         }
@@ -427,6 +437,25 @@ impl<R: Read> Reader<R> {
                 if first_member(&self.buffer[begin..]) == self.first_member {
                     return Ok(Some(begin));
                 }
+            }
+            at += 1;
+        }
+        Ok(None)
+    }
+
+    /// Where in the line of a number, a string or an array that stands in the place of a person the next object begins, outside of all of them.
+    fn object_in_line(&mut self) -> std::io::Result<Option<usize>> {
+        let (mut at, mut depth, mut quoted) = (self.start, 0_u32, false);
+        while let Some(byte) = self.byte(at)?.filter(|byte| *byte != b'\n' && at - self.start <= MAX_RECORD) {
+            match byte {
+                b'\\' if quoted => at += 1,
+                b'"' => quoted = !quoted,
+                _ if quoted => {}
+                b'{' if depth == 0 => return Ok(Some(at)),
+                b'[' | b'{' => depth += 1,
+                b']' if depth == 0 => return Ok(Some(at)),
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                _ => {}
             }
             at += 1;
         }
@@ -494,7 +523,8 @@ fn first_member(object: &[u8]) -> &[u8] {
 
 fn object(text: &[u8]) -> Result<Map<String, Value>, String> {
     match serde_json::from_slice::<Value>(text) {
-        Ok(Value::Object(members)) => Ok(members),
+        // As in every other JSON that is read here: of two values nobody knows which was meant.
+        Ok(Value::Object(_)) => json::object(text).ok_or_else(|| "a member stands twice".to_owned()),
         Ok(_) => Err("not a JSON object".to_owned()),
         Err(error) => Err(format!("not JSON ({})", error.to_string().replace(" at line 1 column", " at column"))),
     }
@@ -603,5 +633,21 @@ mod tests {
         let large = format!("{{\n\"about\":\"{}\",\n\"users\":[{{\"email\":\"a\"}}]}}", "\\\"x".repeat(200_000));
         assert_eq!(read(&large), [good(3, "a")]);
         assert!(Reader::open(&b"{\n\"realm\": \"users\"\n}"[..], Some(Format::Json)).is_err());
+    }
+
+    #[test]
+    fn nothing_is_read_that_stands_twice() {
+        let twice = read("{\"email\":\"a@example.org\",\"email\":\"b@example.org\"}\n{\"email\":\"c@example.org\"}");
+        assert_eq!(twice, [(1, Err("a member stands twice".to_owned())), (2, Ok("c@example.org".to_owned()))]);
+        for (head, unreadable) in [("email,email", true), ("email,name, name", true), ("email,,", false)] {
+            assert_eq!(Reader::open(format!("{head}\n").as_bytes(), None).is_err(), unreadable, "{head}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_person_takes_nobody_with_it() {
+        let text = "[1,\"x, {\",[{\"email\":\"no\"}],{\"email\":\"n1@example.org\"}, 2 , {\"email\":\"n2@example.org\"},null]";
+        let mails: Vec<_> = read(text).into_iter().filter_map(|(_, mail)| mail.ok()).collect();
+        assert_eq!(mails, ["n1@example.org", "n2@example.org"]);
     }
 }

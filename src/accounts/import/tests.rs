@@ -237,6 +237,18 @@ async fn every_tenth_line_is_broken_and_the_rest_arrives() {
     assert_eq!(again.iter().filter(|told| told.outcome == Outcome::Skipped).count(), 90);
 }
 
+/// What stays out keeps nothing from the lines behind it.
+#[tokio::test]
+async fn a_line_that_is_rejected_has_no_name() {
+    let fixture = Fixture::new().await;
+    let line = |id: &str, email: &str| json!({"external_id": id, "email": email}).to_string();
+    let lines = [line("y1", "y@example.org"), line("y2", "Y@example.org"), line("y2", "y2@example.org"), line("y2", "y3@example.org")];
+    assert_eq!(
+        fixture.outcomes(&lines.join("\n"), &from("x")).await,
+        ["1 created ", "2 rejected the address is that of line 1", "3 created ", "4 rejected the external id is that of line 3"]
+    );
+}
+
 /// The tables of the apps hold the numbers of people who stay out, too: nobody new gets one, and a later import brings their owner.
 #[tokio::test]
 async fn the_number_of_somebody_who_stays_out_is_given_to_nobody_else() {

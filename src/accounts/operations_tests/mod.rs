@@ -83,6 +83,13 @@ impl Town {
         sign_up::sign_up(&self.desk(), form, Terms::default(), &self.asking(now())).await
     }
 
+    /// An invitation by whoever runs the host.
+    async fn invite(&self, email: &str, role: &str) {
+        let by = Act { actor: Actor::Operator, ..self.by.clone() };
+        let asking = Asking { by: &by, ..self.asking(now()) };
+        sign_up::invite(&self.desk(), email, vec![role.to_owned()], &asking).await.expect("sent");
+    }
+
     /// Ana, who has confirmed her address and has no mail.
     async fn ana(&self) -> User {
         let account = NewAccount { email: "ana@example.org", email_verified: true, password: Some(PASSWORD), ..NewAccount::default() };

@@ -86,7 +86,7 @@ async fn an_invitation_is_worth_more_than_a_sign_up_that_nobody_confirmed() {
     let asking = town.asking(now());
     town.sign_up("eva@example.org").await.expect("made");
     town.mails(now()).await;
-    sign_up::invite(&town.desk(), "eva@example.org", vec!["editor".into()], &asking).await.expect("sent");
+    town.invite("eva@example.org", "editor").await;
     let (token, _) = token_of(&town.mails(now()).await[0].1);
     let form = Form { email: "eva@example.org", password: ANOTHER, invitation: Some(&token), ..Form::default() };
     let eva = sign_up::sign_up(&town.desk(), form, Terms::default(), &asking).await.expect("taken up").made.expect("made");
@@ -244,8 +244,7 @@ async fn a_confirmation_is_sent_again_only_where_somebody_waits() {
 #[tokio::test]
 async fn rg_12_an_invitation_is_for_one_address_and_one_account() {
     let town = Town::new().await;
-    let asking = town.asking(now());
-    sign_up::invite(&town.desk(), "Eva@example.org", vec!["auditor".into()], &asking).await.expect("sent");
+    town.invite("Eva@example.org", "auditor").await;
     let (token, _) = token_of(&town.mails(now()).await[0].1);
     let take = async |policy, email: &'static str, invitation: Option<&str>, at: Time| {
         let form = Form { email, password: PASSWORD, invitation, ..Form::default() };

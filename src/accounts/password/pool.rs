@@ -30,11 +30,12 @@ pub struct Settings {
     pub idle: Duration,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
+impl Settings {
+    /// A thread for each core; what a hash costs, and how many may wait for one, is configured.
+    #[must_use]
+    pub fn of(cost: Cost, queue: u32) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        // At 16 ms a hash the last in the queue waits half a second.
-        Self { cost: Cost::default(), threads, queue: 32 * threads, idle: Duration::from_secs(30) }
+        Self { cost, threads, queue: queue as usize, idle: Duration::from_secs(30) }
     }
 }
 

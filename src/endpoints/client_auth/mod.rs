@@ -1,4 +1,4 @@
-//! Client authentication (RFC 6749 §2.3): exactly one method must be presented, it must be the registered one, and it must hold.
+//! Client authentication (RFC 6749 §2.3, §3.2.1): exactly one method must be presented, it must be the registered one, and it must hold.
 //!
 //! [`FromClient`] is the only proof that a client authenticated, and this module its only maker. A new method is a file and a row in
 //! [`METHODS`], which discovery advertises as well.
@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 
-use super::{Failure, act, form_body, refused};
+use super::{Failure, act, audit_refusal, form_body};
 use crate::app::App;
 use crate::browser::visit::context_of;
 use crate::clock::Time;
@@ -100,12 +100,15 @@ async fn authenticate(
             None => OAuthError::new(ErrorCode::InvalidClient, "Client assertions are not accepted here").into(),
         });
     }
+    // RFC 6749 §3.2.1: "Confidential clients or other clients issued client credentials MUST authenticate with the authorization server as
+    // described in Section 2.3 when making requests to the token endpoint." […] "an unauthenticated client MUST send its "client_id" to prevent
+    // itself from inadvertently accepting a code intended for a client with a different "client_id"": `public::None`, a method like the others.
     let (method, presented) = found.ok_or_else(|| OAuthError::new(ErrorCode::InvalidClient, "The client did not authenticate"))?;
     // A client id of ours has a small alphabet; anything else need not be looked up.
     if !presented.client_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
         return Err(unknown().into());
     }
-    let Some(record) = app.storage.clients.find(&presented.client_id).await?.filter(|record| record.disabled_at.is_none()) else {
+    let Some(record) = app.storage.clients.in_use(&presented.client_id).await? else {
         return Err(unknown().into());
     };
     tracing::Span::current().record("client_id", record.client.client_id.as_str());
@@ -117,7 +120,7 @@ async fn authenticate(
     }
     let by = act(context, Actor::Anonymous, Some(&presented.client_id));
     let subject = Some(format!("client:{}", presented.client_id));
-    refused(app, Refusal { act: "client.authenticate", subject, reason: "wrong_secret" }, by, now);
+    audit_refusal(app, Refusal { act: "client.authenticate", subject, reason: "wrong_secret" }, by, now);
     // Only a wrong secret is told to wait: a right one has 256 bits and is no guess, whoever else sits behind its address.
     if let Some(wait) = app.guesses.failed(&presented.client_id, context.address, now) {
         crate::telemetry::metrics::rate_limited("client_secret");

@@ -1,7 +1,8 @@
 //! POST /oauth2/token (RFC 6749 §3.2): the phases every grant shares.
 //!
 //! 1 the client authenticates (`FromClient`) · 2 the grant type is found in [`GRANTS`] · 3 the client may use it · 4 the grant says
-//! what it proves (`Grant::redeem`) · 5 the single mint makes the tokens · 6 the answer. A grant fills in only phase 4.
+//! what it proves (`Grant::redeem`) · 5 the single mint makes the tokens · 6 the answer (RFC 6749 §5.1: the members are
+//! `tokens::issue::TokenResponse`, the headers `json_response`; §5.2: `Failure`). A grant fills in only phase 4.
 
 mod authorization_code;
 mod client_credentials;
@@ -63,7 +64,7 @@ pub async fn exchange(State(app): State<Arc<App>>, from: Result<FromClient, Fail
     };
     let outcome = redeem_and_issue(&app, &from).await;
     if let Err(Failure::OAuth(error)) = &outcome {
-        super::refused(&app, Refusal { act: "token", subject: None, reason: error.code.as_str() }, from.act(), from.now);
+        super::audit_refusal(&app, Refusal { act: "token", subject: None, reason: error.code.as_str() }, from.act(), from.now);
     }
     outcome.unwrap_or_else(refused)
 }

@@ -26,25 +26,22 @@ use super::dialect::{Dialect, ErrorName, FieldName, Ids, Operation, Route};
 use super::request::{self, Fields, Wrong};
 use crate::accounts::desk::Asking;
 use crate::accounts::email::BadName;
-use crate::accounts::users::{AccountError, OWNER};
+use crate::accounts::users::AccountError;
 use crate::app::App;
 use crate::clock::Time;
 use crate::i18n::{self, Lang};
 use crate::protocol::access_token::AccessClaims;
+use crate::protocol::claims::{OWNER, USER_ADMIN};
 use crate::protocol::client::Client;
+use crate::protocol::scope::{ACCOUNT, USERS_READ, USERS_WRITE};
 use crate::request::RequestContext;
 use crate::storage::StorageError;
 use crate::storage::durable::{Act, Actor, Refusal, User};
 use crate::storage::ephemeral::Rule;
 use crate::tokens::grant::RETRY_AFTER;
 
-/// The scope with which a token of another client may do here what its person does with themselves.
-const ACCOUNT: &str = "account";
-/// The same for what is about other people.
-const USERS_READ: &str = "users:read";
-const USERS_WRITE: &str = "users:write";
 /// Who may act on other people where a file says nothing.
-const ADMINISTRATORS: [&str; 2] = [OWNER, "user_admin"];
+const ADMINISTRATORS: [&str; 2] = [OWNER, USER_ADMIN];
 
 /// One request on its way.
 pub(super) struct Call<'a> {
@@ -239,9 +236,9 @@ impl Call<'_> {
 
     /// The client of the dialect. An operator who disabled it has switched the dialect off.
     pub async fn client(&self) -> Result<Arc<Client>, Refused> {
-        match self.app.storage.clients.find(&self.dialect.client.id).await {
-            Ok(Some(record)) if record.disabled_at.is_none() => Ok(Arc::clone(&record.client)),
-            Ok(_) => Err(self.refused(ErrorName::Forbidden, "client_disabled")),
+        match self.app.storage.clients.in_use(&self.dialect.client.id).await {
+            Ok(Some(record)) => Ok(Arc::clone(&record.client)),
+            Ok(None) => Err(self.refused(ErrorName::Forbidden, "client_disabled")),
             Err(error) => Err(fault(&error)),
         }
     }

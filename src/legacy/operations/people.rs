@@ -7,7 +7,6 @@ use crate::accounts::desk::Presence;
 use crate::accounts::email::{Email, identifier};
 use crate::accounts::profile::{self, Hand};
 use crate::accounts::recovery::{self, Change};
-use crate::accounts::users::OWNER;
 use crate::accounts::{address, administration};
 use crate::legacy::answer::Refused;
 use crate::legacy::dialect::{ErrorName, FieldName, FindBy, Ids};
@@ -136,8 +135,7 @@ pub async fn delete(call: &Call<'_>) -> Done {
         return Err(call.refused(ErrorName::OwnAccount, "own_account"));
     }
     // Nobody ends an account above their own.
-    let is_owner = |user: &User| user.roles.iter().any(|role| role == OWNER);
-    if is_owner(&user) && !is_owner(&caller.user) {
+    if !caller.user.is_over(&user.roles) {
         return Err(call.refused(ErrorName::Forbidden, "role"));
     }
     let (desk, by) = (call.app.desk(), call.by());

@@ -1,6 +1,7 @@
 //! Register, and the proof that an address is somebody's.
 
 use super::{Call, Done, Values, fault, tokens};
+use crate::accounts::authenticate::ACR;
 use crate::accounts::desk::Proof;
 use crate::accounts::email::Email;
 use crate::accounts::limits::Asked;
@@ -15,8 +16,6 @@ use crate::tokens::grant::RETRY_AFTER;
 const TEST: &str = "test";
 /// RFC 8176 §2: a one-time password, which a link by mail is.
 const BY_MAIL: &str = "otp";
-/// Worth as much as a password (`acr`).
-const ACR: &str = "1";
 
 pub async fn register(call: &Call<'_>) -> Done {
     captcha(call).await?;
@@ -89,14 +88,19 @@ async fn captcha(call: &Call<'_>) -> Result<(), Refused> {
     if passed { Ok(()) } else { Err(call.refused(ErrorName::BadCaptcha, "captcha")) }
 }
 
-/// A token from a mail: the address is theirs, and they are signed in.
+/// A token from a mail: the address is theirs, and they are signed in; once. A further mail of before opens nothing for somebody who is confirmed:
+/// they have a password.
 pub async fn verify_email(call: &Call<'_>) -> Done {
     let client = call.client().await?;
     let (desk, by) = (call.app.desk(), call.by());
     let token = call.fields.needed(FieldName::Token).trim();
     let confirmed = sign_up::verify_email(&desk, Proof::Token(token), &call.asking(&by)).await;
     // A user name that was lost meanwhile is told by mail: old contracts have no word for it.
-    let user = confirmed.map_err(|error| call.account_error(&error))?.user;
+    let confirmed = confirmed.map_err(|error| call.account_error(&error))?;
+    if confirmed.already {
+        return Err(call.refused(ErrorName::BadVerification, "already"));
+    }
+    let user = confirmed.user;
     if user.disabled_at.is_some() || user.reset_required {
         return Err(call.refused(ErrorName::BadVerification, "disabled"));
     }

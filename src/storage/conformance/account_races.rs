@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::super::StorageError;
-use super::super::durable::{Consumed, NewAddress, NewHash, ResetMails, Revised, Search, SignUp, SignedUp, Updated, UserKey};
-use super::accounts::{mail, sign_up, spend};
+use super::super::durable::{Consumed, Inviter, NewAddress, NewHash, ResetMails, Revised, Search, SignUp, SignedUp, Updated, UserKey};
+use super::accounts::{mail, proof, sign_up, spend};
 use super::races::{Replicas, count};
-use super::{Place, at, by_code, digest, grant, on_every_database, operator, owner, person, session, user};
+use super::{Place, at, by_code, digest, grant, on_every_database, operator, owner, person, session, trail, user};
 
 const ROUNDS: u32 = 60;
 const IDLE: Duration = Duration::from_secs(24 * 3600);
@@ -19,6 +19,7 @@ on_every_database!(
     of_equal_addresses_one_is_won,
     of_equal_revisions_one_is_written,
     an_owner_always_remains,
+    an_invitation_is_taken_up_before_its_maker_is_disabled_or_not_at_all,
     of_equal_names_the_first_to_confirm_has_it,
     st_06_a_deletion_beside_anything_leaves_no_ghost,
 );
@@ -59,7 +60,8 @@ async fn of_equal_names_the_first_to_confirm_has_it(place: &Place) {
         let answers = replicas
             .race(|worker, storage| async move {
                 let (id, email, by) = (format!("r{round}-{worker}"), format!("r{round}-{worker}@example.org"), operator());
-                let confirm = || storage.accounts.set_verified(&id, &email, None, &[], at(1), &by);
+                let proof = proof(&id, &email);
+                let confirm = || storage.accounts.set_verified(&proof, None, &[], at(1), &by);
                 let done = match confirm().await {
                     Err(StorageError::Conflict("username")) => confirm().await,
                     done => done,
@@ -71,6 +73,51 @@ async fn of_equal_names_the_first_to_confirm_has_it(place: &Place) {
             .await;
         assert_eq!(count(&answers, &true), 1, "round {round}");
     }
+}
+
+async fn an_invitation_is_taken_up_before_its_maker_is_disabled_or_not_at_all(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    let storage = replicas.one();
+    storage.users.create(&owner("chief"), &operator()).await.expect("new");
+    let (mut taken, mut refused) = (0, 0);
+    for round in 0..ROUNDS {
+        let maker = format!("m{round}");
+        storage.users.create(&owner(&maker), &operator()).await.expect("new");
+        let answers = replicas
+            .race(|worker, storage| {
+                let maker = maker.clone();
+                async move {
+                    // Fifteen who were invited as owners, and one who disables whoever invited them.
+                    if worker == 7 {
+                        storage.users.set_disabled(&maker, true, &[], at(1), &operator()).await.expect("no fault");
+                        return None;
+                    }
+                    let (new, inviter) = (owner(&format!("r{round}-{worker}")), invited_by(&maker));
+                    let sign_up = SignUp { inviter: Some(inviter), ..sign_up(&new) };
+                    Some(storage.accounts.sign_up(&sign_up, at(1), &operator()).await.expect("one answer"))
+                }
+            })
+            .await;
+        let made = answers.iter().filter(|answer| matches!(answer, Some(SignedUp::Made(_)))).count();
+        assert_eq!(made + count(&answers, &Some(SignedUp::Stale)), 15, "round {round}: {answers:?}");
+        // In the order in which they were written: nobody is made behind the end of their inviter.
+        let acts: Vec<String> = trail(storage, 40).await;
+        let disabled =
+            acts.iter().position(|act| act.contains(&format!("user:{maker} ")) && act.starts_with("user.disable")).expect("done");
+        let behind = acts[..disabled].iter().filter(|act| act.starts_with("user.sign_up") && act.contains(" done ")).count();
+        assert_eq!(behind, 0, "round {round}: {acts:?}");
+        (taken, refused) = (taken + made, refused + 15 - made);
+        for answer in answers {
+            if let Some(SignedUp::Made(user)) = answer {
+                storage.users.set_disabled(&user.id, true, &[], at(2), &operator()).await.expect("done");
+            }
+        }
+    }
+    assert!(taken > 0 && refused > 0, "{taken} {refused}");
+}
+
+fn invited_by(id: &str) -> Inviter<'_> {
+    Inviter::Person { id, credential_revision: 0, one_of: &["owner"] }
 }
 
 async fn st_06_a_deletion_beside_anything_leaves_no_ghost(place: &Place) {
@@ -166,7 +213,7 @@ async fn of_equal_links_one_confirms(place: &Place) {
                 async move {
                     let address = format!("{id}@example.org");
                     let spend = spend(20_000 + round);
-                    storage.accounts.set_verified(&id, &address, Some(&spend), &[], at(1), &person(&id)).await.expect("one answer")
+                    storage.accounts.set_verified(&proof(&id, &address), Some(&spend), &[], at(1), &person(&id)).await.expect("one answer")
                 }
             })
             .await;

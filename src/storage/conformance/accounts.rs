@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::super::StorageError;
 use super::super::durable::{
-    Consumed, ExternalId, NewAddress, NewHash, NewMail, NewUser, Opened, OpenedByCode, Proof, ResetMails, Revised, Search, SignUp,
-    SignedUp, Spend, Updated, User, UserKey,
+    AddressProof, Consumed, ExternalId, Inviter, NewAddress, NewHash, NewMail, NewUser, Opened, OpenedByCode, Proof, ResetMails, Revised,
+    Saved, Search, SignUp, SignedUp, Spend, Updated, User, UserKey,
 };
 use super::super::{Storage, Time};
 use super::races::together;
@@ -19,6 +19,7 @@ on_every_database!(
     an_account_is_made_with_its_mail,
     a_taken_address_gets_a_mail_and_no_row,
     an_invitation_makes_one_account,
+    an_invitation_holds_while_whoever_made_it_could_make_it,
     numbers_are_given_above_the_highest,
     a_person_gets_one_number_of_a_source,
     a_person_is_found_by_what_another_system_called_them,
@@ -64,7 +65,12 @@ pub(super) async fn mails(storage: &Storage) -> Vec<String> {
 }
 
 pub(super) fn sign_up(new: &NewUser) -> SignUp<'_> {
-    SignUp { new, number_from: None, spend: None, welcome: &[], taken: &[] }
+    SignUp { new, number_from: None, spend: None, inviter: None, welcome: &[], taken: &[] }
+}
+
+/// Of somebody who never changed their password.
+pub(super) fn proof<'a>(user_id: &'a str, canonical: &'a str) -> AddressProof<'a> {
+    AddressProof { user_id, canonical, credential_revision: 0 }
 }
 
 async fn ana(storage: &Storage) -> User {
@@ -126,6 +132,54 @@ async fn an_invitation_makes_one_account(place: &Place) {
     let made = storage.accounts.sign_up(&sign_up(&owner("boss")), at(0), &operator()).await;
     assert!(matches!(made, Ok(SignedUp::Made(_))), "{made:?}");
     assert!(storage.users.any_owner().await.expect("read"));
+}
+
+async fn an_invitation_holds_while_whoever_made_it_could_make_it(place: &Place) {
+    let storage = furnished(place).await;
+    let mut admin = user("adm");
+    admin.user.roles = vec!["user_admin".to_owned()];
+    for new in [&admin, &owner("boss"), &owner("chief")] {
+        storage.users.create(new, &operator()).await.expect("new");
+    }
+    let by = |id| Inviter::Person { id, credential_revision: 0, one_of: &["owner", "user_admin"] };
+    let count = std::cell::Cell::new(0);
+    let take = async |inviter: Inviter<'_>, roles: &[&str]| {
+        count.set(count.get() + 1);
+        let (mut new, link) = (user(&format!("n{}", count.get())), spend(count.get()));
+        new.user.roles = roles.iter().map(|&role| role.to_owned()).collect();
+        let sign_up = SignUp { inviter: Some(inviter), spend: Some(&link), ..sign_up(&new) };
+        let done = storage.accounts.sign_up(&sign_up, at(1), &operator()).await.expect("answered");
+        let made = matches!(done, SignedUp::Made(_));
+        assert!(made || done == SignedUp::Stale, "{done:?}");
+        assert_eq!(storage.spent.is_spent(&link.digest).await.expect("read"), made, "what is refused is not used up");
+        made
+    };
+    assert!(take(by("adm"), &["editor", "user_admin"]).await && take(by("boss"), &["owner", "auditor"]).await);
+    assert!(!take(by("adm"), &["auditor"]).await && !take(by("adm"), &["owner"]).await && !take(by("nobody"), &[]).await);
+    assert_eq!(trail(&storage, 1).await, ["user.sign_up operator - refused stale 3"]);
+    assert!(!take(Inviter::Person { id: "boss", credential_revision: 1, one_of: &["owner"] }, &[]).await, "another password since");
+    assert!(!take(by("ana"), &[]).await, "an auditor invites nobody");
+    assert!(storage.users.set_disabled("boss", true, &[], at(1), &operator()).await.expect("done"));
+    assert!(!take(by("boss"), &["owner"]).await && !take(by("boss"), &[]).await);
+    assert!(storage.users.set_disabled("boss", false, &[], at(1), &operator()).await.expect("done"));
+    assert!(take(by("boss"), &["owner"]).await);
+    let mut adm = storage.users.find(UserKey::Id("adm")).await.expect("read").expect("known");
+    adm.roles.clear();
+    let revised = Revised { user: &adm, email_canonical: &admin.email_canonical, username_canonical: Some("adm") };
+    assert!(matches!(storage.accounts.update(&revised, "user.set_roles", &[], at(1), &operator()).await, Ok(Updated::Done(_))));
+    assert!(!take(by("adm"), &[]).await);
+    assert!(storage.accounts.delete("boss", &[], at(1), &operator()).await.expect("done"));
+    assert!(!take(by("boss"), &[]).await);
+    // A client for itself gives roles of apps.
+    let mut crm = client("crm");
+    std::sync::Arc::make_mut(&mut crm.client).scope = "openid users:write".to_owned();
+    storage.clients.create(&crm, &operator()).await.expect("new");
+    let of = |id| Inviter::Client { id, scope: "users:write" };
+    assert!(take(of("crm"), &["editor"]).await && !take(of("crm"), &["auditor"]).await);
+    assert!(!take(of("app"), &[]).await && !take(of("nothing"), &[]).await);
+    crm.disabled_at = Some(at(1));
+    assert_eq!(storage.clients.update(&crm, &operator()).await.expect("stored"), Saved::Done);
+    assert!(!take(of("crm"), &[]).await);
 }
 
 async fn numbers_are_given_above_the_highest(place: &Place) {
@@ -227,7 +281,23 @@ async fn people_are_searched(place: &Place) {
     ] {
         assert_eq!(found(Search { q: Some(q), ..all }).await, whom, "{q}");
     }
+    let mut new = user("d4");
+    (new.user.email, new.email_canonical) = ("Peña@España.example".to_owned(), "peña@xn--espaa-rta.example".to_owned());
+    new.username_canonical = Some("strasse".to_owned());
+    storage.users.create(&new, &operator()).await.expect("new");
+    for (q, canonical, whom) in [
+        ("Peña@España.example", Some("peña@xn--espaa-rta.example"), "d4"),
+        ("españa", None, "d4"),
+        ("pen\u{303}a@", None, "d4"),
+        ("xn--espaa", None, "d4"),
+        ("Straße", Some("strasse"), "d4"),
+        ("Straße", None, ""),
+    ] {
+        assert_eq!(found(Search { q: Some(q), canonical, ..all }).await, whom, "{q}");
+    }
+    assert!(storage.accounts.delete("d4", &[], at(1), &operator()).await.expect("done"));
     assert_eq!(found(Search { role: Some("owner"), ..all }).await, "b2");
+    assert_eq!(found(Search { role: Some("OWNER"), ..all }).await, "", "a role has one spelling");
     assert_eq!(found(Search { role: Some("app_x"), ..all }).await, "b2");
     assert_eq!(found(Search { role: Some("app-x"), ..all }).await, "");
     assert_eq!(found(Search { role: Some("own"), ..all }).await, "");
@@ -284,7 +354,7 @@ async fn an_address_is_verified_while_it_is_theirs(place: &Place) {
     storage.users.create(&new, &operator()).await.expect("new");
     let verify = async |address: &str, n: Option<u32>| {
         let spend = n.map(spend);
-        storage.accounts.set_verified("ana", address, spend.as_ref(), &[], at(10), &person("ana")).await.expect("answered")
+        storage.accounts.set_verified(&proof("ana", address), spend.as_ref(), &[], at(10), &person("ana")).await.expect("answered")
     };
     assert_eq!(verify("other@example.org", Some(1)).await, Consumed::Stale);
     assert!(!ana(&storage).await.email_verified);
@@ -294,8 +364,19 @@ async fn an_address_is_verified_while_it_is_theirs(place: &Place) {
     assert_eq!(trail(&storage, 1).await, ["user.verify_email person:ana user:ana done - 1"]);
     assert_eq!(verify("ana@example.org", Some(2)).await, Consumed::Spent);
     // The code of the same mail, after its link: it is what was asked for, and no second act.
-    assert_eq!(verify("ana@example.org", None).await, Consumed::Done);
+    assert_eq!(verify("ana@example.org", None).await, Consumed::Already);
     assert_eq!(trail(&storage, 1).await, ["user.verify_email person:ana user:ana refused used 1"]);
+    // Somebody who is not confirmed, and has another password since the link was made.
+    let mut new = user("eva");
+    new.user.email_verified = false;
+    storage.users.create(&new, &operator()).await.expect("new");
+    let hash = NewHash { hash: "$new", credential_revision: 0, keep_session: None };
+    assert!(storage.accounts.change_password("eva", &hash, &[], at(11), &person("eva")).await.expect("done"));
+    let late = async |credential_revision| {
+        let proof = AddressProof { credential_revision, ..proof("eva", "eva@example.org") };
+        storage.accounts.set_verified(&proof, None, &[], at(12), &person("eva")).await.expect("answered")
+    };
+    assert_eq!((late(0).await, late(1).await, late(0).await), (Consumed::Stale, Consumed::Done, Consumed::Already));
 }
 
 fn address(revision: i64, address: &'static str) -> NewAddress<'static> {
@@ -499,7 +580,7 @@ async fn a_sign_up_that_nobody_confirmed_has_no_name(place: &Place) {
     let confirmed = async |id: &str| {
         let done = storage
             .accounts
-            .set_verified(id, &format!("{id}@example.org"), None, &[mail(&format!("nameless-{id}"))], at(1), &operator())
+            .set_verified(&proof(id, &format!("{id}@example.org")), None, &[mail(&format!("nameless-{id}"))], at(1), &operator())
             .await;
         let user = storage.users.find(UserKey::Id(id)).await.expect("read").expect("known");
         (done.expect("no fault"), user.pending, user.email_verified, user.username)
@@ -510,7 +591,7 @@ async fn a_sign_up_that_nobody_confirmed_has_no_name(place: &Place) {
     assert_eq!(named().await.as_deref(), Some("eva"));
     assert!(storage.accounts.delete("eva", &[], at(2), &operator()).await.expect("done"));
     // A new password by a link, by the operator, or an administrator's word confirms as well; what was asked for before is not asked for again.
-    assert_eq!(confirmed("ana").await, (Consumed::Done, false, true, None));
+    assert_eq!(confirmed("ana").await, (Consumed::Already, false, true, None));
     let new = NewHash { hash: "$new", credential_revision: 0, keep_session: None };
     assert_eq!(
         storage
@@ -599,7 +680,10 @@ async fn st_06_nothing_begins_for_somebody_who_was_deleted(place: &Place) {
         accounts.reset_password("ana", &new, &spend(1), ResetMails::default(), at(3), &by).await.expect("no fault"),
         Consumed::Stale
     );
-    assert_eq!(accounts.set_verified("ana", "ana@example.org", Some(&spend(2)), &[], at(3), &by).await.expect("no fault"), Consumed::Stale);
+    assert_eq!(
+        accounts.set_verified(&proof("ana", "ana@example.org"), Some(&spend(2)), &[], at(3), &by).await.expect("no fault"),
+        Consumed::Stale
+    );
     assert_eq!(accounts.change_email(&change, &spend(3), &[], at(3), &by).await.expect("no fault"), Consumed::Stale);
     assert_eq!(accounts.restore_email(&change, &spend(4), &[], at(3), &by).await.expect("no fault"), Consumed::Stale);
     assert!(!accounts.change_password("ana", &new, &[], at(3), &by).await.expect("no fault"));

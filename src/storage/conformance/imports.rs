@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::super::StorageError;
 use super::super::durable::imports::{Arrival, Batch, Became, Dearest, Note};
 use super::super::durable::users::ExternalId;
-use super::super::durable::{User, UserKey};
+use super::super::durable::{SignUp, User, UserKey};
 use super::super::{Result, Storage};
+use super::accounts::sign_up;
 use super::{Place, at, furnished, on_every_database, operator, trail, user};
 use crate::seal::{Digest, sha256};
 
@@ -151,17 +152,16 @@ async fn the_counter_is_above_every_number_that_came(place: &Place) {
     let storage = place.open().await;
     import(&storage, &[&arrival("a", "17", "x"), &arrival("b", "4", "x"), &arrival("c", "text", "x")], false).await.expect("new");
     let new = user("ana");
-    let sign_up = super::super::durable::accounts::SignUp { new: &new, number_from: Some("flask"), spend: None, welcome: &[], taken: &[] };
-    storage.accounts.sign_up(&sign_up, at(20), &operator()).await.expect("made");
+    let numbered = SignUp { number_from: Some("flask"), ..sign_up(&new) };
+    storage.accounts.sign_up(&numbered, at(20), &operator()).await.expect("made");
     assert_eq!(found(&storage, "18").await.0.id, "ana");
     // Nobody arrives in this one; its numbers are taken all the same. A dry one takes nothing.
     for (dry, highest, number) in [(true, 500, "19"), (false, 99, "100")] {
         let batch = Batch { source: "flask", arrivals: &[], dearest: None, highest: Some(highest), dry };
         assert_eq!(storage.imports.import(&batch, at(30), &operator()).await.expect("read"), []);
         let new = user(&format!("n{number}"));
-        let sign_up =
-            super::super::durable::accounts::SignUp { new: &new, number_from: Some("flask"), spend: None, welcome: &[], taken: &[] };
-        storage.accounts.sign_up(&sign_up, at(31), &operator()).await.expect("made");
+        let numbered = SignUp { number_from: Some("flask"), ..sign_up(&new) };
+        storage.accounts.sign_up(&numbered, at(31), &operator()).await.expect("made");
         assert_eq!(found(&storage, number).await.0.id, new.user.id);
     }
     // Whoever comes later with a number that was given here is somebody else, unless the address is the same.

@@ -5,7 +5,7 @@ use super::super::durable::{
     Consumed, ExternalId, NewAddress, NewHash, NewUser, PENDING, ResetMails, Revised, SignUp, SignedUp, Updated, User, UserKey,
 };
 use super::super::{Storage, StorageError, Time};
-use super::accounts::{mail, mails, sign_up, spend};
+use super::accounts::{mail, mails, proof, sign_up, spend};
 use super::races::{Replicas, count};
 use super::{Place, at, furnished, on_every_database, operator, owner, person, trail, user};
 
@@ -48,7 +48,7 @@ async fn holder(storage: &Storage, email: &str) -> Option<User> {
 async fn gone(storage: &Storage, id: &str, address: &str, now: Time) {
     assert_eq!(found(storage, id).await, None);
     let accounts = &storage.accounts;
-    assert_eq!(accounts.set_verified(id, address, None, &[], now, &operator()).await.expect("no fault"), Consumed::Stale);
+    assert_eq!(accounts.set_verified(&proof(id, address), None, &[], now, &operator()).await.expect("no fault"), Consumed::Stale);
     let new = NewHash { hash: "$theirs", credential_revision: 0, keep_session: None };
     let n = id.bytes().fold(7000, |n, byte| n * 31 % 1_000_003 + u32::from(byte));
     let reset = accounts.reset_password(id, &new, &spend(n), ResetMails::default(), now, &operator()).await;
@@ -196,7 +196,10 @@ async fn an_import_takes_the_place_of_a_sign_up(place: &Place) {
     let number = found(&storage, "p4").await.expect("known").external[0].id.clone();
     assert_eq!(import(&storage, &arrival("sol", &number, "sol"), false).await.expect("read"), Became::Rejected(Note::NumberGivenHere));
     // What is confirmed is somebody's.
-    assert_eq!(storage.accounts.set_verified("p4", "luz@example.org", None, &[], at(12), &operator()).await.expect("done"), Consumed::Done);
+    assert_eq!(
+        storage.accounts.set_verified(&proof("p4", "luz@example.org"), None, &[], at(12), &operator()).await.expect("done"),
+        Consumed::Done
+    );
     let mut luz = arrival("luz", "99", "luz");
     luz.new.user.email_verified = false;
     assert_ne!(import(&storage, &luz, false).await.expect("read"), made_room);
@@ -211,7 +214,7 @@ async fn a_sign_up_goes_a_week_after_its_last_mail(place: &Place) {
         signed_up(&storage, &squatter(id, id)).await;
     }
     storage.users.create(&user("mar"), &act).await.expect("new");
-    let confirmed = storage.accounts.set_verified("luz", "luz@example.org", None, &[], at(5), &act).await;
+    let confirmed = storage.accounts.set_verified(&proof("luz", "luz@example.org"), None, &[], at(5), &act).await;
     assert_eq!(confirmed.expect("done"), Consumed::Done);
     storage.accounts.send_proof("eva", "user.resend_verification", &[mail("again")], at(1000), &act).await.expect("sent");
     assert_eq!(
@@ -278,11 +281,14 @@ async fn of_a_confirmation_and_whoever_is_sure_one_has_the_address(place: &Place
                             storage.accounts.clean(at(1000 * 24 * 3600), &operator()).await.expect("no fault");
                             None
                         }
-                        _ => match storage.accounts.set_verified(&id, &email, None, &[], now, &person(&id)).await.expect("no fault") {
-                            Consumed::Done => Some("confirmed"),
-                            Consumed::Stale => None,
-                            other => panic!("{other:?}"),
-                        },
+                        _ => {
+                            match storage.accounts.set_verified(&proof(&id, &email), None, &[], now, &person(&id)).await.expect("no fault")
+                            {
+                                Consumed::Done | Consumed::Already => Some("confirmed"),
+                                Consumed::Stale => None,
+                                other => panic!("{other:?}"),
+                            }
+                        }
                     }
                 }
             })

@@ -20,10 +20,21 @@ pub struct SignUp<'a> {
     pub number_from: Option<&'a str>,
     /// The invitation that is used up.
     pub spend: Option<&'a Spend>,
+    /// Who made it; none where nobody did, or whoever runs the host.
+    pub inviter: Option<Inviter<'a>>,
     /// What goes out if the account was made.
     pub welcome: &'a [NewMail],
     /// What goes out if the address is somebody's: they are told, nobody else.
     pub taken: &'a [NewMail],
+}
+
+/// Who made an invitation. It is good for as long as they could make it, with the roles that it gives.
+#[derive(Clone, Copy, Debug)]
+pub enum Inviter<'a> {
+    /// With the count of changes of their password and address when they made it, and the roles of which it takes one.
+    Person { id: &'a str, credential_revision: i64, one_of: &'a [&'a str] },
+    /// For itself, with the scope that it takes. A client gives no role of this server.
+    Client { id: &'a str, scope: &'a str },
 }
 
 /// What became of a sign-up.
@@ -35,12 +46,16 @@ pub enum SignedUp {
     EmailTaken,
     /// The invitation was used before.
     Spent,
+    /// Whoever made the invitation could not make it now. It is not used up.
+    Stale,
 }
 
 /// What became of a step that a link led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consumed {
     Done,
+    /// It was so before, and nothing was to be done: the address had been confirmed by another link.
+    Already,
     /// Done; but the user name that they asked for when they signed up is somebody else's by now, and they have none.
     Nameless,
     /// The link was used before.
@@ -90,6 +105,8 @@ pub struct ResetMails<'a> {
 pub struct Search<'a> {
     /// Part of the e-mail, user name or name, in any spelling of case and accents; or exactly the id or an id of another system.
     pub q: Option<&'a str>,
+    /// Its canonical form, as of a name that somebody signs in with: made by accounts::email, where there is one.
+    pub canonical: Option<&'a str>,
     pub role: Option<&'a str>,
     pub disabled: Option<bool>,
     pub email_verified: Option<bool>,
@@ -116,15 +133,14 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     /// `Conflict("email")`, `Conflict("username")`, `LastOwner`.
     async fn update(&self, revised: &Revised<'_>, act: &'static str, mails: &[NewMail], now: Time, by: &Act) -> Result<Updated>;
-    /// The address is theirs: if it still is their address. What they signed up for opens, with the user name that they asked for, if it is free;
-    /// if not, `nameless` goes out.
+    /// The address is theirs: if it still is their address, and the password the one that they had when the link was made. What they signed up for
+    /// opens, with the user name that they asked for, if it is free; if not, `nameless` goes out.
     ///
     /// # Errors
     /// `Conflict("username")`, where somebody else got it at this moment: again, and it is not free any more.
     async fn set_verified(
         &self,
-        id: &str,
-        email_canonical: &str,
+        proof: &AddressProof<'_>,
         spend: Option<&Spend>,
         nameless: &[NewMail],
         now: Time,
@@ -179,6 +195,14 @@ pub trait Accounts: Send + Sync {
     async fn raise_counter(&self, source: &str, at_least: i64) -> Result<()>;
     /// The person with a number of that source, or any other id of it that they had: given now where there was none. None if unknown.
     async fn number(&self, id: &str, source: &str, now: Time, by: &Act) -> Result<Option<User>>;
+}
+
+/// What a link that confirms an address was bound to.
+#[derive(Clone, Copy, Debug)]
+pub struct AddressProof<'a> {
+    pub user_id: &'a str,
+    pub canonical: &'a str,
+    pub credential_revision: i64,
 }
 
 /// An address that becomes a person's.

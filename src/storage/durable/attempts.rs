@@ -1,4 +1,5 @@
-//! Failed sign-ins, counted durably under the digest of an identifier, known or unknown alike (product.md §1, limits).
+//! Failed sign-ins, counted durably under the digest of an identifier, known or unknown alike, so that a lock shows nobody's account and neither a
+//! restart nor another replica gives more guesses.
 
 use async_trait::async_trait;
 

@@ -24,7 +24,7 @@ pub struct ClientRecord {
     /// Made by a development server; production refuses to start beside it.
     pub demo: bool,
     pub disabled_at: Option<Time>,
-    /// Changes with every change; what `ETag` says.
+    /// Changes with every change; part of what `ETag` says.
     pub revision: i64,
     pub created_at: Time,
     pub updated_at: Time,
@@ -42,6 +42,10 @@ pub struct StoredSecret {
 #[async_trait]
 pub trait Clients: Send + Sync {
     async fn find(&self, client_id: &str) -> Result<Option<Arc<ClientRecord>>>;
+    /// The same, unless it is disabled: what holds for whoever acts as a client, or in its name (RFC 9700 §2.2).
+    async fn in_use(&self, client_id: &str) -> Result<Option<Arc<ClientRecord>>> {
+        Ok(self.find(client_id).await?.filter(|record| record.disabled_at.is_none()))
+    }
     /// Ordered by id; `after` is the last id of the page before.
     async fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<Arc<ClientRecord>>>;
     /// # Errors

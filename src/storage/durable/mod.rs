@@ -16,7 +16,9 @@ pub mod sessions;
 pub mod spent;
 pub mod users;
 
-pub use accounts::{Accounts, Consumed, NewAddress, NewHash, PENDING, ResetMails, Revised, Search, SignUp, SignedUp, Updated};
+pub use accounts::{
+    Accounts, AddressProof, Consumed, Inviter, NewAddress, NewHash, PENDING, ResetMails, Revised, Search, SignUp, SignedUp, Updated,
+};
 pub use attempts::{Admission, Attempts};
 pub use audit::{Act, ActivityOf, ActivityRow, Actor, Audit, AuditFilter, AuditRow, Refusal};
 pub use clients::{ClientRecord, ClientSecret, Clients};
@@ -29,4 +31,4 @@ pub use outbox::{NewMail, Outbox};
 pub use revision::Revisions;
 pub use sessions::{Session, SessionCookie, Sessions, SignedIn, Visitor};
 pub use spent::{Spend, Spent};
-pub use users::{ExternalId, NewUser, Proof, SERVER_ROLES, User, UserKey, Users};
+pub use users::{ExternalId, NewUser, OWNER, Proof, SERVER_ROLES, User, UserKey, Users};

@@ -11,7 +11,7 @@ pub struct Organization {
     /// For addresses: lower case, unique.
     pub slug: String,
     pub name: String,
-    /// Changes with every change of the members above; what `ETag` says.
+    /// Changes with every change of the members above; part of what `ETag` says.
     pub revision: i64,
     pub created_at: Time,
     pub updated_at: Time,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::super::{Result, Time};
 use super::{Act, NewMail};
-pub use crate::protocol::claims::{ExternalId, SERVER_ROLES};
+pub use crate::protocol::claims::{ExternalId, OWNER, SERVER_ROLES};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
@@ -46,6 +46,24 @@ impl User {
     #[must_use]
     pub fn makes_room(&self) -> bool {
         self.pending && self.disabled_at.is_none() && self.roles.is_empty()
+    }
+
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|own| own == role)
+    }
+
+    /// May they give, or take, this role? An owner every one; others of the roles that mean something to this server those they hold themselves.
+    /// Roles of apps are free.
+    #[must_use]
+    pub fn may_give(&self, role: &str) -> bool {
+        !SERVER_ROLES.contains(&role) || self.has_role(OWNER) || self.has_role(role)
+    }
+
+    /// May they change an account that holds these roles, or end it? Whoever could take over an account of more rights would have them.
+    #[must_use]
+    pub fn is_over(&self, roles: &[String]) -> bool {
+        roles.iter().all(|role| self.may_give(role))
     }
 }
 

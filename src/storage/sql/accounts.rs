@@ -1,10 +1,11 @@
 //! What happens to accounts.
 
 use async_trait::async_trait;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::super::durable::{
-    Accounts, Act, Consumed, ExternalId, NewAddress, NewHash, NewMail, PENDING, ResetMails, Revised, Search, SignUp, SignedUp, Spend,
-    Updated, User,
+    Accounts, Act, AddressProof, Consumed, ExternalId, Inviter, NewAddress, NewHash, NewMail, PENDING, ResetMails, Revised, SERVER_ROLES,
+    Search, SignUp, SignedUp, Spend, Updated, User,
 };
 use super::super::{Result, StorageError, Time};
 use super::audit::Entry;
@@ -13,6 +14,7 @@ use super::users::{
     makes_room, searched, settle, subject, user_columns, wanted_is_free,
 };
 use super::{Sql, seconds};
+use crate::protocol::client::Client;
 
 const BY_ID: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id = $1");
 
@@ -27,8 +29,9 @@ const SEARCH: &str = concat!(
     user_columns!(),
     " FROM users u WHERE u.id > $1 \
      AND ($2 IS NULL OR u.id = $2 OR u.email_canonical LIKE $3 ESCAPE '\\' OR u.username_canonical LIKE $3 ESCAPE '\\' \
+          OR LOWER(u.email) LIKE $3 ESCAPE '\\' OR u.email_canonical LIKE $10 ESCAPE '\\' OR u.username_canonical LIKE $10 ESCAPE '\\' \
           OR u.name_search LIKE $4 ESCAPE '\\' OR EXISTS (SELECT 1 FROM external_ids e WHERE e.user_id = u.id AND e.external_id = $2)) \
-     AND ($5 IS NULL OR u.roles LIKE $5 ESCAPE '\\') \
+     AND ($5 IS NULL OR REPLACE(u.roles, $5, '') <> u.roles) \
      AND ($6 IS NULL OR (CASE WHEN u.disabled_at IS NULL THEN 0 ELSE 1 END) = $6) \
      AND ($7 IS NULL OR (CASE WHEN u.email_verified THEN 1 ELSE 0 END) = $7) \
      AND ($8 IS NULL OR EXISTS (SELECT 1 FROM external_ids e WHERE e.user_id = u.id AND e.source = $8)) \
@@ -51,8 +54,10 @@ pub(super) const UPDATE: &str = concat!(
 /// The profile is still the one that is changed, and its address becomes another. Whoever else changes it waits.
 const MOVES: &str = "UPDATE users SET revision = revision WHERE id = $1 AND revision = $2 AND email_canonical <> $3";
 
-/// Password and address are still those that a link was made for. Whoever else changes them waits.
+/// Password and address are still those that a link was made for, or that whoever made it had. Whoever else changes them waits.
 const HOLDS: &str = "UPDATE users SET revision = revision WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL";
+
+const CLIENT: &str = "SELECT metadata FROM clients WHERE client_id = $1";
 
 const CHANGE_EMAIL: &str = "UPDATE users SET email = $3, email_canonical = $4, email_verified = TRUE, updated_at = $5, revision = revision + 1, \
      credential_revision = credential_revision + 1 \
@@ -89,14 +94,56 @@ const SET_VERIFIED: &str = concat!(
     "UPDATE users SET ",
     settle!(),
     "email_verified = TRUE, updated_at = $3, revision = revision + 1 \
-     WHERE id = $1 AND email_canonical = $2 AND disabled_at IS NULL AND NOT email_verified"
+     WHERE id = $1 AND email_canonical = $2 AND credential_revision = $4 AND disabled_at IS NULL AND NOT email_verified"
 );
+
+const HOLD_CLIENT: &str = "UPDATE clients SET revision = revision WHERE client_id = $1 AND disabled_at IS NULL";
+
+/// Inside a step: could they make an invitation that gives `$roles` now? Whoever takes their account or rights away waits for its end, or was first.
+macro_rules! may_invite {
+    ($tx:ident, $inviter:expr, $roles:expr) => {{
+        let roles: &[String] = $roles;
+        match $inviter {
+            Inviter::Person { id, credential_revision, one_of } => {
+                sqlx::query(HOLDS).bind(id).bind(credential_revision).execute(&mut *$tx).await?.rows_affected() > 0
+                    && match sqlx::query_as::<_, users::Row>(BY_ID).bind(id).fetch_optional(&mut *$tx).await? {
+                        None => false,
+                        Some(row) => {
+                            let person = User::try_from(row)?;
+                            !person.pending && one_of.iter().any(|role| person.has_role(role)) && person.is_over(roles)
+                        }
+                    }
+            }
+            Inviter::Client { id, scope } => {
+                sqlx::query(HOLD_CLIENT).bind(id).execute(&mut *$tx).await?.rows_affected() > 0
+                    && match sqlx::query_as::<_, (String,)>(CLIENT).bind(id).fetch_optional(&mut *$tx).await? {
+                        None => false,
+                        Some((metadata,)) => {
+                            let client: Client = serde_json::from_str(&metadata).map_err(StorageError::corrupt)?;
+                            client.scope.split_ascii_whitespace().any(|own| own == *scope)
+                                && !roles.iter().any(|role| SERVER_ROLES.contains(&role.as_str()))
+                        }
+                    }
+            }
+        }
+    }};
+}
 
 #[async_trait]
 impl Accounts for Sql {
     async fn sign_up(&self, sign_up: &SignUp<'_>, now: Time, by: &Act) -> Result<SignedUp> {
         let new = sign_up.new;
         step!(self, |tx| {
+            // Before the inviter's row: whoever takes their rights goes in this order, too.
+            if is_owner(&new.user) {
+                lock!(tx, "owners");
+            }
+            if let Some(inviter) = &sign_up.inviter
+                && !may_invite!(tx, inviter, &new.user.roles)
+            {
+                audit!(tx, Entry::refused("user.sign_up", None, "stale", now, by));
+                return Ok(SignedUp::Stale);
+            }
             if let Some(spend) = sign_up.spend
                 && !spend!(tx, spend)
             {
@@ -112,9 +159,6 @@ impl Accounts for Sql {
                     .is_some()
             {
                 return Err(StorageError::Conflict("username").into());
-            }
-            if is_owner(&new.user) {
-                lock!(tx, "owners");
             }
             let mut user = new.user.clone();
             // Drawn in any case: a gap would tell that the address before was free.
@@ -141,9 +185,11 @@ impl Accounts for Sql {
 
     async fn search(&self, search: &Search<'_>) -> Result<Vec<User>> {
         let q = search.q.map(str::trim).filter(|q| !q.is_empty());
-        let plain = q.map(|q| part(&q.to_lowercase()));
+        // As addresses are kept: composed.
+        let plain = q.map(|q| part(&q.nfc().collect::<String>().to_lowercase()));
+        let canonical = q.and(search.canonical).map(part);
         let bare = q.map(|q| part(&searched(q)));
-        let role = search.role.map(|role| part(&format!("\"{role}\"")));
+        let role = search.role.map(|role| format!("\"{role}\""));
         let rows = on!(self.read, |db| sqlx::query_as::<_, users::Row>(SEARCH)
             .bind(search.after.unwrap_or_default())
             .bind(q)
@@ -154,6 +200,7 @@ impl Accounts for Sql {
             .bind(search.email_verified.map(i64::from))
             .bind(search.source)
             .bind(i64::from(search.limit))
+            .bind(&canonical)
             .fetch_all(db)
             .await)?;
         rows.into_iter().map(User::try_from).collect()
@@ -201,13 +248,13 @@ impl Accounts for Sql {
 
     async fn set_verified(
         &self,
-        id: &str,
-        email_canonical: &str,
+        proof: &AddressProof<'_>,
         spend: Option<&Spend>,
         nameless: &[NewMail],
         now: Time,
         by: &Act,
     ) -> Result<Consumed> {
+        let id = proof.user_id;
         step!(self, |tx| {
             if let Some(spend) = spend
                 && !spend!(tx, spend)
@@ -216,7 +263,13 @@ impl Accounts for Sql {
                 return Ok(Consumed::Spent);
             }
             let asked_for_a_name = asked_for_a_name!(tx, id);
-            let done = sqlx::query(SET_VERIFIED).bind(id).bind(email_canonical).bind(seconds(now)).execute(&mut *tx).await?;
+            let done = sqlx::query(SET_VERIFIED)
+                .bind(id)
+                .bind(proof.canonical)
+                .bind(seconds(now))
+                .bind(proof.credential_revision)
+                .execute(&mut *tx)
+                .await?;
             if done.rows_affected() > 0 {
                 audit!(tx, Entry::done("user.verify_email", subject(id), now, by));
                 if asked_for_a_name && is_nameless!(tx, id) {
@@ -225,11 +278,10 @@ impl Accounts for Sql {
                 }
                 return Ok(Consumed::Done);
             }
-            let there = "SELECT id FROM users WHERE id = $1 AND email_canonical = $2 AND disabled_at IS NULL";
-            let there = sqlx::query(there).bind(id).bind(email_canonical).fetch_optional(&mut *tx).await?.is_some();
+            let already = "SELECT id FROM users WHERE id = $1 AND email_canonical = $2 AND disabled_at IS NULL AND email_verified";
             // By another link, or by the code of the same mail: it is verified, and that is what was asked for.
-            if there {
-                return Ok(Consumed::Done);
+            if sqlx::query(already).bind(id).bind(proof.canonical).fetch_optional(&mut *tx).await?.is_some() {
+                return Ok(Consumed::Already);
             }
             audit!(tx, Entry::refused("user.verify_email", subject(id), "stale", now, by));
             Ok(Consumed::Stale)

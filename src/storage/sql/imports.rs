@@ -70,62 +70,205 @@ const DEAREST: &str = "INSERT INTO facts (name, value) VALUES ('dearest_password
      ON CONFLICT (name) DO UPDATE SET value = $1 WHERE facts.value < $1";
 const EXPORT: &str = concat!("SELECT ", user_columns!(), ", u.password_hash FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2");
 
+/// Whom a batch could meet: what its four reads look for.
+struct Keys<'a> {
+    external_ids: Vec<&'a str>,
+    emails: Vec<&'a str>,
+    usernames: Vec<&'a str>,
+    further: Vec<&'a str>,
+}
+
+impl<'a> Keys<'a> {
+    fn of(batch: &Batch<'a>) -> Self {
+        let arrivals = batch.arrivals;
+        Self {
+            external_ids: arrivals.iter().filter_map(|arrival| arrival.external_id.as_deref()).collect(),
+            emails: arrivals.iter().map(|arrival| &*arrival.new.email_canonical).collect(),
+            usernames: arrivals.iter().filter_map(|arrival| arrival.new.username_canonical.as_deref()).collect(),
+            further: arrivals.iter().flat_map(|arrival| elsewhere(batch.source, arrival)).map(|external| &*external.id).collect(),
+        }
+    }
+}
+
+/// What the reads found, under what it was looked for.
+#[derive(Default)]
+struct Found {
+    by_external_id: HashMap<String, Known>,
+    by_email: HashMap<String, Known>,
+    by_username: HashMap<String, String>,
+    further: HashMap<(String, String), String>,
+}
+
+impl Found {
+    /// Who has the arrival's ids in systems other than its source.
+    fn further(&self, source: &str, arrival: &Arrival) -> Vec<&str> {
+        elsewhere(source, arrival)
+            .filter_map(|external| self.further.get(&(external.source.clone(), external.id.clone())).map(String::as_str))
+            .collect()
+    }
+
+    fn met<'a>(&'a self, arrival: &Arrival, further: &'a [&'a str]) -> Met<'a> {
+        Met {
+            by_external_id: arrival.external_id.as_ref().and_then(|id| self.by_external_id.get(id)),
+            by_email: self.by_email.get(&arrival.new.email_canonical),
+            username: arrival.new.username_canonical.as_ref().and_then(|name| self.by_username.get(name)).map(String::as_str),
+            further,
+        }
+    }
+}
+
+/// Inside a [`step!`]: the four reads of a batch.
+macro_rules! find {
+    ($tx:ident, $source:expr, $keys:expr) => {{
+        let (source, keys): (&str, &Keys<'_>) = ($source, $keys);
+        let mut found = Found::default();
+        if !keys.external_ids.is_empty() {
+            let text = listed(BY_EXTERNAL_ID, 2, keys.external_ids.len());
+            let query = sqlx::query_as::<_, KnownRow>(AssertSqlSafe(text.as_str())).bind(source);
+            let query = keys.external_ids.iter().fold(query, |query, id| query.bind(*id));
+            for row in query.fetch_all(&mut *$tx).await? {
+                let (external_id, person) = row.read()?;
+                found.by_external_id.insert(external_id.unwrap_or_default(), person);
+            }
+        }
+        if !keys.emails.is_empty() {
+            let text = listed(BY_EMAIL, 1, keys.emails.len());
+            let query = sqlx::query_as::<_, KnownRow>(AssertSqlSafe(text.as_str()));
+            for row in keys.emails.iter().fold(query, |query, email| query.bind(*email)).fetch_all(&mut *$tx).await? {
+                let (_, person) = row.read()?;
+                found.by_email.insert(person.email_canonical.clone(), person);
+            }
+        }
+        if !keys.usernames.is_empty() {
+            let text = listed(BY_USERNAME, 1, keys.usernames.len());
+            let query = sqlx::query_as::<_, (String, String)>(AssertSqlSafe(text.as_str()));
+            found.by_username.extend(keys.usernames.iter().fold(query, |query, name| query.bind(*name)).fetch_all(&mut *$tx).await?);
+        }
+        if !keys.further.is_empty() {
+            let text = listed(FURTHER, 1, keys.further.len());
+            let query = sqlx::query_as::<_, (String, String, String)>(AssertSqlSafe(text.as_str()));
+            let rows = keys.further.iter().fold(query, |query, id| query.bind(*id)).fetch_all(&mut *$tx).await?;
+            found.further.extend(rows.into_iter().map(|(source, id, person)| ((source, id), person)));
+        }
+        found
+    }};
+}
+
+/// Inside a [`step!`]: the person becomes what the source says.
+macro_rules! take_profile {
+    ($tx:ident, $arrival:ident, $person:ident, $now:ident) => {{
+        let user = merged(&$arrival.new, $person);
+        let disables = user.disabled_at.is_some() && $person.user.disabled_at.is_none();
+        if disables || (is_owner(&$person.user) && !is_owner(&user)) {
+            keep_an_owner!($tx, &$person.user.id);
+        }
+        let documents = documents(&user)?;
+        let done = sqlx::query(accounts::UPDATE)
+            .bind(&$person.user.id)
+            .bind($person.user.revision)
+            .bind(&user.email)
+            .bind(&$arrival.new.email_canonical)
+            .bind(user.email_verified)
+            .bind(&user.username)
+            .bind($arrival.new.username_canonical.as_ref().or($person.username_canonical.as_ref()))
+            .bind(&user.name)
+            .bind(user.name.as_deref().map(searched))
+            .bind(&user.locale)
+            .bind(&documents.claims)
+            .bind(&documents.attributes)
+            .bind(&documents.roles)
+            .bind(is_owner(&user))
+            .bind(seconds($now))
+            .execute(&mut *$tx)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(StorageError::Conflict("revision").into());
+        }
+        if disables {
+            sqlx::query("UPDATE users SET disabled_at = $2 WHERE id = $1")
+                .bind(&$person.user.id)
+                .bind(seconds($now))
+                .execute(&mut *$tx)
+                .await?;
+            end_everything!($tx, &$person.user.id, None::<&str>, $now);
+        }
+    }};
+}
+
+/// Inside a [`step!`]: their password becomes the one of the source; `$profile` says whether that was taken just before.
+macro_rules! take_password {
+    ($tx:ident, $arrival:ident, $person:ident, $profile:ident, $now:ident) => {{
+        // Whoever signs in at this moment replaces the hash that is compared here: then theirs stays.
+        let done = sqlx::query(
+            "UPDATE users SET password_hash = $2, updated_at = $3, credential_revision = credential_revision + 1 \
+             WHERE id = $1 AND credential_revision = $4 AND COALESCE(password_hash, '') = $5",
+        )
+        .bind(&$person.user.id)
+        .bind(&$arrival.new.password_hash)
+        .bind(seconds($now))
+        .bind($person.user.credential_revision + i64::from($profile && $person.email_canonical != $arrival.new.email_canonical))
+        .bind($person.hash.as_deref().unwrap_or_default())
+        .execute(&mut *$tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(StorageError::Conflict("password").into());
+        }
+        end_everything!($tx, &$person.user.id, None::<&str>, $now);
+    }};
+}
+
+/// Inside a [`step!`]: they are known under further ids.
+macro_rules! take_links {
+    ($tx:ident, $arrival:ident, $person:ident, $now:ident) => {{
+        let mut external = $person.user.external.clone();
+        for one in $arrival.new.user.external.iter().filter(|one| !$person.user.external.contains(one)) {
+            sqlx::query(LINK).bind(&one.source).bind(&one.id).bind(&$person.user.id).execute(&mut *$tx).await?;
+            external.push(one.clone());
+        }
+        if external.len() > $person.user.external.len() {
+            let list = serde_json::to_string(&external).map_err(StorageError::corrupt)?;
+            sqlx::query("UPDATE users SET external = $2, updated_at = $3 WHERE id = $1")
+                .bind(&$person.user.id)
+                .bind(list)
+                .bind(seconds($now))
+                .execute(&mut *$tx)
+                .await?;
+        }
+    }};
+}
+
+/// Inside a [`step!`]: what the source said, for the next import.
+macro_rules! write_down {
+    ($tx:ident, $source:expr, $arrival:ident, $person:ident, $profile:ident, $password:ident, $link:ident) => {
+        if let Some(external_id) = &$arrival.external_id {
+            let statement = if $link {
+                WRITE_DOWN_LINK
+            } else if $profile {
+                WRITE_DOWN
+            } else {
+                WRITE_DOWN_PASSWORD
+            };
+            let query = sqlx::query(statement).bind($source).bind(external_id);
+            let kept = if $password || $link { $arrival.password.as_ref() } else { $person.last.password.as_ref() };
+            let query = if statement == WRITE_DOWN_PASSWORD { query } else { query.bind(&$arrival.described) };
+            query.bind(kept).execute(&mut *$tx).await?;
+        }
+    };
+}
+
 #[async_trait]
 impl Imports for Sql {
     async fn import(&self, batch: &Batch<'_>, now: Time, by: &Act) -> Result<Vec<Became>> {
-        let arrivals = batch.arrivals;
-        let external_ids: Vec<&str> = arrivals.iter().filter_map(|arrival| arrival.external_id.as_deref()).collect();
-        let emails: Vec<&str> = arrivals.iter().map(|arrival| &*arrival.new.email_canonical).collect();
-        let usernames: Vec<&str> = arrivals.iter().filter_map(|arrival| arrival.new.username_canonical.as_deref()).collect();
-        let further: Vec<&str> =
-            arrivals.iter().flat_map(|arrival| elsewhere(batch.source, arrival)).map(|external| &*external.id).collect();
-        let by_external_id = listed(BY_EXTERNAL_ID, 2, external_ids.len());
-        let by_email = listed(BY_EMAIL, 1, emails.len());
-        let by_username = listed(BY_USERNAME, 1, usernames.len());
-        let by_further = listed(FURTHER, 1, further.len());
+        let keys = Keys::of(batch);
         step!(self, |tx| {
-            if arrivals.iter().any(|arrival| is_owner(&arrival.new.user)) {
+            if batch.arrivals.iter().any(|arrival| is_owner(&arrival.new.user)) {
                 lock!(tx, "owners");
             }
-            let mut known: HashMap<String, Known> = HashMap::new();
-            if !external_ids.is_empty() {
-                let query = sqlx::query_as::<_, KnownRow>(AssertSqlSafe(by_external_id.as_str())).bind(batch.source);
-                let query = external_ids.iter().fold(query, |query, id| query.bind(*id));
-                for row in query.fetch_all(&mut *tx).await? {
-                    let (external_id, person) = row.read()?;
-                    known.insert(external_id.unwrap_or_default(), person);
-                }
-            }
-            let mut met: HashMap<String, Known> = HashMap::new();
-            if !emails.is_empty() {
-                let query = sqlx::query_as::<_, KnownRow>(AssertSqlSafe(by_email.as_str()));
-                for row in emails.iter().fold(query, |query, email| query.bind(*email)).fetch_all(&mut *tx).await? {
-                    let (_, person) = row.read()?;
-                    met.insert(person.email_canonical.clone(), person);
-                }
-            }
-            let mut named: HashMap<String, String> = HashMap::new();
-            if !usernames.is_empty() {
-                let query = sqlx::query_as::<_, (String, String)>(AssertSqlSafe(by_username.as_str()));
-                named.extend(usernames.iter().fold(query, |query, name| query.bind(*name)).fetch_all(&mut *tx).await?);
-            }
-            let mut taken: HashMap<(String, String), String> = HashMap::new();
-            if !further.is_empty() {
-                let query = sqlx::query_as::<_, (String, String, String)>(AssertSqlSafe(by_further.as_str()));
-                let rows = further.iter().fold(query, |query, id| query.bind(*id)).fetch_all(&mut *tx).await?;
-                taken.extend(rows.into_iter().map(|(source, id, person)| ((source, id), person)));
-            }
-            let mut became = Vec::with_capacity(arrivals.len());
-            for arrival in arrivals {
-                let of_further: Vec<&str> = elsewhere(batch.source, arrival)
-                    .filter_map(|external| taken.get(&(external.source.clone(), external.id.clone())).map(String::as_str))
-                    .collect();
-                let met = Met {
-                    by_external_id: arrival.external_id.as_ref().and_then(|id| known.get(id)),
-                    by_email: met.get(&arrival.new.email_canonical),
-                    username: arrival.new.username_canonical.as_ref().and_then(|name| named.get(name)).map(String::as_str),
-                    further: &of_further,
-                };
+            let found = find!(tx, batch.source, &keys);
+            let mut became = Vec::with_capacity(batch.arrivals.len());
+            for arrival in batch.arrivals {
+                let further = found.further(batch.source, arrival);
+                let met = found.met(arrival, &further);
                 let decision = decide(batch.source, arrival, met);
                 let outcome = outcome(&decision);
                 became.push(outcome);
@@ -136,101 +279,21 @@ impl Imports for Sql {
                 let person = met.by_external_id.or(met.by_email);
                 // A person keeps what they have, and so does whoever signed up, where the address is not taken over.
                 let takes_address = !matches!(decision, Decision::Take { profile: false, .. });
-                if room.is_some() && takes_address {
-                    let id = person.map_or(&arrival.new.user.id, |person| &person.user.id);
-                    if !make_room!(tx, &arrival.new.email_canonical, id, now, by) {
-                        // Confirmed in this very moment: then it is somebody's.
-                        return Err(StorageError::Conflict("email").into());
-                    }
+                let id = person.map_or(&arrival.new.user.id, |person| &person.user.id);
+                if room.is_some() && takes_address && !make_room!(tx, &arrival.new.email_canonical, id, now, by) {
+                    // Confirmed in this very moment: then it is somebody's.
+                    return Err(StorageError::Conflict("email").into());
                 }
                 match (decision, person) {
                     (Decision::Take { profile, password, link, .. }, Some(person)) => {
-                        let id = &person.user.id;
                         if profile {
-                            let user = merged(&arrival.new, person);
-                            let disables = user.disabled_at.is_some() && person.user.disabled_at.is_none();
-                            if disables || (is_owner(&person.user) && !is_owner(&user)) {
-                                keep_an_owner!(tx, id);
-                            }
-                            let documents = documents(&user)?;
-                            let done = sqlx::query(accounts::UPDATE)
-                                .bind(id)
-                                .bind(person.user.revision)
-                                .bind(&user.email)
-                                .bind(&arrival.new.email_canonical)
-                                .bind(user.email_verified)
-                                .bind(&user.username)
-                                .bind(arrival.new.username_canonical.as_ref().or(person.username_canonical.as_ref()))
-                                .bind(&user.name)
-                                .bind(user.name.as_deref().map(searched))
-                                .bind(&user.locale)
-                                .bind(&documents.claims)
-                                .bind(&documents.attributes)
-                                .bind(&documents.roles)
-                                .bind(is_owner(&user))
-                                .bind(seconds(now))
-                                .execute(&mut *tx)
-                                .await?;
-                            if done.rows_affected() == 0 {
-                                return Err(StorageError::Conflict("revision").into());
-                            }
-                            if disables {
-                                sqlx::query("UPDATE users SET disabled_at = $2 WHERE id = $1")
-                                    .bind(id)
-                                    .bind(seconds(now))
-                                    .execute(&mut *tx)
-                                    .await?;
-                                end_everything!(tx, id, None::<&str>, now);
-                            }
+                            take_profile!(tx, arrival, person, now);
                         }
                         if password {
-                            // Whoever signs in at this moment replaces the hash that is compared here: then theirs stays.
-                            let done = sqlx::query(
-                                "UPDATE users SET password_hash = $2, updated_at = $3, credential_revision = credential_revision + 1 \
-                                 WHERE id = $1 AND credential_revision = $4 AND COALESCE(password_hash, '') = $5",
-                            )
-                            .bind(id)
-                            .bind(&arrival.new.password_hash)
-                            .bind(seconds(now))
-                            .bind(
-                                person.user.credential_revision
-                                    + i64::from(profile && person.email_canonical != arrival.new.email_canonical),
-                            )
-                            .bind(person.hash.as_deref().unwrap_or_default())
-                            .execute(&mut *tx)
-                            .await?;
-                            if done.rows_affected() == 0 {
-                                return Err(StorageError::Conflict("password").into());
-                            }
-                            end_everything!(tx, id, None::<&str>, now);
+                            take_password!(tx, arrival, person, profile, now);
                         }
-                        let mut external = person.user.external.clone();
-                        for one in arrival.new.user.external.iter().filter(|one| !person.user.external.contains(one)) {
-                            sqlx::query(LINK).bind(&one.source).bind(&one.id).bind(id).execute(&mut *tx).await?;
-                            external.push(one.clone());
-                        }
-                        if external.len() > person.user.external.len() {
-                            let list = serde_json::to_string(&external).map_err(StorageError::corrupt)?;
-                            sqlx::query("UPDATE users SET external = $2, updated_at = $3 WHERE id = $1")
-                                .bind(id)
-                                .bind(list)
-                                .bind(seconds(now))
-                                .execute(&mut *tx)
-                                .await?;
-                        }
-                        if let Some(external_id) = &arrival.external_id {
-                            let statement = if link {
-                                WRITE_DOWN_LINK
-                            } else if profile {
-                                WRITE_DOWN
-                            } else {
-                                WRITE_DOWN_PASSWORD
-                            };
-                            let query = sqlx::query(statement).bind(batch.source).bind(external_id);
-                            let kept = if password || link { arrival.password.as_ref() } else { person.last.password.as_ref() };
-                            let query = if statement == WRITE_DOWN_PASSWORD { query } else { query.bind(&arrival.described) };
-                            query.bind(kept).execute(&mut *tx).await?;
-                        }
+                        take_links!(tx, arrival, person, now);
+                        write_down!(tx, batch.source, arrival, person, profile, password, link);
                         audit!(tx, Entry::done("user.import", subject(id), now, by));
                     }
                     _ => {

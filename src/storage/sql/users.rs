@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-use super::super::durable::{Act, NewMail, NewUser, User, UserKey, Users};
+use super::super::durable::{Act, NewMail, NewUser, OWNER, User, UserKey, Users};
 use super::super::{Result, StorageError, Time};
 use super::audit::Entry;
 use super::{Sql, maybe_moment, moment, seconds};
@@ -462,7 +462,7 @@ pub(super) fn subject(id: &str) -> String {
 }
 
 pub(super) fn is_owner(user: &User) -> bool {
-    user.roles.iter().any(|role| role == "owner")
+    user.has_role(OWNER)
 }
 
 /// The members of a person that are stored as JSON.

@@ -12,7 +12,7 @@ use super::signed_in;
 use crate::accounts::activity::{self, Activity, Hand};
 use crate::app::App;
 use crate::browser::error::PageError;
-use crate::browser::layout::{Page, Words, html, shown_name};
+use crate::browser::layout::{LONGEST_NAME, Page, Words, html, shown_name};
 use crate::browser::visit::Visit;
 use crate::i18n::date_time;
 use crate::storage::StorageError;
@@ -85,7 +85,7 @@ pub(super) async fn entries(asked: &Asked<'_>, signed_in: &SignedIn, before: Opt
         let app = match &found.client_id {
             Some(client_id) => {
                 let record = asked.app.storage.clients.find(client_id).await?;
-                Some(record.map_or_else(|| client_id.clone(), |record| shown_name(record.client.display_name(), 60)))
+                Some(record.map_or_else(|| client_id.clone(), |record| shown_name(record.client.display_name(), LONGEST_NAME)))
             }
             None => None,
         };

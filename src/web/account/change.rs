@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::super::simple::{Ask, Simple, Wrong};
 use super::super::{Asked, LONGEST_PASSWORD, sent, sign_in};
 use super::{called, signed_in};
+use crate::accounts::authenticate::{ACR, AMR};
 use crate::accounts::desk::Presence;
 use crate::accounts::recovery::{self, Change};
 use crate::accounts::users::AccountError;
@@ -117,7 +118,7 @@ async fn changing_password(asked: &mut Asked<'_>, request: Request) -> Result<Re
     match done {
         Ok(()) => {
             // They have just proved who they are: the session goes on under another cookie, and whoever had a copy of this one is out.
-            let started = asked.start_session(&found.user, &["pwd"], "1", Some(&found), None, &by).await?;
+            let started = asked.start_session(&found.user, AMR, ACR, Some(&found), None, &by).await?;
             let to = see_other(&app.urls, &format!("{}?done=password", app.urls.path(urls::ACCOUNT)));
             Ok(with_cookies(to, started.map(|(_, cookie)| cookie)))
         }

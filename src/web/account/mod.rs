@@ -33,7 +33,7 @@ use crate::app::App;
 use crate::browser::csrf;
 use crate::browser::error::PageError;
 use crate::browser::form::{Field, Form};
-use crate::browser::layout::{Page, html, initial, see_other, shown_name, with_cookies};
+use crate::browser::layout::{LONGEST_NAME, Page, html, initial, see_other, shown_name, with_cookies};
 use crate::browser::session;
 use crate::browser::visit::Visit;
 use crate::i18n::{Lang, date, date_time};
@@ -254,7 +254,8 @@ async fn console(asked: &Asked<'_>, signed_in: &SignedIn, typed: Option<&Typed>,
     let (mut apps, mut clients) = (Vec::new(), Vec::new());
     for connection in mine::connections(&desk, &user.id, asked.now).await? {
         let record = app.storage.clients.find(&connection.client_id).await?;
-        let name = record.as_ref().map_or_else(|| connection.client_id.clone(), |record| shown_name(record.client.display_name(), 60));
+        let name =
+            record.as_ref().map_or_else(|| connection.client_id.clone(), |record| shown_name(record.client.display_name(), LONGEST_NAME));
         apps.push(Connected {
             initial: initial(&name),
             logo: None,
@@ -272,7 +273,7 @@ async fn console(asked: &Asked<'_>, signed_in: &SignedIn, typed: Option<&Typed>,
         apps[*at].logo = logo;
     }
     let activity = activity::entries(asked, signed_in, None, LATEST).await?;
-    let name = shown_name(person(user), 60);
+    let name = shown_name(person(user), LONGEST_NAME);
     let (typed_name, typed_username, locale) = match typed {
         Some(typed) => (typed.name.as_str(), typed.username.as_str(), typed.locale.as_str()),
         None => {
@@ -349,5 +350,5 @@ async fn download(asked: &mut Asked<'_>) -> Result<Response, PageError> {
 
 /// The person as somebody on a page calls them.
 fn called(user: &User) -> String {
-    shown_name(person(user), 60)
+    shown_name(person(user), LONGEST_NAME)
 }
