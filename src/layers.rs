@@ -56,12 +56,17 @@ pub async fn around(State(Around { app, too_long }): State<Around>, mut request:
         if method == Method::OPTIONS && sharing != Sharing::Never {
             return StatusCode::NO_CONTENT.into_response();
         }
-        match tokio::time::timeout(DEADLINE, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => {
-                tracing::error!(event = "fault", "a request was not answered in time");
-                let retry = [(header::RETRY_AFTER, "2"), (header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "application/json")];
-                (StatusCode::SERVICE_UNAVAILABLE, retry, r#"{"error":"temporarily_unavailable"}"#).into_response()
+        let answer = tokio::time::timeout(DEADLINE, next.run(request));
+        if method.is_safe() {
+            return answer.await.unwrap_or_else(|_| late());
+        }
+        // What changes something runs to its end on its own task: a client that goes away in the middle leaves neither half of it nor an attempt that
+        // nobody judged.
+        match tokio::spawn(answer.instrument(tracing::Span::current())).await {
+            Ok(answer) => answer.unwrap_or_else(|_| late()),
+            Err(panic) => {
+                tracing::error!(event = "broken", detail = %panic, "a request failed");
+                (StatusCode::INTERNAL_SERVER_ERROR, PLAIN, r#"{"error":"server_error"}"#).into_response()
             }
         }
     }
@@ -88,6 +93,13 @@ pub async fn around(State(Around { app, too_long }): State<Around>, mut request:
         );
     });
     response
+}
+
+const PLAIN: [(HeaderName, &str); 2] = [(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "application/json")];
+
+fn late() -> Response {
+    tracing::error!(event = "fault", "a request was not answered in time");
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "2")], PLAIN, r#"{"error":"temporarily_unavailable"}"#).into_response()
 }
 
 /// The request's id and address. Forwarded headers count only from proxies that the configuration names.

@@ -3,6 +3,7 @@
 import concurrent.futures
 
 from ad import call, problem, somebody as api_person
+from bf import fresh_address
 from lab import *
 
 
@@ -79,6 +80,19 @@ def DS_02(lab):
         page = browser.sign_in(pages[n], email, PASSWORD)
         callback = browser.callback(page) or browser.callback(browser.submit(consent_page(page), "consent-allow"))
         must(callback and callback.params.get("state") == f"tab-{n}" and "code" in callback.params, f"tab {n}", callback and callback.params)
+    # Whoever only begins them fills no store: 600 at once from one address, and then five a second.
+    with Portero(lab.store, env={"PORTERO_LIMITS": "on", "PORTERO_TRUSTED_PROXIES": "127.0.0.1"}) as op:
+        app = lab.client("third", op)
+        url = op.authorize_url(app, scope="openid", nonce="n" * 1000, state="s" * 7000, code_challenge=rig.pkce()[1], code_challenge_method="S256")
+        ask = lambda address: fetch("GET", url, headers={"X-Forwarded-For": address}, connect=op.port)
+        crowd, seen = fresh_address(), []
+        for _ in range(2000):
+            seen.append(ask(crowd))
+            if seen[-1].status != 303:
+                break
+        last = seen[-1]
+        must(600 <= len(seen) < 2000 and last.status == 429 and last.page.has("error-code") and int(last.header("retry-after") or 0) >= 1, "a page, and Retry-After", [len(seen), last])
+        must(ask(fresh_address()).status == 303, "somebody elsewhere")
 
 
 def DS_06(lab):

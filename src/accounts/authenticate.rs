@@ -10,6 +10,7 @@
 //! tried would tell whose it is.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::breached::Breached;
@@ -30,7 +31,7 @@ use crate::telemetry::metrics;
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
     pub users: &'a dyn Users,
-    pub attempts: &'a dyn Attempts,
+    pub attempts: &'a Arc<dyn Attempts>,
     pub audit: &'a dyn Audit,
     pub ephemeral: &'a dyn Ephemeral,
     pub seal: &'a Seal,
@@ -45,7 +46,7 @@ impl<'a> Parts<'a> {
     pub fn of(storage: &'a Storage, seal: &'a Seal, hasher: &'a Hasher, limits: Limits) -> Self {
         Self {
             users: &*storage.users,
-            attempts: &*storage.attempts,
+            attempts: &storage.attempts,
             audit: &*storage.audit,
             ephemeral: &*storage.ephemeral.store,
             seal,
@@ -164,6 +165,19 @@ pub const AMR: &[&str] = &["pwd"];
 
 const METHOD: &str = "password";
 
+/// How long an answer waits for its attempt to be taken back.
+const TOLD_AT_ONCE: Duration = Duration::from_millis(500);
+/// The pauses before it is tried again: for as long as a lock lasts.
+const TOLD_LATER: [Duration; 10] = {
+    let mut pauses = [Duration::from_secs(1); 10];
+    let mut n = 1;
+    while n < pauses.len() {
+        pauses[n] = Duration::from_secs(1 << n);
+        n += 1;
+    }
+    pauses
+};
+
 /// How often an account may change under our hands before we give up: each time its password is judged anew.
 const CHANGES: usize = 3;
 
@@ -197,14 +211,39 @@ pub async fn authenticate(parts: &Parts<'_>, credentials: &Credentials<'_>, salt
         Err(fault) => Err(fault.into()),
     };
     if judged.is_err() {
-        // Not counted, if the store can still be told so; its fault is the one that is reported already.
-        for key in &counted.keys {
-            if let Err(error) = parts.attempts.withdrawn(key, now).await {
-                tracing::warn!(%error, "an attempt that could not be judged stays counted");
-            }
-        }
+        take_back(parts.attempts, counted.keys, now).await;
     }
     judged
+}
+
+/// What could not be judged is not counted. The store that fell ill in the middle may not hear of it at once: then it is told later, and the answer
+/// does not wait for that.
+async fn take_back(attempts: &Arc<dyn Attempts>, mut keys: Vec<Digest>, now: Time) {
+    let mut failed = Vec::new();
+    for key in keys.drain(..) {
+        if !matches!(tokio::time::timeout(TOLD_AT_ONCE, attempts.withdrawn(&key, now)).await, Ok(Ok(()))) {
+            failed.push(key);
+        }
+    }
+    if failed.is_empty() {
+        return;
+    }
+    let attempts = Arc::clone(attempts);
+    tokio::spawn(async move {
+        for wait in TOLD_LATER {
+            tokio::time::sleep(wait).await;
+            while let Some(key) = failed.last() {
+                if attempts.withdrawn(key, now).await.is_err() {
+                    break;
+                }
+                failed.pop();
+            }
+            if failed.is_empty() {
+                return;
+            }
+        }
+        tracing::warn!("an attempt that could not be judged stays counted");
+    });
 }
 
 /// The keys that an attempt is counted under.

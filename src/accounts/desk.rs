@@ -138,7 +138,7 @@ impl<'a> Desk<'a> {
         let opened = match proof {
             Proof::Token(token) => links::open(self.door.seal, purpose, token, asking.now).map_err(AccountError::from),
             Proof::Code { handle, code } => {
-                let checked = codes::check(self.records, self.door.attempts, self.door.seal, purpose, handle, code, asking.now).await;
+                let checked = codes::check(self.records, &**self.door.attempts, self.door.seal, purpose, handle, code, asking.now).await;
                 checked.map_err(AccountError::from)
             }
         };

@@ -18,6 +18,8 @@ use crate::storage::{Result, Time};
 /// 30 sign-ins a minute from one address.
 const ADDRESS: Rule = Rule { burst: 30, every: Duration::from_secs(2) };
 
+/// 600 authorization requests at once from one address that a person must answer, then five a second: each is kept for up to an hour, with up to 16 KB.
+const FLOWS: Rule = Rule { burst: 600, every: Duration::from_millis(200) };
 /// 20 sign-ups at once from one address, then two a minute.
 const SIGN_UPS: Rule = Rule { burst: 20, every: Duration::from_secs(30) };
 /// 10 requests at once for a mail (reset, confirmation) from one address, then one a minute.
@@ -64,6 +66,14 @@ impl Limits {
     /// The fault of the store. It is no reason to let anybody through uncounted.
     pub async fn throttled(&self, store: &dyn Ephemeral, seal: &Seal, address: Option<IpAddr>, now: Time) -> Result<Option<Duration>> {
         self.taken(store, seal, "sign-in", &ADDRESS, address, now).await
+    }
+
+    /// Takes one authorization request that must be kept from the allowance of an address; some: it has none left, until then.
+    ///
+    /// # Errors
+    /// The fault of the store, which could not keep it either.
+    pub async fn flow(&self, store: &dyn Ephemeral, seal: &Seal, address: Option<IpAddr>, now: Time) -> Result<Option<Duration>> {
+        self.taken(store, seal, "flow", &FLOWS, address, now).await
     }
 
     /// Takes one from the allowance of an address under the rule of that name; some: it has none left, until then.

@@ -33,6 +33,8 @@ pub enum BadPassword {
     Breached,
     #[error("a password is not the name of its account")]
     OwnName,
+    #[error("this is the password that is to be replaced; choose another")]
+    Same,
 }
 
 impl BadPassword {
@@ -47,6 +49,7 @@ impl BadPassword {
             Self::Guessable => "password-guessable",
             Self::Breached => "password-breached",
             Self::OwnName => "password-own-name",
+            Self::Same => "password-same",
         }
     }
 }

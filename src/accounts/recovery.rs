@@ -11,9 +11,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::desk::{Asking, Confirmed, Desk, Presence, Proof, consumed, evenly, gone};
+use super::email;
 use super::limits::Asked;
+use super::password_rules::{BadPassword, Rules};
 use super::users::{self, AccountError, LinkError};
-use super::{email, password_rules::Rules};
 use crate::mail::Mail;
 use crate::once::links::{Opened, Purpose};
 use crate::storage::StorageError;
@@ -71,13 +72,19 @@ pub async fn reset(desk: &Desk<'_>, proof: Proof<'_>, password: &str, asking: &A
         desk.refuse("user.reset_password", None, "used", asking).await?;
         return Err(LinkError::Used.into());
     }
-    let found = desk.door.users.find(UserKey::Id(&link.subject)).await?;
-    let stands = |user: &User| user.credential_revision.to_string() == link.binding && user.disabled_at.is_none();
-    let Some(user) = found.filter(stands) else {
+    let found = desk.door.users.with_password(UserKey::Id(&link.subject)).await?;
+    let stands = |(user, _): &(User, Option<String>)| user.credential_revision.to_string() == link.binding && user.disabled_at.is_none();
+    let Some((user, present)) = found.filter(stands) else {
         desk.refuse("user.reset_password", None, "stale", asking).await?;
         return Err(LinkError::Stale.into());
     };
     users::check_password(desk.rules, password, &user)?;
+    // Where a new one was asked for, the present one may be known to somebody else: it does not come back.
+    if let (true, Some(present)) = (user.reset_required, &present)
+        && desk.door.hasher.verify(password, Some(present)).await?.correct
+    {
+        return Err(BadPassword::Same.into());
+    }
     let hash = desk.door.hasher.hash(password, desk.random.bytes()).await?;
     let new = NewHash { hash: &hash, credential_revision: user.credential_revision, keep_session: None };
     let letter = |mail| [desk.letter(&user.email, Some(&user), mail, asking)];
@@ -116,6 +123,9 @@ pub async fn change_password(desk: &Desk<'_>, user_id: &str, change: Change<'_>,
     let rules = change.rules.unwrap_or(desk.rules);
     // First what costs nothing and is no guess: a new password that will not do is told without the present one being tried.
     users::check_password(rules, change.new, &user)?;
+    if change.new == change.current {
+        return Err(BadPassword::Same.into());
+    }
     let user = desk.present(&user, Presence::Password { password: change.current, device: change.device }, asking).await?;
     let hash = desk.door.hasher.hash(change.new, desk.random.bytes()).await?;
     let new = NewHash { hash: &hash, credential_revision: user.credential_revision, keep_session: change.keep_session };

@@ -7,6 +7,10 @@
 //! is told by mail. Nor does it show afterwards: until the address is confirmed nothing opens with the password, and the user name is nobody's.
 //! A user name that somebody has is told, as it is public wherever it is used.
 //!
+//! Whoever confirms must be whoever chose the password, or choose one. Somebody who signs up again with an address that nobody confirmed yet
+//! gets its confirmation again: that helps whoever clicked twice. But where the second password was another one, two people may have signed up, and the mail
+//! box does not tell whose mail is opened: then neither password opens the account, and whoever reads the mail chooses one by a reset.
+//!
 //! An invitation is worth what whoever made it may do when it is taken up: with their account, role or scope it is over, and a new password of
 //! theirs ends it like every other link of theirs.
 
@@ -18,6 +22,7 @@ use serde_json::{Map, Value};
 use super::desk::{Asking, Confirmed, Desk, Proof, SignUpPolicy, consumed, evenly, gone};
 use super::email::{self, Email, Username};
 use super::limits::Asked;
+use super::password::Hasher;
 use super::password_rules::Rules;
 use super::users::{self, AccountError, Fresh, LinkError, NewAccount, OWNER};
 use crate::mail::Mail;
@@ -104,17 +109,25 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
         rules: terms.rules.unwrap_or(desk.rules),
         ..NewAccount::default()
     };
-    let fresh = Fresh { id: desk.random.bytes(), salt: desk.random.bytes() };
+    let waiting = desk.door.users.with_password(UserKey::Identifier(&address.canonical)).await?;
+    let waiting = waiting.filter(|(user, _)| user.makes_room() && is_theirs(user, &address.canonical));
+    let mut fresh = Fresh { id: desk.random.bytes(), salt: desk.random.bytes() };
+    // One hash for everybody, and by its salt it says whether the password is the same.
+    let hash = waiting.as_ref().and_then(|(_, hash)| hash.as_deref());
+    fresh.salt = hash.and_then(Hasher::salt).unwrap_or(fresh.salt);
     let mut new = users::prepare(desk.door.hasher, account, fresh, asking.now).await?;
     new.user.pending = invitation.is_none() && !terms.opens;
     // Counted when the form is in order, under the address as it is compared: nobody's mail box is filled from here.
     desk.admit(Asked::Mail { to: &address.canonical }, asking).await?;
     let room = desk.has_room(&address.canonical, asking).await?;
-    let (token, expires_at) = confirmation(desk, Some(&new.user), &address.canonical, asking);
+    let same = waiting.as_ref().filter(|(_, hash)| *hash == new.password_hash).map(|(user, _)| user.id.as_str());
+    let waiting = waiting.as_ref().map(|(user, _)| user);
+    let (token, expires_at) = confirmation(desk, waiting.or(Some(&new.user)), &address.canonical, asking);
     let (handle, code) = desk.code(Some(&token), asking.now).await?;
-    let welcome = Mail::SignUp { token, code: Some(code), expires_at };
-    let welcome = [desk.letter(&new.user.email, Some(&new.user), welcome, asking)];
-    let taken = [desk.letter(&new.user.email, Some(&new.user), Mail::AlreadyRegistered, asking)];
+    let confirm = Mail::SignUp { token, code: Some(code), expires_at };
+    let told = if waiting.is_some() { confirm.clone() } else { Mail::AlreadyRegistered };
+    let welcome = [desk.letter(&new.user.email, Some(&new.user), confirm, asking)];
+    let taken = [desk.letter(&new.user.email, waiting.or(Some(&new.user)), told, asking)];
     let sign_up = SignUp {
         new: &new,
         number_from: terms.number_from,
@@ -122,6 +135,7 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
         inviter: offer.as_ref().and_then(|offer| offer.by.inviter()),
         welcome: if invitation.is_some() { &[] } else { &welcome },
         taken: if room { &taken } else { &[] },
+        same_password: same,
     };
     let made = match desk.accounts.sign_up(&sign_up, asking.now, asking.by).await? {
         SignedUp::Made(user) => Some(*user),
@@ -225,8 +239,12 @@ impl By {
 /// Invites somebody to make an account of this address and these roles; `asking.by` is who answers for it, and goes on to until it is taken up.
 ///
 /// # Errors
-/// [`AccountError`]: an address or role that is none; nobody who could answer for it.
+/// [`AccountError`]: an address or role that is none; nobody who could answer for it; a door that an invitation would not open.
 pub async fn invite(desk: &Desk<'_>, typed: &str, roles: Vec<String>, asking: &Asking<'_>) -> Result<(), AccountError> {
+    if desk.sign_up == SignUpPolicy::Closed {
+        desk.refuse("user.invite", None, "closed", asking).await?;
+        return Err(AccountError::Closed);
+    }
     let address = Email::parse(typed)?;
     let roles = users::read_roles(roles)?;
     let expires_at = asking.now + INVITED;

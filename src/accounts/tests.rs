@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
@@ -40,6 +40,8 @@ struct Rows {
     taken: Mutex<HashMap<String, u32>>,
     /// Accounts answer no more.
     down: AtomicBool,
+    /// So many attempts cannot be taken back.
+    deaf: AtomicU32,
     /// Done once, at the next look at an account by its id: what happens while a hash is computed.
     meanwhile: Mutex<Option<Change>>,
 }
@@ -154,6 +156,9 @@ impl Attempts for Rows {
         Ok(true)
     }
     async fn withdrawn(&self, key: &Digest, _now: Time) -> Result<()> {
+        if self.deaf.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            return Err(StorageError::Unavailable("down".into()));
+        }
         if let Some((count, until)) = self.attempts.lock().expect("attempts").get_mut(key) {
             *count -= 1;
             *until = None;
@@ -233,7 +238,8 @@ const CHEAP: Cost = Cost { m: 64, t: 1, p: 1 };
 const PASSWORD: &str = "tres tristes tigres";
 
 struct Fixture {
-    rows: Rows,
+    rows: Arc<Rows>,
+    attempts: Arc<dyn Attempts>,
     seal: Seal,
     hasher: Hasher,
     limits: Limits,
@@ -255,20 +261,21 @@ impl Fixture {
     fn new() -> Self {
         let settings = Settings { cost: CHEAP, threads: 2, queue: 1000, idle: Duration::from_secs(5) };
         let hasher = Hasher::new(settings).expect("a cost in bounds");
-        Self { rows: Rows::default(), seal: Seal::new(&[7; 32]), hasher, limits: Limits { enabled: true } }
+        let rows = Arc::<Rows>::default();
+        Self { attempts: rows.clone(), rows, seal: Seal::new(&[7; 32]), hasher, limits: Limits { enabled: true } }
     }
 
     /// With Ana, whose password is [`PASSWORD`].
     async fn with_ana() -> (Self, User) {
         let fixture = Self::new();
         let ana = NewAccount { email: "Ana@Example.org", username: Some("Ana"), password: Some(PASSWORD), ..NewAccount::default() };
-        let ana = users::create(&fixture.rows, &fixture.hasher, ana, fresh(1), now(), &act()).await.expect("an account");
+        let ana = users::create(&*fixture.rows, &fixture.hasher, ana, fresh(1), now(), &act()).await.expect("an account");
         (fixture, ana)
     }
 
     fn parts(&self) -> Parts<'_> {
-        let Self { rows, seal, hasher, limits } = self;
-        Parts { users: rows, attempts: rows, audit: rows, ephemeral: rows, seal, hasher, limits: *limits, watch: None }
+        let Self { rows, attempts, seal, hasher, limits } = self;
+        Parts { users: &**rows, attempts, audit: &**rows, ephemeral: &**rows, seal, hasher, limits: *limits, watch: None }
     }
 
     async fn try_with(&self, credentials: Credentials<'_>) -> std::result::Result<Outcome, Fault> {
@@ -310,13 +317,13 @@ async fn every_spelling_of_a_name_signs_in() {
 async fn bf_07_and_bf_11_whatever_is_not_right_has_one_answer() {
     let (fixture, ana) = Fixture::with_ana().await;
     let without = NewAccount { email: "sin@example.org", ..NewAccount::default() };
-    users::create(&fixture.rows, &fixture.hasher, without, fresh(2), now(), &act()).await.expect("an account");
+    users::create(&*fixture.rows, &fixture.hasher, without, fresh(2), now(), &act()).await.expect("an account");
     assert_eq!(fixture.attempt("ana", "wrong").await, WRONG);
     assert_eq!(fixture.attempt("ana", &format!("{PASSWORD} ")).await, WRONG, "as typed");
     assert_eq!(fixture.attempt("ana", &format!("{PASSWORD}\0x")).await, WRONG, "a NUL ends nothing");
     assert_eq!(fixture.attempt("nobody@example.org", PASSWORD).await, WRONG);
     assert_eq!(fixture.attempt("sin@example.org", "").await, WRONG);
-    users::set_disabled(&fixture.rows, Whom::by_id(&ana.id), true, &[], now(), &act()).await.expect("disabled");
+    users::set_disabled(&*fixture.rows, Whom::by_id(&ana.id), true, &[], now(), &act()).await.expect("disabled");
     assert_eq!(fixture.attempt("ana", PASSWORD).await, WRONG, "right, and disabled");
     for (identifier, password) in [("ana", &*"x".repeat(4097)), ("", PASSWORD), ("a\nb", PASSWORD), (&"a".repeat(300), PASSWORD)] {
         assert_eq!(fixture.attempt(identifier, password).await, WRONG);
@@ -363,7 +370,7 @@ async fn bf_01_the_names_of_one_account_count_together_and_do_not_tell_that_they
     // What an onlooker sees of two names is the same, whether they are of one account, of two, or of nobody.
     let (fixture, _) = Fixture::with_ana().await;
     let eva = NewAccount { email: "eva@example.org", password: Some(PASSWORD), ..NewAccount::default() };
-    users::create(&fixture.rows, &fixture.hasher, eva, fresh(2), now(), &act()).await.expect("an account");
+    users::create(&*fixture.rows, &fixture.hasher, eva, fresh(2), now(), &act()).await.expect("an account");
     let mut seen = Vec::new();
     for (one, other) in [("ana@example.org", "ana"), ("eva@example.org", "nobody"), ("no@example.org", "no")] {
         let mut answers = Vec::new();
@@ -500,8 +507,19 @@ async fn a_fault_is_no_denial_and_is_not_counted() {
     for _ in 0..12 {
         assert!(matches!(authenticate(&parts, &credentials, [9; 16], now(), &act()).await, Err(Fault::Busy(_))));
     }
+    let counted = || fixture.rows.attempts.lock().expect("attempts").values().map(|(count, _)| count).sum::<u32>();
+    assert_eq!(counted(), 0);
+    // The store that should take them back is ill itself: it is told once it is well.
+    fixture.rows.deaf.store(3, Ordering::Relaxed);
+    assert!(matches!(authenticate(&parts, &credentials, [9; 16], now(), &act()).await, Err(Fault::Busy(_))));
+    assert_eq!(counted(), 2, "under the name and the account");
     for task in [running, waiting] {
         assert!(task.await.expect("no panic").is_ok());
+    }
+    let since = Instant::now();
+    while counted() > 0 {
+        assert!(since.elapsed() < Duration::from_secs(6), "it stays counted");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(signed_in(&fixture.attempt("ana", PASSWORD).await).is_some());
     assert_eq!(fixture.rows.reasons(), [""; 0]);
@@ -540,7 +558,7 @@ async fn a_weaker_hash_is_replaced_at_sign_in() {
 async fn accounts_are_checked_before_they_are_made() {
     let fixture = Fixture::new();
     let account = NewAccount { email: "ana@example.org", ..NewAccount::default() };
-    let make = async |account: NewAccount<'_>| users::create(&fixture.rows, &fixture.hasher, account, fresh(1), now(), &act()).await;
+    let make = async |account: NewAccount<'_>| users::create(&*fixture.rows, &fixture.hasher, account, fresh(1), now(), &act()).await;
     for bad in [
         NewAccount { email: "ana", ..account.clone() },
         NewAccount { username: Some("a@b"), ..account.clone() },
@@ -566,8 +584,8 @@ async fn accounts_are_checked_before_they_are_made() {
     assert!(matches!(make(account).await, Err(AccountError::Taken("email"))));
     let twin = NewAccount { email: "eva@example.org", username: Some("ANA"), ..NewAccount::default() };
     assert!(matches!(make(twin).await, Err(AccountError::Taken("username"))));
-    let found = users::find(&fixture.rows, " ANA ").await.expect("no fault").expect("an account");
-    assert_eq!(users::find(&fixture.rows, &found.id).await.expect("no fault"), Some(found));
+    let found = users::find(&*fixture.rows, " ANA ").await.expect("no fault").expect("an account");
+    assert_eq!(users::find(&*fixture.rows, &found.id).await.expect("no fault"), Some(found));
 }
 
 #[tokio::test]
@@ -575,7 +593,7 @@ async fn a_password_is_set_by_the_rules() {
     let (fixture, ana) = Fixture::with_ana().await;
     let set = async |id, password| {
         let new = NewPassword { password, rules: Rules::default(), keep_session: None, mails: &[], salt: [6; 16] };
-        users::set_password(&fixture.rows, &fixture.hasher, id, new, now(), &act()).await
+        users::set_password(&*fixture.rows, &fixture.hasher, id, new, now(), &act()).await
     };
     assert!(matches!(set(&ana.id, "12345678").await, Err(AccountError::Password(BadPassword::Common))));
     assert!(matches!(set("usr_nobody", "cuatro tristes tigres").await, Err(AccountError::Unknown)));
@@ -583,7 +601,7 @@ async fn a_password_is_set_by_the_rules() {
     assert_eq!(fixture.attempt("ana", PASSWORD).await, WRONG);
     assert!(signed_in(&fixture.attempt("ana", "cuatro tristes tigres").await).is_some());
     assert!(matches!(
-        users::set_disabled(&fixture.rows, Whom::by_id("usr_nobody"), true, &[], now(), &act()).await,
+        users::set_disabled(&*fixture.rows, Whom::by_id("usr_nobody"), true, &[], now(), &act()).await,
         Err(AccountError::Unknown)
     ));
 }
@@ -593,7 +611,7 @@ async fn there_is_one_first_owner() {
     let fixture = Fixture::new();
     let owner = async |email, password, n| {
         let account = NewAccount { email, password, ..NewAccount::default() };
-        users::create_first_owner(&fixture.rows, &fixture.hasher, account, fresh(n), now(), &act()).await
+        users::create_first_owner(&*fixture.rows, &fixture.hasher, account, fresh(n), now(), &act()).await
     };
     assert!(owner("ana@example.org", None, 1).await.is_err());
     assert_eq!(owner("ana@example.org", Some(PASSWORD), 1).await.expect("made").expect("the first").roles, ["owner"]);
@@ -603,7 +621,7 @@ async fn there_is_one_first_owner() {
 #[tokio::test]
 async fn the_demo_user_is_made_once_and_keeps_its_password() {
     let fixture = Fixture::new();
-    let demo = async |seal: &Seal| users::demo(&fixture.rows, &fixture.hasher, seal, fresh(1), now(), &act()).await.expect("no fault");
+    let demo = async |seal: &Seal| users::demo(&*fixture.rows, &fixture.hasher, seal, fresh(1), now(), &act()).await.expect("no fault");
     let first = demo(&fixture.seal).await.expect("made");
     assert_eq!(demo(&fixture.seal).await.as_ref(), Some(&first));
     assert_ne!(demo(&Seal::new(&[8; 32])).await.expect("there").password, first.password);
@@ -613,6 +631,6 @@ async fn the_demo_user_is_made_once_and_keeps_its_password() {
 
     let taken = Fixture::new();
     let somebody = NewAccount { email: "x@example.org", username: Some("demo"), ..NewAccount::default() };
-    users::create(&taken.rows, &taken.hasher, somebody, fresh(2), now(), &act()).await.expect("an account");
-    assert!(users::demo(&taken.rows, &taken.hasher, &taken.seal, fresh(3), now(), &act()).await.expect("no fault").is_none());
+    users::create(&*taken.rows, &taken.hasher, somebody, fresh(2), now(), &act()).await.expect("an account");
+    assert!(users::demo(&*taken.rows, &taken.hasher, &taken.seal, fresh(3), now(), &act()).await.expect("no fault").is_none());
 }

@@ -278,7 +278,9 @@ async fn end_sessions(
     Query(query): Query<EndQuery>,
 ) -> Result<Json<Ended>, Problem> {
     let (now, by) = (app.clock.now(), caller.act());
-    let except = caller.claims.sid.as_deref().filter(|_| query.keep_current == Some(true));
+    // A sign-in without a browser has no session: its grant stands for one.
+    let current = caller.claims.sid.as_deref().or(caller.claims.gid.as_deref());
+    let except = current.filter(|_| query.keep_current == Some(true));
     let ended = mine::end_sessions(&app.desk(), &caller.person()?.id, except, &asking(lang, now, &by)).await?;
     Ok(Json(Ended { ended }))
 }

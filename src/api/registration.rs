@@ -248,7 +248,7 @@ async fn reset(
 /// Take a new e-mail address into use, with what came to it.
 #[utoipa::path(post, path = "/v1/registration/confirm-email-change", tag = "registration", operation_id = "confirmEmailChange",
     request_body = MailProof,
-    responses((status = 204, description = "It is yours."), (status = 409, description = "Code `taken`.", body = super::problem::ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is yours.")))]
 async fn confirm_email_change(
     visitor: Visitor,
     Language(lang): Language,
@@ -262,7 +262,7 @@ async fn confirm_email_change(
 
 /// Undo a change of e-mail address, with the link of the notice. Everybody is signed out, and a new password is needed.
 #[utoipa::path(post, path = "/v1/registration/undo-email-change", tag = "registration", operation_id = "undoEmailChange", request_body = LinkProof,
-    responses((status = 204, description = "The old address is back."), (status = 409, description = "Code `taken`.", body = super::problem::ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 204, description = "The old address is back.")))]
 async fn undo_email_change(
     visitor: Visitor,
     Language(lang): Language,

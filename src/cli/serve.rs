@@ -31,7 +31,7 @@ use crate::protocol::client::SigningAlg;
 
 use crate::storage::durable::{Act, Actor};
 use crate::storage::{Alone, Place};
-use crate::telemetry::{Program, metrics};
+use crate::telemetry::{self, Program, metrics};
 use crate::web::setup;
 use crate::{jobs, router, urls};
 
@@ -83,6 +83,7 @@ pub fn run(global: &Global, serve: Serve) -> Done {
     let done = runtime.block_on(until_stopped(config));
     // What a second signal cut off is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
+    telemetry::flush();
     done
 }
 
@@ -330,6 +331,7 @@ fn announce(app: &App, management_listen: SocketAddr, welcome: &Welcome) {
         env!("CARGO_PKG_VERSION"),
         app.urls.issuer()
     );
+    telemetry::flush();
     match welcome {
         // A server whose box nobody can read serves all the same.
         Welcome::Box(text) => drop(super::output::print(text.trim_end_matches('\n'))),

@@ -4,6 +4,7 @@
 //! `resume` is where every page comes back to. No page decides the next step, and none routes to another.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -28,6 +29,7 @@ use crate::storage::StorageError;
 use crate::storage::durable::{Actor, Refusal, Visitor};
 use crate::storage::ephemeral::Redeemed;
 use crate::storage::records::{AuthorizationCode, Interaction};
+use crate::telemetry::metrics;
 use crate::tokens::opaque;
 use crate::urls;
 
@@ -39,6 +41,8 @@ enum Refused {
     /// A store did not answer.
     Fault(Option<Box<ReplyTo>>, StorageError),
     TooLarge,
+    /// More flows were begun from there than anybody needs; again after this long.
+    TooMany(Duration),
 }
 
 impl From<PageError> for Refused {
@@ -264,6 +268,12 @@ async fn advance(app: &App, asked: &Asked, client: &Client, interaction: Interac
 
 /// Stores a flow that needs a page, bound to this browser by its flow cookie.
 async fn keep(app: &App, asked: &Asked, mut interaction: Interaction) -> Result<(String, Interaction, Option<HeaderValue>), Refused> {
+    let address = asked.visit.context.address;
+    let taken = app.limits.flow(&*app.storage.ephemeral.store, &app.seal, address, asked.now).await;
+    if let Some(wait) = taken.map_err(told(&interaction.request.reply_to))? {
+        metrics::rate_limited("flow");
+        return Err(Refused::TooMany(wait));
+    }
     let id = opaque::value(&app.random);
     let browser = flow::browser(&asked.visit, &app.urls, app.random.bytes());
     interaction.browser = browser.digest(&app.seal);
@@ -360,6 +370,7 @@ fn answer(app: &App, asked: &Asked, look: Look<'_>, outcome: Result<Response, Re
         }
         Err(Refused::Fault(None, fault)) => show(fault.into()),
         Err(Refused::TooLarge) => show(browser::error::PageError::new(browser::error::PageReason::TooLarge)),
+        Err(Refused::TooMany(wait)) => show(browser::error::PageError::new(browser::error::PageReason::TooMany(wait))),
     }
 }
 

@@ -7,7 +7,6 @@ use axum::extract::{FromRequestParts as _, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, any};
-use tracing::Instrument as _;
 
 use super::answer::{self, Refused};
 use super::dialect::{Dialect, ErrorName, Route};
@@ -40,18 +39,7 @@ async fn handle(app: Arc<App>, entries: &[Entry], request: Request) -> Response 
     // RFC 9110 §9.3.2: "The HEAD method is identical to GET except that the server MUST NOT send content"; hyper sends none.
     let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
     let mut response = match entries.iter().find(|entry| entry.method == wanted) {
-        Some(entry) => {
-            let (dialect, route, names) = (Arc::clone(&entry.dialect), entry.route, entry.names.clone());
-            // A client that goes away must not leave a half-done operation: it runs to its end on its own task.
-            let step = async move { answered(&app, &dialect, &dialect.routes[route], &names, request).await };
-            match tokio::spawn(step.instrument(tracing::Span::current())).await {
-                Ok(response) => response,
-                Err(panic) => {
-                    tracing::error!(event = "broken", detail = %panic, "an old request failed");
-                    refuse(&entry.dialect, None, &ErrorName::Broken.into(), &method)
-                }
-            }
-        }
+        Some(entry) => answered(&app, &entry.dialect, &entry.dialect.routes[entry.route], &entry.names, request).await,
         None if method == Method::OPTIONS => (StatusCode::NO_CONTENT, [(header::ALLOW, allow.clone())]).into_response(),
         None => {
             let mut response = refuse(&entries[0].dialect, None, &ErrorName::MethodNotAllowed.into(), &method);

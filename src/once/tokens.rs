@@ -121,7 +121,8 @@ pub async fn create(
     if audience.is_empty() {
         audience.push(owner.to_owned());
     }
-    audience.dedup();
+    let mut named = std::collections::BTreeSet::new();
+    audience.retain(|id| named.insert(id.clone()));
     let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
     let id = format!("ott_{}", uuid::Builder::from_unix_timestamp_millis(millis, &fresh.id).into_uuid().simple());
     let secret = URL_SAFE_NO_PAD.encode(fresh.secret);

@@ -13,6 +13,8 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::queue::Queue;
+
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -21,9 +23,8 @@ pub enum Style {
 }
 
 /// Where lines go.
-#[derive(Clone, Copy, Debug)]
 pub(super) enum Output {
-    Stdout,
+    Stdout(Queue),
     Stderr,
     #[cfg(test)]
     Kept(&'static std::sync::Mutex<Vec<u8>>),
@@ -35,6 +36,34 @@ pub(super) struct Lines {
     output: Output,
 }
 
+/// Says that lines were left out, as a line of this style.
+pub(super) fn dropped(style: Style) -> fn(u64) -> Vec<u8> {
+    const WORDS: &str = "lines of the log were left out: nobody took them";
+    match style {
+        Style::Json => |lines| {
+            line_of(|line| {
+                let _ = SystemTime.format_time(&mut Writer::new(line));
+                let stamp = std::mem::take(line);
+                let _ = writeln!(
+                    line,
+                    r#"{{"timestamp":"{stamp}","level":"warn","target":"portero::telemetry","event":"log_lines_dropped","lines":{lines},"message":"{WORDS}"}}"#
+                );
+            })
+        },
+        Style::Pretty => |lines| {
+            line_of(|line| {
+                let _ = writeln!(line, "{lines} {WORDS}");
+            })
+        },
+    }
+}
+
+fn line_of(write: impl FnOnce(&mut String)) -> Vec<u8> {
+    let mut line = String::new();
+    write(&mut line);
+    line.into_bytes()
+}
+
 impl Lines {
     pub(super) const fn new(style: Style, output: Output) -> Self {
         Self { style, output }
@@ -42,12 +71,12 @@ impl Lines {
 
     /// A line in one piece: two threads never mix theirs. Where nobody reads any more there is nobody to tell.
     fn write(&self, line: &[u8]) {
-        let _ = match self.output {
-            Output::Stdout => std::io::stdout().lock().write_all(line),
-            Output::Stderr => std::io::stderr().lock().write_all(line),
+        match &self.output {
+            Output::Stdout(queue) => queue.push(line),
+            Output::Stderr => drop(std::io::stderr().lock().write_all(line)),
             #[cfg(test)]
-            Output::Kept(lines) => lines.lock().expect("lines").write_all(line),
-        };
+            Output::Kept(lines) => lines.lock().expect("lines").extend_from_slice(line),
+        }
     }
 }
 

@@ -53,6 +53,7 @@ fn describe() {
     describe_counter!("portero_refresh_reuse_total", "Refresh tokens that were used again, which revoked their grant");
     describe_counter!("portero_rate_limited_total", "Requests refused by a limit, by its rule");
     describe_counter!("portero_heads_refused_total", "Requests refused by their head, before there was a route for them, by status");
+    describe_counter!("portero_log_lines_dropped_total", "Lines of the log that nobody took in time");
     describe_histogram!(HASH_SECONDS, "How long one password hash took, by scheme");
     describe_gauge!("portero_password_queue_depth", "Password checks that wait for the hashing pool");
     describe_gauge!("portero_signing_key_age_seconds", "How long the signing key of an algorithm has been signing");
@@ -166,6 +167,12 @@ pub fn rate_limited(rule: &'static str) {
 pub fn head_refused(status: &'static str) {
     static REFUSED: Family<Counter, 1> = Family::new("portero_heads_refused_total", ["status"], counter);
     REFUSED.with([status], |counter| counter.increment(1));
+}
+
+/// A line of the log found no room.
+pub fn log_line_dropped() {
+    static DROPPED: Family<Counter, 0> = Family::new("portero_log_lines_dropped_total", [], counter);
+    DROPPED.with([], |counter| counter.increment(1));
 }
 
 /// One hash of a password took that long.

@@ -44,8 +44,11 @@ async fn rg_01_a_sign_up_answers_the_same_whether_the_address_is_known_or_not() 
     assert_eq!(names(&first), names(&second));
     let mut mails = server.mails().await;
     mails.sort_by_key(|(to, _)| std::cmp::Reverse(to.clone()));
-    let [(_, Mail::SignUp { token, .. }), (_, Mail::AlreadyRegistered)] = &mails[..] else { panic!("{mails:?}") };
+    let [(_, Mail::SignUp { token, .. }), (_, Mail::SignUp { .. })] = &mails[..] else { panic!("{mails:?}") };
     assert_eq!(server.post("/v1/registration/verify", json!({ "token": token })).await.status, 204);
+    let late = server.post("/v1/registration", form("ANA@example.org")).await.expect(202);
+    assert_eq!((first.body.len(), names(&first)), (late.body.len(), names(&late)));
+    let [(_, Mail::AlreadyRegistered)] = &server.mails().await[..] else { panic!("she has an account now") };
     server.post("/v1/registration/verify", json!({ "token": token })).await.expect_problem(400, "link_invalid");
     let console = server.console().await;
     let ana = server.signed_in(&console, "ana@example.org", "openid account").await;
@@ -262,6 +265,21 @@ async fn another_address_is_confirmed_there_and_undone_from_the_old_one() {
     assert_eq!(server.call("GET", "/v1/me", &new, None).await.expect(200).json()["email_verified"], true);
     assert_eq!(server.post("/v1/registration/undo-email-change", json!({ "token": undo })).await.status, 204);
     server.call("GET", "/v1/me", &new, None).await.expect_problem(401, "invalid_token");
+}
+
+/// A sign-in without a browser has no session of its own: its grant stands for one.
+#[tokio::test]
+async fn the_sign_in_that_ends_the_others_goes_on() {
+    let server = Server::with_sign_up(SignUp::Closed).await;
+    let console = server.console().await;
+    server.user("ana").await;
+    let (mine, other) =
+        (server.signed_in(&console, "ana", "openid account").await, server.signed_in(&console, "ana", "openid account").await);
+    server.call("DELETE", "/v1/me/sessions?keep_current=true", &mine, None).await.expect(200);
+    server.call("GET", "/v1/me", &mine, None).await.expect(200);
+    server.call("GET", "/v1/me", &other, None).await.expect_problem(401, "invalid_token");
+    server.call("DELETE", "/v1/me/sessions", &mine, None).await.expect(200);
+    server.call("GET", "/v1/me", &mine, None).await.expect_problem(401, "invalid_token");
 }
 
 #[tokio::test]

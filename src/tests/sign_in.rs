@@ -327,3 +327,25 @@ async fn cookies_and_pages_are_hardened() {
     browser.sign_in(&page, "ana").await;
     assert!(browser.cookies.keys().all(|name| name.starts_with("__Host-")), "{:?}", browser.cookies.keys());
 }
+
+/// A browser that goes away while its password is looked at: what it began comes to its end, is in the trail, and is no failed attempt.
+#[tokio::test]
+async fn a_sign_in_whose_browser_goes_away_is_judged_all_the_same() {
+    let server = Server::start().await;
+    server.user("ana").await;
+    let mut waiting = Vec::new();
+    for millis in 0..12 {
+        let mut browser = Browser::new(&server);
+        let page = browser.get("/sign-in").await;
+        let submitted = browser.submit(&page, &[("username", "ana"), ("password", PASSWORD)], Some("sign-in-submit"));
+        waiting.push(tokio::time::timeout(std::time::Duration::from_millis(millis), submitted).await.is_err());
+    }
+    assert!(waiting.contains(&true), "some went away");
+    let begun = std::time::Instant::now();
+    let started =
+        async || server.app.storage.audit.recent(u32::MAX).await.expect("read").iter().filter(|row| row.act == "session.start").count();
+    while started().await < 12 {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{} of 12", started().await);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

@@ -175,6 +175,11 @@ async fn verify_page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
     asked.here = None;
     let l = asked.page().l;
     if let Some(done) = asked.visit.query("done") {
+        if CHOOSE.strip_prefix("done=") == Some(&*done) {
+            let to = asked.with(open.as_ref(), urls::RECOVER, "");
+            let page = Simple::new("verify-done", l.t("verify-done-title")).lead(l.t("verify-choose-lead")).seal("warn", "warn");
+            return Ok(page.next(to, l.t("verify-choose-button")).show(asked, ""));
+        }
         let to = asked.with(open.as_ref(), urls::SIGN_IN, "");
         let page =
             Simple::new("verify-done", l.t("verify-done-title")).lead(l.t("verify-done-lead")).seal("", "good").next(to, l.t("sign-in"));
@@ -247,9 +252,15 @@ async fn verifying(asked: &mut Asked<'_>, request: Request) -> Result<Response, 
 
 /// What the page behind a confirmation is told in its address.
 pub(super) fn done(confirmed: &Confirmed) -> &'static str {
-    if confirmed.nameless { NAMELESS } else { "done=1" }
+    match confirmed {
+        Confirmed { user, .. } if user.reset_required => CHOOSE,
+        Confirmed { nameless: true, .. } => NAMELESS,
+        _ => "done=1",
+    }
 }
 
+/// Two passwords were given when somebody signed up with the address: none counts.
+const CHOOSE: &str = "done=choose";
 const NAMELESS: &str = "done=nameless";
 
 /// The page says as well, where it is so, that the user name is somebody else's, and where to choose another.

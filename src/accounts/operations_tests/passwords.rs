@@ -121,6 +121,27 @@ async fn pr_03_of_parallel_resets_one_sets_the_password() {
     assert_eq!(town.mails(now()).await.len(), 1);
 }
 
+/// The password that an administrator closed does not come back by the link that asks for another; where nobody asked, one may choose what one had.
+#[tokio::test]
+async fn a_password_that_must_be_replaced_is_replaced_by_another() {
+    let town = Town::new().await;
+    let (ana, asking) = (town.ana().await, town.asking(now()));
+    recovery::request_reset(&town.desk(), "ana@example.org", &asking).await.expect("sent");
+    let (link, _) = token_of(&town.mails(now()).await[0].1);
+    recovery::reset(&town.desk(), Proof::Token(&link), PASSWORD, &asking).await.expect("hers");
+    recovery::require_reset(&town.desk(), &ana, &asking).await.expect("asked");
+    let mails = town.mails(now()).await;
+    let token = mails.iter().find_map(|(_, mail)| match mail {
+        Mail::ResetRequired { token, .. } => Some(token.clone()),
+        _ => None,
+    });
+    let proof = Proof::Token(token.as_deref().expect("a link"));
+    let same = recovery::reset(&town.desk(), proof, PASSWORD, &asking).await.map(|_| ());
+    assert!(matches!(same, Err(AccountError::Password(BadPassword::Same))), "{same:?}");
+    recovery::reset(&town.desk(), proof, ANOTHER, &asking).await.expect("the link is as good as before");
+    assert!(matches!(town.sign_in(ANOTHER, now()).await, Outcome::SignedIn { .. }));
+}
+
 #[tokio::test]
 async fn bf_04_a_changed_password_needs_the_present_one_by_the_same_door() {
     let mut town = Town::new().await;
@@ -133,6 +154,7 @@ async fn bf_04_a_changed_password_needs_the_present_one_by_the_same_door() {
     };
     assert!(matches!(change(PASSWORD, "corta").await, Err(AccountError::Password(BadPassword::TooShort))));
     assert!(matches!(change("wrong", ANOTHER).await, Err(AccountError::WrongPassword)));
+    assert!(matches!(change(PASSWORD, PASSWORD).await, Err(AccountError::Password(BadPassword::Same))));
     change(PASSWORD, ANOTHER).await.expect("changed");
     let left = mine::sessions(&town.desk(), &ana.id, Lifetimes::default().idle, now()).await.expect("read");
     assert_eq!(left.iter().map(|session| session.id.as_str()).collect::<Vec<_>>(), [kept.as_str()]);

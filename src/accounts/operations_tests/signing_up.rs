@@ -10,8 +10,78 @@ async fn rg_01_an_address_that_is_taken_looks_like_any_other() {
     let again = town.sign_up("ana@EXAMPLE.org").await.expect("the same answer");
     assert_eq!((again.made, again.handle.len()), (None, first.handle.len()));
     let mails = town.mails(now()).await;
-    assert!(matches!(&mails[..], [(to, Mail::AlreadyRegistered), (_, Mail::SignUp { .. })] if to == "ana@EXAMPLE.org"), "{mails:?}");
+    assert!(matches!(&mails[..], [(_, Mail::SignUp { .. }), (_, Mail::SignUp { .. })]), "{mails:?}");
+    sign_up::verify_email(&town.desk(), Proof::Token(&token_of(&mails[0].1).0), &town.asking(now())).await.expect("hers");
+    let late = town.sign_up("ana@EXAMPLE.org").await.expect("the same answer");
+    assert_eq!((late.made, late.handle.len()), (None, first.handle.len()));
+    let mails = town.mails(now()).await;
+    assert!(matches!(&mails[..], [(to, Mail::AlreadyRegistered)] if to == "ana@EXAMPLE.org"), "{mails:?}");
     assert_eq!(town.storage.users.list(None, 10).await.expect("read").len(), 1);
+}
+
+/// A double click, or a request that comes again: each answer's code is good, and so is the password.
+#[tokio::test]
+async fn whoever_signs_up_twice_confirms_with_what_they_see() {
+    let town = Town::new().await;
+    let asking = town.asking(now());
+    town.sign_up("ana@example.org").await.expect("made");
+    let second = town.sign_up("ana@example.org").await.expect("the same answer");
+    let mails = town.mails(now()).await;
+    assert_eq!(mails.len(), 2);
+    let mut done = 0;
+    for (_, mail) in &mails {
+        let (_, code) = token_of(mail);
+        let proof = Proof::Code { handle: &second.handle, code: &code.expect("a code") };
+        done += usize::from(sign_up::verify_email(&town.desk(), proof, &asking).await.is_ok());
+    }
+    assert_eq!(done, 1, "the code of the second mail is that of the second answer");
+    assert!(matches!(town.sign_in(PASSWORD, now()).await, Outcome::SignedIn { .. }));
+}
+
+/// RG-06: a stranger signs up with her address before she does. Whichever mail she opens, his password opens nothing.
+#[tokio::test]
+async fn rg_06_of_two_who_signed_up_whoever_reads_the_mail_chooses_the_password() {
+    for (his_first, by_code) in [(true, false), (true, true), (false, false)] {
+        let town = Town::new().await;
+        let (desk, asking) = (town.desk(), town.asking(now()));
+        let sign_up = async |password: &'static str| {
+            let form = Form { email: "ana@example.org", password, ..Form::default() };
+            sign_up::sign_up(&desk, form, Terms::default(), &asking).await.expect("one answer").handle
+        };
+        let (first, second) = if his_first { (ANOTHER, PASSWORD) } else { (PASSWORD, ANOTHER) };
+        let (_, handle) = (sign_up(first).await, sign_up(second).await);
+        let mails = town.mails(now()).await;
+        let confirmed = if by_code {
+            let mut confirmed = None;
+            for (_, mail) in &mails {
+                let code = token_of(mail).1.expect("a code");
+                let done = sign_up::verify_email(&desk, Proof::Code { handle: &handle, code: &code }, &asking).await;
+                confirmed = confirmed.or(done.ok());
+            }
+            confirmed.expect("one of them")
+        } else {
+            sign_up::verify_email(&desk, Proof::Token(&token_of(&mails[0].1).0), &asking).await.expect("hers")
+        };
+        assert!(confirmed.user.email_verified && confirmed.user.reset_required);
+        for password in [PASSWORD, ANOTHER] {
+            assert!(!matches!(town.sign_in(password, now()).await, Outcome::SignedIn { .. }), "{password}");
+        }
+        recovery::request_reset(&desk, "ana@example.org", &asking).await.expect("sent");
+        let (link, _) = token_of(&town.mails(now()).await[0].1);
+        recovery::reset(&desk, Proof::Token(&link), "cinco lobos de mar", &asking).await.expect("hers");
+        assert!(matches!(town.sign_in("cinco lobos de mar", now()).await, Outcome::SignedIn { .. }));
+    }
+}
+
+/// An invitation that nobody could take up is not sent.
+#[tokio::test]
+async fn nobody_is_invited_to_closed_doors() {
+    let town = Town::new().await;
+    let by = Act { actor: Actor::Operator, ..town.by.clone() };
+    let asking = Asking { by: &by, ..town.asking(now()) };
+    let refused = sign_up::invite(&town.desk_with(SignUpPolicy::Closed), "eva@example.org", Vec::new(), &asking).await;
+    assert!(matches!(refused, Err(AccountError::Closed)) && town.mails(now()).await.is_empty(), "{refused:?}");
+    assert_eq!(town.trail().await[0], "user.invite refused closed");
 }
 
 #[tokio::test]

@@ -71,12 +71,17 @@ impl Hasher {
         self.pool.depth()
     }
 
-    /// A PHC string of `password` at the current cost. `salt` is fresh randomness.
+    /// A PHC string of `password` at the current cost, with the mark that it was composed. `salt` is fresh randomness.
+    ///
+    /// RFC 8265 §4.2.2, of passwords: "Unicode Normalization Form C (NFC) MUST be applied to all strings": the same letters from another keyboard are
+    /// the same password.
     ///
     /// # Errors
     /// [`Busy`].
     pub async fn hash(&self, password: &str, salt: [u8; 16]) -> Result<String, Busy> {
-        self.hash_bytes(Zeroizing::new(password.as_bytes().to_vec()), salt).await
+        let composed = Zeroizing::new(password.nfc().collect::<String>().into_bytes());
+        let marks = Marks { cut: false, composed: !composed.is_ascii() };
+        Ok(format!("{}{}", marks.prefix(), self.hash_bytes(composed, salt).await?))
     }
 
     async fn hash_bytes(&self, password: Zeroizing<Vec<u8>>, salt: [u8; 16]) -> Result<String, Busy> {
@@ -88,8 +93,8 @@ impl Hasher {
     }
 
     /// Is `password` the one behind `stored`? Where there is nothing to compare with, a hash of the current cost is computed all the same, and
-    /// the answer is no: one cost for all. An imported password is compared as typed and then composed (NFC): what its old system took from
-    /// one keyboard it goes on to take.
+    /// the answer is no: one cost for all. A password is compared as typed and then composed (NFC), where that is how it was hashed or may have been
+    /// (an imported one): what was taken from one keyboard is taken from another.
     ///
     /// # Errors
     /// [`Busy`].
@@ -111,6 +116,15 @@ impl Hasher {
         let done = self.pool.run(forms, work).await?;
         let found = done.found.filter(|form| *form == 0 || marks.composed);
         Ok(Checked { correct: found.is_some(), unusable, composed: found == Some(1), shortfall: done.shortfall })
+    }
+
+    /// The salt of a stored string of Portero's own: with it the same password makes the same string.
+    #[must_use]
+    pub fn salt(stored: &str) -> Option<[u8; 16]> {
+        match Stored::parse(stored)?.form {
+            Form::Argon2 { scheme, .. } => scheme.salt.try_into().ok(),
+            Form::Foreign(_) => None,
+        }
     }
 
     /// Should a hash that just proved right be replaced by one of today?
@@ -205,12 +219,18 @@ mod tests {
     async fn a_hash_verifies_its_own_password_and_no_other() {
         let hasher = hasher(CHEAP);
         let stored = hasher.hash("Contraseña-año-2026!", [7; 16]).await.expect("a hash");
-        assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
+        assert!(stored.starts_with("nfc:$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
         let check = async |password| hasher.verify(password, Some(&stored)).await.expect("a judgement").correct;
         assert!(check("Contraseña-año-2026!").await);
-        for wrong in ["contraseña-año-2026!", "", "Contraseña-año-2026! ", "Contrasen\u{303}a-an\u{303}o-2026!"] {
+        // From a keyboard, or a file, that takes letters apart; and it is the same hash whichever was first.
+        let apart = "Contrasen\u{303}a-an\u{303}o-2026!";
+        assert!(check(apart).await);
+        assert_eq!(hasher.hash(apart, [7; 16]).await.expect("a hash"), stored);
+        for wrong in ["contraseña-año-2026!", "", "Contraseña-año-2026! ", "Contrasena-ano-2026!"] {
             assert!(!check(wrong).await, "{wrong}");
         }
+        let plain = hasher.hash("a plain phrase", [7; 16]).await.expect("a hash");
+        assert!(plain.starts_with("$argon2id$") && Hasher::salt(&plain) == Some([7; 16]) && Hasher::salt(&stored) == Some([7; 16]));
         assert_ne!(stored, hasher.hash("Contraseña-año-2026!", [8; 16]).await.expect("a hash"), "the salt counts");
     }
 

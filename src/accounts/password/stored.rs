@@ -83,8 +83,8 @@ impl Scheme {
     }
 }
 
-/// What goes on to count although the hash is Portero's own: it replaced one of another system, or came from there. Written before the PHC
-/// string, as in `cut72,nfc:$argon2id$…`.
+/// What counts beside the password as typed: of every hash of letters beyond ASCII that is made here, and of one that replaced one of another system,
+/// or came from there. Written before the PHC string, as in `cut72,nfc:$argon2id$…`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     /// Only the first 72 bytes count, as with bcrypt.

@@ -15,7 +15,6 @@ use async_trait::async_trait;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use tracing::Instrument as _;
 
 use super::client_auth::FromClient;
 use super::{Failure, json_response};
@@ -63,20 +62,11 @@ pub async fn exchange(State(app): State<Arc<App>>, from: Result<FromClient, Fail
         Ok(from) => from,
         Err(failure) => return refused(failure),
     };
-    // A client that goes away must not leave a half-done exchange: the step runs to its end on its own task.
-    let step = async move {
-        let outcome = redeem_and_issue(&app, &from).await;
-        if let Err(Failure::OAuth(error)) = &outcome {
-            super::audit_refusal(&app, Refusal { act: "token", subject: None, reason: error.code.as_str() }, from.act(), from.now);
-        }
-        outcome
-    };
-    let outcome = tokio::spawn(step.instrument(tracing::Span::current())).await;
-    match outcome {
-        Ok(Ok(response)) => response,
-        Ok(Err(failure)) => refused(failure),
-        Err(panic) => refused(Failure::Broken(panic.to_string())),
+    let outcome = redeem_and_issue(&app, &from).await;
+    if let Err(Failure::OAuth(error)) = &outcome {
+        super::audit_refusal(&app, Refusal { act: "token", subject: None, reason: error.code.as_str() }, from.act(), from.now);
     }
+    outcome.unwrap_or_else(refused)
 }
 
 async fn redeem_and_issue(app: &App, from: &FromClient) -> Result<Response, Failure> {

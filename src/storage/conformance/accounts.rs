@@ -65,7 +65,7 @@ pub(super) async fn mails(storage: &Storage) -> Vec<String> {
 }
 
 pub(super) fn sign_up(new: &NewUser) -> SignUp<'_> {
-    SignUp { new, number_from: None, spend: None, inviter: None, welcome: &[], taken: &[] }
+    SignUp { new, number_from: None, spend: None, inviter: None, welcome: &[], taken: &[], same_password: None }
 }
 
 /// Of somebody who never changed their password.
@@ -376,6 +376,12 @@ async fn an_address_is_verified_while_it_is_theirs(place: &Place) {
         let proof = AddressProof { credential_revision, ..proof("eva", "eva@example.org") };
         storage.accounts.set_verified(&proof, None, &[], at(12), &person("eva")).await.expect("answered")
     };
+    // What is out of date, or tried while they are kept out, is not used up.
+    assert!(storage.users.set_disabled(Whom::by_id("eva"), true, &[], at(12), &operator()).await.expect("done"));
+    let link = spend(9);
+    let kept = storage.accounts.set_verified(&proof("eva", "eva@example.org"), Some(&link), &[], at(12), &person("eva")).await;
+    assert!(kept.expect("answered") == Consumed::Stale && !storage.spent.is_spent(&link.digest).await.expect("read"));
+    assert!(storage.users.set_disabled(Whom::by_id("eva"), false, &[], at(12), &operator()).await.expect("done"));
     assert_eq!((late(0).await, late(1).await, late(0).await), (Consumed::Stale, Consumed::Done, Consumed::Already));
 }
 

@@ -26,6 +26,9 @@ pub struct SignUp<'a> {
     pub welcome: &'a [NewMail],
     /// What goes out if the address is somebody's: they are told, nobody else.
     pub taken: &'a [NewMail],
+    /// The id of whoever signed up with the address before, with the same password, and has not confirmed it. If it is somebody else's, or the password
+    /// another one, whoever confirms must choose a new password.
+    pub same_password: Option<&'a str>,
 }
 
 /// Who made an invitation. It is good for as long as they could make it, with the roles that it gives.
@@ -42,7 +45,8 @@ pub enum Inviter<'a> {
 pub enum SignedUp {
     /// As stored, with the number that was given; the user name is still nobody's where they are [`User::pending`].
     Made(Box<User>),
-    /// The address is somebody's. Nothing but the mail to them was written.
+    /// The address is somebody's. Nothing but the mail to them was written; and, of a sign-up that nobody confirmed, when it was written to, and
+    /// that its password is in doubt.
     EmailTaken,
     /// The invitation was used before.
     Spent,

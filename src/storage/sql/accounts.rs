@@ -57,6 +57,13 @@ const MOVES: &str = "UPDATE users SET revision = revision WHERE id = $1 AND revi
 /// Password and address are still those that a link was made for, or that whoever made it had. Whoever else changes them waits.
 const HOLDS: &str = "UPDATE users SET revision = revision WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL";
 
+/// Somebody signed up again with the address of a sign-up that nobody confirmed: it is kept as long as the mail to it is good, and where the password was
+/// another one, neither opens anything.
+const AGAIN: &str = concat!(
+    "UPDATE users SET mailed_at = $2, reset_required = (reset_required OR id <> $3), revision = revision + 1 WHERE email_canonical = $1 AND ",
+    makes_room!()
+);
+
 const CLIENT: &str = "SELECT metadata FROM clients WHERE client_id = $1";
 
 const CHANGE_EMAIL: &str = "UPDATE users SET email = $3, email_canonical = $4, email_verified = TRUE, updated_at = $5, revision = revision + 1, \
@@ -89,6 +96,10 @@ const RESET_HASH: &str = concat!(
      email_verified = TRUE, credential_revision = credential_revision + 1 \
      WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL"
 );
+
+/// The address is still theirs, and confirmed already or to be confirmed by a link of this password. Whoever else changes them waits.
+const HOLDS_ADDRESS: &str = "UPDATE users SET revision = revision \
+     WHERE id = $1 AND email_canonical = $2 AND (email_verified OR credential_revision = $3) AND disabled_at IS NULL";
 
 const SET_VERIFIED: &str = concat!(
     "UPDATE users SET ",
@@ -170,6 +181,12 @@ impl Accounts for Sql {
             let made = if user.email_verified { insert_sure!(tx, &user, new, now, by) } else { insert_user!(tx, INSERT, &user, new) };
             // Somebody whose address is taken gets no row; the rest of the step goes on as if.
             if !made {
+                sqlx::query(AGAIN)
+                    .bind(&new.email_canonical)
+                    .bind(seconds(now))
+                    .bind(sign_up.same_password.unwrap_or_default())
+                    .execute(&mut *tx)
+                    .await?;
                 enqueue!(tx, sign_up.taken);
                 audit!(tx, Entry::refused("user.sign_up", None, "email_taken", now, by));
                 return Ok(SignedUp::EmailTaken);
@@ -258,6 +275,12 @@ impl Accounts for Sql {
     ) -> Result<Consumed> {
         let id = proof.user_id;
         step!(self, |tx| {
+            // Held first: a link that is out of date is not used up.
+            let held = sqlx::query(HOLDS_ADDRESS).bind(id).bind(proof.canonical).bind(proof.credential_revision).execute(&mut *tx).await?;
+            if held.rows_affected() == 0 {
+                audit!(tx, Entry::refused("user.verify_email", subject(id), "stale", now, by));
+                return Ok(Consumed::Stale);
+            }
             if let Some(spend) = spend
                 && !spend!(tx, spend)
             {
@@ -280,13 +303,8 @@ impl Accounts for Sql {
                 }
                 return Ok(Consumed::Done);
             }
-            let already = "SELECT id FROM users WHERE id = $1 AND email_canonical = $2 AND disabled_at IS NULL AND email_verified";
             // By another link, or by the code of the same mail: it is verified, and that is what was asked for.
-            if sqlx::query(already).bind(id).bind(proof.canonical).fetch_optional(&mut *tx).await?.is_some() {
-                return Ok(Consumed::Already);
-            }
-            audit!(tx, Entry::refused("user.verify_email", subject(id), "stale", now, by));
-            Ok(Consumed::Stale)
+            Ok(Consumed::Already)
         })
     }
 

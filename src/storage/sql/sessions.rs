@@ -315,7 +315,7 @@ impl Sessions for Sql {
                 .await?;
             // A grant of a password sign-in hangs from no session, and ends with all of them.
             let revoked = sqlx::query(
-                "UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND (session_id IS NULL OR session_id <> $3) AND NOT offline \
+                "UPDATE grants SET revoked_at = $2 WHERE user_id = $1 AND (session_id IS NULL OR session_id <> $3) AND id <> $3 AND NOT offline \
                  AND revoked_at IS NULL",
             )
             .bind(user_id)

@@ -27,3 +27,4 @@ password-common = This password is among the first that anybody would try. Choos
 password-guessable = This password is soon guessed. A few unrelated words are better.
 password-breached = This password is known from a breach of another service. Choose another one.
 password-own-name = Your own name or e-mail is too easy to guess. Choose another one.
+password-same = This is the password that is to be replaced. Choose another one.

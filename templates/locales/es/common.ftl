@@ -27,3 +27,4 @@ password-common = Esta contraseña es de las primeras que cualquiera probaría. 
 password-guessable = Esta contraseña se adivina pronto. Unas cuantas palabras sin relación entre sí son mejores.
 password-breached = Esta contraseña se conoce por una filtración de otro servicio. Elige otra.
 password-own-name = Tu propio nombre o correo es demasiado fácil de adivinar. Elige otra.
+password-same = Esta es la contraseña que hay que reemplazar. Elige otra.
