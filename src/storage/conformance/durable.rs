@@ -47,7 +47,8 @@ async fn clients_are_made_changed_and_deleted(place: &Place) {
     assert_eq!(storage.clients.update(&made, &operator()).await.expect("read"), Saved::Stale, "made from what it was before");
     assert_eq!(storage.clients.update(&client("unknown"), &operator()).await.expect("read"), Saved::Unknown);
     assert_eq!(trail(&storage, 2).await, ["client.disable operator client:web done - 1", "client.update operator client:web done - 1"]);
-    let changes: [(&str, fn(&mut ClientRecord)); 5] = [
+    type Change = fn(&mut ClientRecord);
+    let changes: [(&str, Change); 5] = [
         ("client.enable", |record| record.disabled_at = None),
         ("client.rotate_secret", |record| record.secrets = client("web").secrets),
         ("client.disable", |record| record.disabled_at = Some(at(11))),
