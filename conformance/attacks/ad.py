@@ -122,7 +122,7 @@ def AD_04(lab):
     for method, path, body in (("POST", "/rotate-secret", {}), ("PATCH", "", {"scope": "reports"}), ("POST", "/disable", None), ("DELETE", "", None)):
         problem(call(lab, method, f"/v1/clients/{strong}{path}", keeper, body), 403, "above_your_role")
     # A first-party client is never asked about: with the scope `account` it would be any owner who follows a link to it.
-    shop = lab.new_client(first_party=True, scope="openid account")["client_id"]
+    shop = lab.new_client(first_party=True, redirect_uri=[CB], scope="openid account")["client_id"]
     for token in (keeper, machine):
         for scope in ("openid account", "openid clients:write"):
             problem(call(lab, "POST", "/v1/clients", token, {"first_party": True, "redirect_uris": [CB], "scope": scope}), 403, "above_your_role")
