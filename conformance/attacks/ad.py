@@ -121,6 +121,16 @@ def AD_04(lab):
     strong = lab.new_client(grant_type=["client_credentials"], scope="audit:read")["client_id"]
     for method, path, body in (("POST", "/rotate-secret", {}), ("PATCH", "", {"scope": "reports"}), ("POST", "/disable", None), ("DELETE", "", None)):
         problem(call(lab, method, f"/v1/clients/{strong}{path}", keeper, body), 403, "above_your_role")
+    # A first-party client is never asked about: with the scope `account` it would be any owner who follows a link to it.
+    shop = lab.new_client(first_party=True, scope="openid account")["client_id"]
+    for token in (keeper, machine):
+        for scope in ("openid account", "openid clients:write"):
+            problem(call(lab, "POST", "/v1/clients", token, {"first_party": True, "redirect_uris": [CB], "scope": scope}), 403, "above_your_role")
+        for method, path, body in (("PATCH", "", {"redirect_uris": [CB, "https://evil.example/cb"]}), ("POST", "/rotate-secret", {}), ("POST", "/enable", None)):
+            problem(call(lab, method, f"/v1/clients/{shop}{path}", token, body), 403, "above_your_role")
+    recent = token_of(lab, owner)["access_token"]
+    problem(call(lab, "POST", "/v1/me/email", recent, {"email": f"x{secrets.token_hex(4)}@example.org"}), 403, "password_required")
+    problem(call(lab, "DELETE", "/v1/me", recent), 403, "password_required")
 
 
 def AD_05(lab):
@@ -191,7 +201,7 @@ def AD_12(lab):
     # Whoever looked at people, clients and the trail itself.
     unit = call(lab, "POST", "/v1/organizations", owner, {"slug": f"o{secrets.token_hex(5)}", "name": f"O {secrets.token_hex(5)}"}).json()["id"]
     must(call(lab, "PUT", f"/v1/organizations/{unit}/members/{who}", owner, {"roles": []}).status == 201, "a member")
-    seen = {"organization.members": (f"/v1/organizations/{unit}/members", f"organization:{unit}"), "organization.member.show": (f"/v1/organizations/{unit}/members/{who}", f"organization:{unit} user:{who}"), "users.list": ("/v1/users", None), "user.show": (f"/v1/users/{who}", f"user:{who}"), "user.sessions": (f"/v1/users/{who}/sessions", f"user:{who}"), "clients.list": ("/v1/clients", None), "client.show": (f"/v1/clients/{console(lab)['client_id']}", f"client:{console(lab)['client_id']}"), "organizations.list": ("/v1/organizations", None), "audit.search": ("/v1/audit", None)}
+    seen = {"organization.members": (f"/v1/organizations/{unit}/members", f"organization:{unit}"), "organization.member.show": (f"/v1/organizations/{unit}/members/{who}", f"organization:{unit} user:{who}"), "users.list": ("/v1/users", None), "user.show": (f"/v1/users/{who}", f"user:{who}"), "user.sessions": (f"/v1/users/{who}/sessions", f"user:{who}"), "clients.list": ("/v1/clients", None), "client.show": (f"/v1/clients/{console(lab)['client_id']}", f"client:{console(lab)['client_id']}"), "organizations.list": ("/v1/organizations", None), "organization.show": (f"/v1/organizations/{unit}", f"organization:{unit}"), "audit.search": ("/v1/audit", None)}
     for act, (path, subject) in seen.items():
         must(call(lab, "GET", path, owner).status == 200, path)
         rows = call(lab, "GET", f"/v1/audit?act={act}&actor=person:{who}", owner).json()["items"]
@@ -267,6 +277,15 @@ def AD_10(lab):
     from st import _json_shot
 
     _, owner = somebody(lab, "owner")
+    # A one-time token is worth no more than whoever made it.
+    reader = lab.new_client(grant_type=["client_credentials"])
+    read_by = lab.op.token(reader, grant_type="client_credentials").json()["access_token"]
+    for method, below, body in (("POST", "/disable", None), ("POST", "/require-reset", None), ("DELETE", "", None)):
+        email, theirs = somebody(lab)
+        made = call(lab, "POST", "/v1/one-time-tokens", theirs, {"purpose": "join", "audience": [reader["client_id"]], "ttl": 600}).json()
+        WATCH.issued.add(made["token"])
+        must(call(lab, method, "/v1/users/" + urllib.parse.quote(email) + below, owner, body).status in (200, 204), below or method)
+        problem(call(lab, "POST", "/v1/one-time-tokens/consume", read_by, {"token": made["token"], "purpose": "join"}), 404, "one_time_token_invalid")
     for _ in range(max(2, ROUNDS // 8)):
         browser, client = lab.signed_in(), call(lab, "POST", "/v1/clients", owner, {"redirect_uris": [CB], "scope": "openid offline_access"}).json()
         who, app = "/v1/users/" + urllib.parse.quote(browser.email), f"/v1/clients/{client['client_id']}"

@@ -9,7 +9,7 @@ use crate::storage::durable::{ActivityOf, ActivityRow};
 use crate::storage::{StorageError, Time};
 
 /// What is told when it was done. Refusals of these are not: why a change was refused may be another person's.
-pub const DONE: [&str; 28] = [
+pub const DONE: [&str; 30] = [
     "session.start",
     "session.renew",
     "session.end",
@@ -22,6 +22,8 @@ pub const DONE: [&str; 28] = [
     "user.create",
     "user.import",
     "user.update",
+    "user.set_email",
+    "user.set_verified",
     "user.set_roles",
     "user.verify_email",
     "user.request_email",

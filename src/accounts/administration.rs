@@ -3,6 +3,9 @@
 //! Nobody sets or sees a password for somebody else but whoever runs the host ([`set_password`]): `recovery::require_reset` sends a link, and
 //! `sign_up::invite` lets people make their account themselves. The profile is `profile::patch`. Whom an act concerns is told of it by mail, without
 //! the name or the place of whoever did it.
+//!
+//! Whoever may do something to a person may do it because of the roles that person holds: every act takes the person who was looked at, and is done to
+//! them with no other roles ([`AccountError::Stale`]: look again).
 
 use super::desk::{Asking, Desk};
 use super::email::identifier;
@@ -25,18 +28,12 @@ pub async fn create(desk: &Desk<'_>, account: NewAccount<'_>, asking: &Asking<'_
 /// Keeps somebody out, or lets them in again. Sessions end and grants are revoked.
 ///
 /// # Errors
-/// [`AccountError::Unknown`], [`AccountError::LastOwner`], or the fault of the store.
-pub async fn set_disabled(desk: &Desk<'_>, user_id: &str, disabled: bool, asking: &Asking<'_>) -> Result<(), AccountError> {
-    let user = desk.person(user_id).await?;
-    // Done again, it is no news.
-    let mail = match (user.disabled_at.is_some(), disabled) {
-        (false, true) => Some(Mail::AccountDisabled),
-        (true, false) => Some(Mail::AccountEnabled),
-        (true, true) | (false, false) => None,
-    };
-    let mails: Vec<_> = mail.into_iter().map(|mail| desk.letter(&user.email, Some(&user), mail, asking)).collect();
-    let done = users::set_disabled(desk.door.users, user_id, disabled, &mails, asking.now, asking.by).await;
-    noted(desk, "user.disable", user_id, done, asking).await
+/// [`AccountError::Unknown`], [`AccountError::Stale`], [`AccountError::LastOwner`], or the fault of the store.
+pub async fn set_disabled(desk: &Desk<'_>, user: &User, disabled: bool, asking: &Asking<'_>) -> Result<(), AccountError> {
+    let mail = if disabled { Mail::AccountDisabled } else { Mail::AccountEnabled };
+    let mails = [desk.letter(&user.email, Some(user), mail, asking)];
+    let done = users::set_disabled(desk.door.users, user.into(), disabled, &mails, asking.now, asking.by).await;
+    noted(desk, "user.disable", user, done, asking).await
 }
 
 /// Sets a password for somebody: for whoever runs the host, where there is no other way in. Sessions end and grants are revoked.
@@ -53,51 +50,48 @@ pub async fn set_password(desk: &Desk<'_>, user_id: &str, password: &str, asking
 /// Forgets the failed sign-ins of an account, under each of its names and from each of its known devices: every lock ends.
 ///
 /// # Errors
-/// [`AccountError::Unknown`], or the fault of the store.
-pub async fn unlock(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>) -> Result<(), AccountError> {
-    let user = desk.person(user_id).await?;
+/// [`AccountError::Unknown`], [`AccountError::Stale`], or the fault of the store.
+pub async fn unlock(desk: &Desk<'_>, user: &User, asking: &Asking<'_>) -> Result<(), AccountError> {
     let names = [Some(user.email.as_str()), user.username.as_deref()];
     let keys: Vec<_> = names.into_iter().flatten().filter_map(identifier).map(|name| name_key(desk.door.seal, &name)).collect();
     let account = account_key(desk.door.seal, Some(&user.id), "");
-    Ok(desk.door.attempts.forget(&account, &keys, &user.id, asking.now, asking.by).await?)
+    let known = desk.door.attempts.forget(&account, &keys, user.into(), asking.now, asking.by).await?;
+    if known { Ok(()) } else { Err(AccountError::Unknown) }
 }
 
 /// Signs somebody out everywhere, revokes every grant, offline ones too, and says so by mail if there was anything to end.
 ///
 /// # Errors
-/// [`AccountError::Unknown`], or the fault of the store.
-pub async fn end_everything(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>) -> Result<(), AccountError> {
-    let user = desk.person(user_id).await?;
-    let mails = [desk.letter(&user.email, Some(&user), Mail::SessionsEnded, asking)];
-    if desk.accounts.end_everything(user_id, &mails, asking.now, asking.by).await? { Ok(()) } else { Err(AccountError::Unknown) }
+/// [`AccountError::Unknown`], [`AccountError::Stale`], or the fault of the store.
+pub async fn end_everything(desk: &Desk<'_>, user: &User, asking: &Asking<'_>) -> Result<(), AccountError> {
+    let mails = [desk.letter(&user.email, Some(user), Mail::SessionsEnded, asking)];
+    if desk.accounts.end_everything(user.into(), &mails, asking.now, asking.by).await? { Ok(()) } else { Err(AccountError::Unknown) }
 }
 
 /// Removes an account with everything that hangs from it, and says so by mail.
 ///
 /// # Errors
-/// [`AccountError::Unknown`], [`AccountError::LastOwner`], or the fault of the store.
-pub async fn delete(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>) -> Result<(), AccountError> {
-    let user = desk.person(user_id).await?;
-    let mails = [desk.letter(&user.email, Some(&user), Mail::AccountRemoved, asking)];
-    let done = match desk.accounts.delete(user_id, &mails, asking.now, asking.by).await {
+/// [`AccountError::Unknown`], [`AccountError::Stale`], [`AccountError::LastOwner`], or the fault of the store.
+pub async fn delete(desk: &Desk<'_>, user: &User, asking: &Asking<'_>) -> Result<(), AccountError> {
+    let mails = [desk.letter(&user.email, Some(user), Mail::AccountRemoved, asking)];
+    let done = match desk.accounts.delete(user.into(), &mails, asking.now, asking.by).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(AccountError::Unknown),
         Err(error) => Err(error.into()),
     };
-    noted(desk, "user.delete", user_id, done, asking).await
+    noted(desk, "user.delete", user, done, asking).await
 }
 
 /// Writes down where the last owner was to go.
 async fn noted(
     desk: &Desk<'_>,
     act: &'static str,
-    user_id: &str,
+    user: &User,
     done: Result<(), AccountError>,
     asking: &Asking<'_>,
 ) -> Result<(), AccountError> {
     if let Err(AccountError::LastOwner) = &done {
-        let user = desk.person(user_id).await?;
-        desk.refuse(act, Some(&user), "last_owner", asking).await?;
+        desk.refuse(act, Some(user), "last_owner", asking).await?;
     }
     done
 }

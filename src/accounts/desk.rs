@@ -19,7 +19,9 @@ use crate::i18n::Lang;
 use crate::mail::{self, About, Letter, Mail};
 use crate::once::codes;
 use crate::once::links::{self, Link, Opened, Purpose};
-use crate::storage::durable::{Accounts, Act, Audit, Consents, Consumed, NewMail, Refusal as Refused, Sessions, Spent, User, UserKey};
+use crate::storage::durable::{
+    Accounts, Act, Audit, Consents, Consumed, NewMail, Refusal as Refused, SERVER_ROLES, Sessions, Spent, User, UserKey,
+};
 use crate::storage::ephemeral::Records;
 use crate::storage::{Storage, Time};
 
@@ -81,7 +83,7 @@ pub enum Proof<'a> {
 pub enum Presence<'a> {
     /// The password, typed again; `device` is the device cookie.
     Password { password: &'a str, device: Option<&'a str> },
-    /// They signed in at this moment.
+    /// They signed in at this moment. Not enough of somebody who holds a role of this server: an app that acts for them would be one way to it.
     SignedIn { auth_time: Time },
 }
 
@@ -194,6 +196,9 @@ impl<'a> Desk<'a> {
     /// Makes sure that it is this person, by the one door for passwords or by a recent sign-in. The account as it is then.
     pub(super) async fn present(&self, user: &User, presence: Presence<'_>, asking: &Asking<'_>) -> Result<User, AccountError> {
         match presence {
+            Presence::SignedIn { .. } if user.roles.iter().any(|role| SERVER_ROLES.contains(&role.as_str())) => {
+                Err(AccountError::PasswordNeeded)
+            }
             Presence::SignedIn { auth_time } if asking.now < auth_time + RECENT => Ok(user.clone()),
             Presence::SignedIn { .. } => Err(AccountError::NotRecent),
             Presence::Password { password, device } => {

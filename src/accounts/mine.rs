@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::desk::{Asking, Desk, Presence};
 use super::users::AccountError;
 use crate::mail::Mail;
-use crate::storage::durable::{Connection, Session};
+use crate::storage::durable::{Connection, Session, Whom};
 use crate::storage::{StorageError, Time};
 
 /// The live sessions, the last seen first.
@@ -58,12 +58,12 @@ pub async fn disconnect(desk: &Desk<'_>, user_id: &str, client_id: &str, asking:
 /// Removes the account of whoever asks, with everything that hangs from it, and says so by mail.
 ///
 /// # Errors
-/// [`AccountError::NotRecent`] or [`AccountError::WrongPassword`] where it is not proved to be them; [`AccountError::LastOwner`].
+/// [`AccountError::NotRecent`], [`AccountError::PasswordNeeded`] or [`AccountError::WrongPassword`] where it is not proved to be them; [`AccountError::LastOwner`].
 pub async fn delete(desk: &Desk<'_>, user_id: &str, presence: Presence<'_>, asking: &Asking<'_>) -> Result<(), AccountError> {
     let user = desk.person(user_id).await?;
     let user = desk.present(&user, presence, asking).await?;
     let mails = [desk.letter(&user.email, Some(&user), Mail::AccountDeleted, asking)];
-    match desk.accounts.delete(&user.id, &mails, asking.now, asking.by).await {
+    match desk.accounts.delete(Whom::by_id(&user.id), &mails, asking.now, asking.by).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(AccountError::Unknown),
         Err(error) => {

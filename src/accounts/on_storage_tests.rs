@@ -143,7 +143,7 @@ async fn a_changed_password_or_a_disabled_account_ends_sessions() {
     users::set_password(&*fixture.storage.users, &fixture.hasher, &ana.id, new, now(), &act()).await.expect("set");
     assert!(fixture.whose(&kept.cookie, now()).await.is_some());
     assert_eq!(fixture.whose(&other.cookie, now()).await, None);
-    users::set_disabled(&*fixture.storage.users, &ana.id, true, &[], now(), &act()).await.expect("disabled");
+    users::set_disabled(&*fixture.storage.users, (&ana).into(), true, &[], now(), &act()).await.expect("disabled");
     assert_eq!(fixture.whose(&kept.cookie, now()).await, None);
     assert_eq!(fixture.attempt("cuatro tristes tigres", None, now()).await, Outcome::Refused(Refusal::WrongCredentials));
 }

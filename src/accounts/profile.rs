@@ -74,9 +74,8 @@ pub async fn patch(
             email_canonical: &changed.email_canonical,
             username_canonical: changed.username_canonical.as_deref(),
         };
-        let act = if changed.user.roles == user.roles { "user.update" } else { "user.set_roles" };
         let mails = told(desk, &user, &changed, asking);
-        match desk.accounts.update(&revised, act, &mails, asking.now, asking.by).await {
+        match desk.accounts.update(&revised, &acts(&user, &changed), &mails, asking.now, asking.by).await {
             Ok(Updated::Done(user)) => return Ok(*user),
             Ok(Updated::Unknown) => return Err(AccountError::Unknown),
             Ok(Updated::Stale) if if_match.is_some() => return Err(AccountError::Stale),
@@ -84,13 +83,38 @@ pub async fn patch(
             Err(error) => {
                 let error = AccountError::from(error);
                 if matches!(error, AccountError::LastOwner) {
-                    desk.refuse(act, Some(&user), "last_owner", asking).await?;
+                    desk.refuse("user.set_roles", Some(&user), "last_owner", asking).await?;
                 }
                 return Err(error);
             }
         }
     }
     Err(AccountError::Stale)
+}
+
+/// What is changed, by the names of the audit trail: another address, a confirmation and roles are ways into an account, and not hidden behind a name.
+fn acts(before: &User, changed: &Changed) -> Vec<&'static str> {
+    let (after, moves, mut acts) = (&changed.user, moves(before, changed), Vec::new());
+    if moves {
+        acts.push("user.set_email");
+    }
+    // Nobody has confirmed a new address yet: that goes without saying, the contrary does not.
+    let vouched = if moves { after.email_verified } else { after.email_verified != before.email_verified };
+    if vouched {
+        acts.push("user.set_verified");
+    }
+    if after.roles != before.roles {
+        acts.push("user.set_roles");
+    }
+    let rest = User { email: before.email.clone(), email_verified: before.email_verified, roles: before.roles.clone(), ..after.clone() };
+    if acts.is_empty() || rest != *before {
+        acts.push("user.update");
+    }
+    acts
+}
+
+fn moves(before: &User, changed: &Changed) -> bool {
+    !Email::parse(&before.email).is_ok_and(|own| own.canonical == changed.email_canonical)
 }
 
 /// What an administrator's change is told by: roles of the server that were given or taken, and to both addresses where one took the other's place.
@@ -111,8 +135,7 @@ fn roles(before: &User, after: &User) -> Option<Mail> {
 }
 
 fn moved(desk: &Desk<'_>, before: &User, changed: &Changed, asking: &Asking<'_>) -> Vec<NewMail> {
-    let is_same = Email::parse(&before.email).is_ok_and(|own| own.canonical == changed.email_canonical);
-    if is_same {
+    if !moves(before, changed) {
         return Vec::new();
     }
     let to_old = Mail::EmailReplaced { new_address: changed.user.email.clone() };

@@ -138,13 +138,12 @@ pub async fn change_password(desk: &Desk<'_>, user_id: &str, change: Change<'_>,
 /// is sent. Nobody sets or sees a password for somebody else.
 ///
 /// # Errors
-/// [`AccountError::Unknown`], or the fault of the store.
-pub async fn require_reset(desk: &Desk<'_>, user_id: &str, asking: &Asking<'_>) -> Result<(), AccountError> {
-    let user = desk.person(user_id).await?;
+/// [`AccountError::Unknown`]; [`AccountError::Stale`] where their roles are others by now; or the fault of the store.
+pub async fn require_reset(desk: &Desk<'_>, user: &User, asking: &Asking<'_>) -> Result<(), AccountError> {
     let expires_at = asking.now + REQUIRED;
-    let mail = Mail::ResetRequired { token: token(desk, &user, expires_at, 0), expires_at };
-    let mails = [desk.letter(&user.email, Some(&user), mail, asking)];
-    let done = desk.accounts.require_reset(&user.id, &mails, asking.now, asking.by).await?;
+    let mail = Mail::ResetRequired { token: token(desk, user, expires_at, 0), expires_at };
+    let mails = [desk.letter(&user.email, Some(user), mail, asking)];
+    let done = desk.accounts.require_reset(user.into(), &mails, asking.now, asking.by).await?;
     if done { Ok(()) } else { Err(AccountError::Unknown) }
 }
 

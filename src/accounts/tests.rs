@@ -18,7 +18,7 @@ use super::users::{self, AccountError, Fresh, NewAccount, NewPassword};
 use crate::seal::{Digest, Seal};
 use crate::storage::durable::{
     Act, ActivityOf, ActivityRow, Actor, Admission, Attempts, Audit, AuditFilter, AuditRow, ExternalId, NewMail, NewUser,
-    Refusal as Refused, User, UserKey, Users,
+    Refusal as Refused, User, UserKey, Users, Whom,
 };
 use crate::storage::ephemeral::{Ephemeral, Rule, Taken};
 use crate::storage::{Result, StorageError, Time};
@@ -113,8 +113,8 @@ impl Users for Rows {
     async fn any_owner(&self) -> Result<bool> {
         Ok(self.users.lock().expect("rows").iter().any(|row| row.user.as_ref().is_some_and(|user| user.roles.iter().any(|r| r == "owner"))))
     }
-    async fn set_disabled(&self, id: &str, disabled: bool, _mails: &[NewMail], now: Time, _by: &Act) -> Result<bool> {
-        let changed = self.look(UserKey::Id(id), |row| row.user.as_mut().expect("a user").disabled_at = disabled.then_some(now))?;
+    async fn set_disabled(&self, whom: Whom<'_>, disabled: bool, _mails: &[NewMail], now: Time, _by: &Act) -> Result<bool> {
+        let changed = self.look(UserKey::Id(whom.id), |row| row.user.as_mut().expect("a user").disabled_at = disabled.then_some(now))?;
         Ok(changed.is_some())
     }
     async fn set_password(&self, id: &str, hash: &str, _keep: Option<&str>, _mails: &[NewMail], _now: Time, _by: &Act) -> Result<bool> {
@@ -151,9 +151,9 @@ impl Attempts for Rows {
         self.attempts.lock().expect("attempts").retain(|key, _| !keys.contains(key));
         Ok(())
     }
-    async fn forget(&self, _account: &Digest, keys: &[Digest], _user_id: &str, _now: Time, _by: &Act) -> Result<()> {
+    async fn forget(&self, _account: &Digest, keys: &[Digest], _whom: Whom<'_>, _now: Time, _by: &Act) -> Result<bool> {
         self.attempts.lock().expect("attempts").retain(|key, _| !keys.contains(key));
-        Ok(())
+        Ok(true)
     }
     async fn withdrawn(&self, key: &Digest, _now: Time) -> Result<()> {
         if self.deaf.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
@@ -323,7 +323,7 @@ async fn bf_07_and_bf_11_whatever_is_not_right_has_one_answer() {
     assert_eq!(fixture.attempt("ana", &format!("{PASSWORD}\0x")).await, WRONG, "a NUL ends nothing");
     assert_eq!(fixture.attempt("nobody@example.org", PASSWORD).await, WRONG);
     assert_eq!(fixture.attempt("sin@example.org", "").await, WRONG);
-    users::set_disabled(&*fixture.rows, &ana.id, true, &[], now(), &act()).await.expect("disabled");
+    users::set_disabled(&*fixture.rows, Whom::by_id(&ana.id), true, &[], now(), &act()).await.expect("disabled");
     assert_eq!(fixture.attempt("ana", PASSWORD).await, WRONG, "right, and disabled");
     for (identifier, password) in [("ana", &*"x".repeat(4097)), ("", PASSWORD), ("a\nb", PASSWORD), (&"a".repeat(300), PASSWORD)] {
         assert_eq!(fixture.attempt(identifier, password).await, WRONG);
@@ -600,7 +600,10 @@ async fn a_password_is_set_by_the_rules() {
     assert!(set(&ana.id, "cuatro tristes tigres").await.is_ok());
     assert_eq!(fixture.attempt("ana", PASSWORD).await, WRONG);
     assert!(signed_in(&fixture.attempt("ana", "cuatro tristes tigres").await).is_some());
-    assert!(matches!(users::set_disabled(&*fixture.rows, "usr_nobody", true, &[], now(), &act()).await, Err(AccountError::Unknown)));
+    assert!(matches!(
+        users::set_disabled(&*fixture.rows, Whom::by_id("usr_nobody"), true, &[], now(), &act()).await,
+        Err(AccountError::Unknown)
+    ));
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::once::codes::BadCode;
 use crate::once::links::BadLink;
 use crate::seal::{Purpose, Seal};
 pub use crate::storage::durable::OWNER;
-use crate::storage::durable::{Act, NewMail, NewUser, User, UserKey, Users};
+use crate::storage::durable::{Act, NewMail, NewUser, User, UserKey, Users, Whom};
 use crate::storage::{StorageError, Time};
 
 const MAX_NAME: usize = 200;
@@ -69,6 +69,9 @@ pub enum AccountError {
     /// It needs a sign-in that is not long ago, or the password again.
     #[error("sign in again first")]
     NotRecent,
+    /// They hold a role of this server: a token, however new, is not enough.
+    #[error("whoever holds a role of this server proves it with the password")]
+    PasswordNeeded,
     #[error("this is the last owner; make another one first (portero user create --role owner …)")]
     LastOwner,
     #[error(transparent)]
@@ -124,6 +127,8 @@ impl AccountError {
 impl From<StorageError> for AccountError {
     fn from(error: StorageError) -> Self {
         match error {
+            // Of those that it was judged by.
+            StorageError::Conflict("roles") => Self::Stale,
             StorageError::Conflict(member) => Self::Taken(member),
             StorageError::LastOwner => Self::LastOwner,
             fault => Self::Storage(fault),
@@ -245,8 +250,15 @@ pub async fn set_password(
 ///
 /// # Errors
 /// [`AccountError::Unknown`], or the fault of the store.
-pub async fn set_disabled(users: &dyn Users, id: &str, disabled: bool, mails: &[NewMail], now: Time, by: &Act) -> Result<(), AccountError> {
-    if users.set_disabled(id, disabled, mails, now, by).await? { Ok(()) } else { Err(AccountError::Unknown) }
+pub async fn set_disabled(
+    users: &dyn Users,
+    whom: Whom<'_>,
+    disabled: bool,
+    mails: &[NewMail],
+    now: Time,
+    by: &Act,
+) -> Result<(), AccountError> {
+    if users.set_disabled(whom, disabled, mails, now, by).await? { Ok(()) } else { Err(AccountError::Unknown) }
 }
 
 /// An account by whatever names it: its id, its e-mail or its user name.

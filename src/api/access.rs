@@ -165,11 +165,16 @@ impl Caller {
         if roles.iter().all(|role| self.may_give(role)) { Ok(()) } else { Err(Code::AboveYourRole.into()) }
     }
 
-    /// May this caller make, or change, a client that has these scopes? Of the scopes of this API only such as the caller could use.
+    /// May this caller make, or change, a client that has these scopes? Of the scopes of this API only such as the caller could use. A first-party
+    /// client acts, unasked, for whoever follows a link: with a scope of this API it has the power of everybody, which is an owner's to give.
     ///
     /// # Errors
     /// 403.
-    pub fn over_scopes(&self, scopes: &str) -> Result<(), Problem> {
+    pub fn over_client(&self, first_party: bool, scopes: &str) -> Result<(), Problem> {
+        let of_this_api = |name: &str| ROLES_OF.iter().any(|(scope, _)| *scope == name);
+        if first_party && scopes.split_ascii_whitespace().any(of_this_api) && !self.has_role(OWNER) {
+            return Err(Code::AboveYourRole.into());
+        }
         let own = |name: &str| match ROLES_OF.iter().find(|(scope, _)| *scope == name) {
             None | Some((_, [])) => true,
             Some((_, roles)) if self.user.is_some() => roles.iter().any(|role| self.has_role(role)),

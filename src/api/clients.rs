@@ -136,7 +136,7 @@ async fn create(
     State(app): State<Arc<App>>,
     Keyed(metadata, attempt): Keyed<ClientMetadata>,
 ) -> Result<Response, Problem> {
-    caller.over_scopes(metadata.scope.as_deref().unwrap_or_default())?;
+    caller.over_client(metadata.first_party == Some(true), metadata.scope.as_deref().unwrap_or_default())?;
     attempt.once(&Arc::clone(&app), async move { register(&app, &caller, metadata).await }).await
 }
 
@@ -185,8 +185,8 @@ async fn change(
     let (now, by) = (app.clock.now(), caller.act());
     let expected = conditions.expected(current.revision, &ClientView::of(&current, None, now))?;
     let allowed = |before: &Client, after: &Client| {
-        caller.over_scopes(&before.scope)?;
-        caller.over_scopes(&after.scope)
+        caller.over_client(before.first_party, &before.scope)?;
+        caller.over_client(after.first_party, &after.scope)
     };
     let patch = clients::Patch { client_id: &id, given: &patch.given, expected, fresh_secret: app.random.bytes() };
     let done = clients::patch(&*app.storage.clients, &app.seal, &patch, allowed, now, &by).await;
@@ -267,10 +267,10 @@ async fn set_disabled(app: &App, caller: &Granted<ClientsWrite>, id: &str, disab
     Ok(answer(StatusCode::OK, &record, None, now))
 }
 
-/// A client with scopes that the caller could not use is not the caller's to touch: its new secret would open what the caller may not.
+/// A client that may do more than the caller is not the caller's to touch: its new secret would open what the caller may not.
 async fn mine(app: &App, caller: &Granted<ClientsWrite>, id: &str) -> Result<(), Problem> {
     let record = app.storage.clients.find(id).await?.ok_or(Code::NotFound)?;
-    caller.over_scopes(&record.client.scope)
+    caller.over_client(record.client.first_party, &record.client.scope)
 }
 
 fn no_key(error: KeyError) -> Problem {

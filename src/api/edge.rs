@@ -151,7 +151,8 @@ impl Operation {
 
 /// Writes down who was refused what. A fault of the trail is no fault of the request.
 async fn note(app: &App, problem: &Problem, caller: &Presented, operation: &Operation, context: &RequestContext, now: Time) {
-    if !matches!(problem.code.status(), 401 | 403) || problem.code == Code::Unauthorized {
+    // The door for passwords writes down each that is wrong, and whose it was.
+    if !matches!(problem.code.status(), 401 | 403) || matches!(problem.code, Code::Unauthorized | Code::WrongPassword) {
         return;
     }
     let by = match caller {

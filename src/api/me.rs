@@ -89,7 +89,7 @@ async fn change(
     Ok(tagged(StatusCode::OK, user.revision, &UserView::from(user)))
 }
 
-/// Delete your account. The token must stem from a sign-in of the last ten minutes.
+/// Delete your account. The token must stem from a sign-in of the last ten minutes; if you hold a role of this server, use `POST /v1/me/delete`.
 #[utoipa::path(delete, path = "/v1/me", tag = "me", operation_id = "deleteMe",
     responses((status = 204, description = "It is gone."), (status = 409, description = "Code `last_owner`.", body = super::problem::ProblemDocument, content_type = "application/problem+json")),
     security(("oauth" = ["account"])))]
@@ -168,7 +168,7 @@ async fn change_password(
 pub struct EmailChange {
     #[schema(max_length = 254, example = "ana@example.org")]
     email: String,
-    /// Your present one; not needed within ten minutes of a sign-in.
+    /// Your present one; not needed within ten minutes of a sign-in, unless you hold a role of this server.
     #[schema(max_length = 1024, write_only)]
     #[serde(default)]
     password: Option<String>,

@@ -105,6 +105,7 @@ impl From<AccountError> for Problem {
             AccountError::Link(_) | AccountError::Code(_) => Code::LinkInvalid.into(),
             AccountError::Stale => Code::PreconditionFailed.into(),
             AccountError::NotRecent => Code::SignInAgain.into(),
+            AccountError::PasswordNeeded => Code::PasswordRequired.into(),
             AccountError::LastOwner => Code::LastOwner.into(),
             AccountError::Busy(busy) => Self::later(Code::Unavailable, busy.retry_after),
             AccountError::Storage(fault) => fault.into(),

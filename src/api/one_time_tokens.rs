@@ -21,7 +21,7 @@ use super::body::{Body, Place};
 use super::idempotency::{IdempotencyKey, Keyed};
 use super::problem::{Code, Problem, Why, Wrong};
 use crate::app::App;
-use crate::once::tokens::{self, CreateError, Fresh, Listed, NewToken, Presented};
+use crate::once::tokens::{self, CreateError, Fresh, Listed, NewToken, Of, Presented};
 use crate::storage::durable::Refusal;
 
 const PATH: &str = "/v1/one-time-tokens";
@@ -33,7 +33,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOneTimeToken {
-    /// What it is for; whoever consumes it must say the same.
+    /// What it is for; whoever consumes it must say the same. Not what begins with `dialect:`.
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:/-]+$", example = "download")]
     purpose: String,
     /// The ids of the clients that may consume it; the maker, where nobody is named.
@@ -74,12 +74,16 @@ async fn create(caller: Anyone, State(app): State<Arc<App>>, Keyed(new, attempt)
     {
         return Err(Wrong::member("subject", "not_yours", Why::Text("problem-field-not-yours", None)).into());
     }
+    if new.purpose.starts_with(tokens::OF_DIALECTS) {
+        return Err(Wrong::member("purpose", "not_yours", Why::Text("problem-field-not-yours", None)).into());
+    }
     attempt.once(&Arc::clone(&app), async move { make(&app, &caller, new).await }).await
 }
 
 async fn make(app: &App, caller: &Caller, new: NewOneTimeToken) -> Result<Response, Problem> {
     let token = NewToken {
         owner: &caller.claims.client_id,
+        maker: caller.user.as_deref(),
         purpose: &new.purpose,
         audience: new.audience.unwrap_or_default(),
         subject: new.subject.as_deref().or(caller.user.as_ref().map(|user| user.id.as_str())),
@@ -121,14 +125,19 @@ pub struct Consumed {
     data: Value,
 }
 
-/// Use a one-time token up. A token that was used, expired, is unknown, or is not for you: one answer.
+/// Use a one-time token up. A token that was used, expired, is unknown, is not for you, or whose maker counts no more: one answer.
 #[utoipa::path(post, path = "/v1/one-time-tokens/consume", tag = "one-time-tokens", operation_id = "consumeOneTimeToken", request_body = Consumption,
     responses((status = 200, description = "You are the one.", body = Consumed), (status = 404, description = "Code `one_time_token_invalid`.", body = super::problem::ProblemDocument, content_type = "application/problem+json")),
     security(("oauth" = [])))]
 async fn consume(caller: Anyone, State(app): State<Arc<App>>, Body(body): Body<Consumption>) -> Result<Json<Consumed>, Problem> {
     let presented = Presented { token: &body.token, purpose: &body.purpose, consumer: &caller.claims.client_id };
     let (now, by) = (app.clock.now(), caller.act());
-    let Some(consumed) = tokens::consume(&app.storage, &app.seal, presented, app.random.bytes(), now, &by).await? else {
+    let consumed = if body.purpose.starts_with(tokens::OF_DIALECTS) {
+        None
+    } else {
+        tokens::consume(&app.storage, &app.seal, presented, app.random.bytes(), now, &by).await?
+    };
+    let Some(consumed) = consumed else {
         let refusal = Refusal { act: "one_time_token.consume", subject: None, reason: Code::OneTimeTokenInvalid.as_str() };
         app.storage.audit.refuse(&refusal, now, &by).await?;
         return Err(Code::OneTimeTokenInvalid.into());
@@ -173,10 +182,10 @@ pub struct OneTimeTokenList {
 #[utoipa::path(get, path = "/v1/one-time-tokens", tag = "one-time-tokens", operation_id = "listOneTimeTokens",
     responses((status = 200, description = "At most 1000 of them.", body = OneTimeTokenList)), security(("oauth" = [])))]
 async fn list(caller: Anyone, State(app): State<Arc<App>>) -> Result<Json<OneTimeTokenList>, Problem> {
-    let found = tokens::list(&app.storage, &caller.claims.client_id, app.clock.now()).await?;
     // An app that acts for a person sees what is about that person.
-    let visible = |listed: &Listed| caller.user.as_ref().is_none_or(|user| listed.subject.as_deref() == Some(user.id.as_str()));
-    Ok(Json(OneTimeTokenList { items: found.into_iter().filter(visible).map(OneTimeTokenEntry::from).collect() }))
+    let subject = caller.user.as_ref().map(|user| user.id.as_str());
+    let found = tokens::list(&app.storage, &caller.claims.client_id, subject, app.clock.now()).await?;
+    Ok(Json(OneTimeTokenList { items: found.into_iter().map(OneTimeTokenEntry::from).collect() }))
 }
 
 /// Revoke a one-time token that your client made.
@@ -186,13 +195,7 @@ async fn list(caller: Anyone, State(app): State<Arc<App>>) -> Result<Json<OneTim
 async fn revoke(caller: Anyone, State(app): State<Arc<App>>, Place(place): Place<1>) -> Result<Response, Problem> {
     let [id] = place;
     let now = app.clock.now();
-    let owner = &caller.claims.client_id;
-    if let Some(user) = &caller.user {
-        let mut own = tokens::list(&app.storage, owner, now).await?.into_iter();
-        if !own.any(|listed| listed.id == id && listed.subject.as_deref() == Some(user.id.as_str())) {
-            return Err(Code::NotFound.into());
-        }
-    }
-    let known = tokens::revoke(&app.storage, &app.seal, owner, &id, app.random.bytes(), now, &caller.act()).await?;
+    let of = Of { owner: &caller.claims.client_id, subject: caller.user.as_ref().map(|user| user.id.as_str()) };
+    let known = tokens::revoke(&app.storage, &app.seal, of, &id, app.random.bytes(), now, &caller.act()).await?;
     if known { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Code::NotFound.into()) }
 }

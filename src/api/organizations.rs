@@ -162,13 +162,15 @@ async fn make(app: &App, caller: &Granted<OrganizationsWrite>, new: &NewOrganiza
     responses((status = 200, description = "It.", body = OrganizationView, headers(("ETag" = String, description = "Its version.")))),
     security(("oauth" = ["organizations:read"])))]
 async fn show(
-    _: Granted<OrganizationsRead>,
+    caller: Granted<OrganizationsRead>,
     State(app): State<Arc<App>>,
     Place(place): Place<1>,
     conditions: Conditions,
 ) -> Result<Response, Problem> {
     let [name] = place;
     let organization = find(&app, &name).await?;
+    let subject = Some(format!("organization:{}", organization.id));
+    app.storage.audit.looked("organization.show", subject, app.clock.now(), &caller.act()).await?;
     Ok(conditions.answer(organization.revision, &OrganizationView::of(&organization)))
 }
 

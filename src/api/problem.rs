@@ -67,6 +67,7 @@ codes! {
     PersonRequired 403 "person_required" "problem-person-required" "problem-person-required-detail";
     WrongPassword 403 "wrong_password" "problem-wrong-password" "problem-wrong-password-detail";
     SignInAgain 403 "sign_in_again" "problem-sign-in-again" "problem-sign-in-again-detail";
+    PasswordRequired 403 "password_required" "problem-password-required" "problem-password-required-detail";
     SignUpClosed 403 "sign_up_closed" "problem-sign-up-closed" "problem-sign-up-closed-detail";
     NotFound 404 "not_found" "problem-not-found" "problem-not-found-detail";
     OneTimeTokenInvalid 404 "one_time_token_invalid" "problem-one-time-token-invalid" "problem-one-time-token-invalid-detail";

@@ -335,9 +335,7 @@ async fn delete(
     State(app): State<Arc<App>>,
     Place(place): Place<1>,
 ) -> Result<Response, Problem> {
-    let [named] = place;
-    let user = mine_to_change(&app, &caller, &named).await?;
-    administration::delete(&app.desk(), &user.id, &asking(lang, app.clock.now(), &caller.act())).await?;
+    to_mine(&app, &caller, lang, place, To::Delete).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -364,11 +362,11 @@ async fn sessions(
     security(("oauth" = ["users:write"])))]
 async fn disable(
     caller: Granted<UsersWrite>,
-    language: Language,
+    Language(lang): Language,
     State(app): State<Arc<App>>,
     Place(place): Place<1>,
 ) -> Result<Response, Problem> {
-    set_disabled(&app, &caller, language, place, true).await
+    changed(&app, &caller, lang, place, To::Disable).await
 }
 
 /// Let somebody in again.
@@ -377,23 +375,11 @@ async fn disable(
     responses((status = 200, description = "They may come in.", body = UserView)), security(("oauth" = ["users:write"])))]
 async fn enable(
     caller: Granted<UsersWrite>,
-    language: Language,
+    Language(lang): Language,
     State(app): State<Arc<App>>,
     Place(place): Place<1>,
 ) -> Result<Response, Problem> {
-    set_disabled(&app, &caller, language, place, false).await
-}
-
-async fn set_disabled(
-    app: &App,
-    caller: &Granted<UsersWrite>,
-    Language(lang): Language,
-    [named]: [String; 1],
-    disabled: bool,
-) -> Result<Response, Problem> {
-    let user = mine_to_change(app, caller, &named).await?;
-    administration::set_disabled(&app.desk(), &user.id, disabled, &asking(lang, app.clock.now(), &caller.act())).await?;
-    again(app, &user.id).await
+    changed(&app, &caller, lang, place, To::Enable).await
 }
 
 /// Forget somebody's failed sign-ins: a lock ends.
@@ -406,10 +392,7 @@ async fn unlock(
     State(app): State<Arc<App>>,
     Place(place): Place<1>,
 ) -> Result<Response, Problem> {
-    let [named] = place;
-    let user = mine_to_change(&app, &caller, &named).await?;
-    administration::unlock(&app.desk(), &user.id, &asking(lang, app.clock.now(), &caller.act())).await?;
-    again(&app, &user.id).await
+    changed(&app, &caller, lang, place, To::Unlock).await
 }
 
 /// Ask somebody for a new password: the present one opens nothing from here on, whoever is signed in is out, and a link is sent to them.
@@ -422,11 +405,7 @@ async fn require_reset(
     State(app): State<Arc<App>>,
     Place(place): Place<1>,
 ) -> Result<Response, Problem> {
-    let [named] = place;
-    let user = mine_to_change(&app, &caller, &named).await?;
-    let (now, by) = (app.clock.now(), caller.act());
-    recovery::require_reset(&app.desk(), &user.id, &asking(lang, now, &by)).await.map_err(|error| refused(error, now))?;
-    again(&app, &user.id).await
+    changed(&app, &caller, lang, place, To::Reset).await
 }
 
 /// Sign somebody out everywhere, and revoke every grant.
@@ -439,10 +418,7 @@ async fn end_sessions(
     State(app): State<Arc<App>>,
     Place(place): Place<1>,
 ) -> Result<Response, Problem> {
-    let [named] = place;
-    let user = mine_to_change(&app, &caller, &named).await?;
-    administration::end_everything(&app.desk(), &user.id, &asking(lang, app.clock.now(), &caller.act())).await?;
-    again(&app, &user.id).await
+    changed(&app, &caller, lang, place, To::SignOut).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -487,14 +463,44 @@ async fn find(app: &App, named: &str) -> Result<User, Problem> {
     Ok(found.ok_or(Code::NotFound)?)
 }
 
-async fn mine_to_change(app: &App, caller: &Granted<UsersWrite>, named: &str) -> Result<User, Problem> {
-    let user = find(app, named).await?;
-    caller.over(&user.roles)?;
-    Ok(user)
+/// What is done to somebody.
+#[derive(Clone, Copy)]
+enum To {
+    Disable,
+    Enable,
+    Unlock,
+    Reset,
+    SignOut,
+    Delete,
 }
 
-/// The person as they are after a change.
-async fn again(app: &App, id: &str) -> Result<Response, Problem> {
-    let user = app.storage.users.find(UserKey::Id(id)).await?.ok_or(Code::NotFound)?;
+/// Does it, if the caller may. That is judged of the roles the person holds, and so it is done to them with no others.
+async fn to_mine(app: &App, caller: &Granted<UsersWrite>, lang: Lang, [named]: [String; 1], to: To) -> Result<User, Problem> {
+    let (now, by) = (app.clock.now(), caller.act());
+    let (desk, asking) = (app.desk(), asking(lang, now, &by));
+    for _ in 0..CHANGES {
+        let user = find(app, &named).await?;
+        caller.over(&user.roles)?;
+        let done = match to {
+            To::Disable => administration::set_disabled(&desk, &user, true, &asking).await,
+            To::Enable => administration::set_disabled(&desk, &user, false, &asking).await,
+            To::Unlock => administration::unlock(&desk, &user, &asking).await,
+            To::Reset => recovery::require_reset(&desk, &user, &asking).await,
+            To::SignOut => administration::end_everything(&desk, &user, &asking).await,
+            To::Delete => administration::delete(&desk, &user, &asking).await,
+        };
+        match done {
+            Ok(()) => return Ok(user),
+            Err(AccountError::Stale) => {}
+            Err(error) => return Err(refused(error, now)),
+        }
+    }
+    Err(Code::ChangedMeanwhile.into())
+}
+
+/// The same, and the person as they are then.
+async fn changed(app: &App, caller: &Granted<UsersWrite>, lang: Lang, place: [String; 1], to: To) -> Result<Response, Problem> {
+    let id = to_mine(app, caller, lang, place, to).await?.id;
+    let user = app.storage.users.find(UserKey::Id(&id)).await?.ok_or(Code::NotFound)?;
     Ok(tagged(StatusCode::OK, user.revision, &UserView::from(user)))
 }

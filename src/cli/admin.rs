@@ -21,6 +21,8 @@ pub async fn run(global: &Global, Admin::SetupLink: &Admin) -> Done {
                 .to_owned(),
         ));
     }
+    // Whoever has the link becomes an owner.
+    host.storage.audit.done("admin.setup_link", None, host.now(), &host.act()).await.map_err(Failure::refused)?;
     let link = setup::link(&host.urls(), &host.seal, host.random.bytes(), host.now());
     let seconds = setup::LINK_LIVES.as_secs();
     hint(&format!("The link works once, for {} minutes.", seconds / 60));

@@ -250,10 +250,13 @@ pub async fn export(global: &Global, command: Export) -> Done {
         None => Box::new(BufWriter::new(std::io::stdout().lock())),
     };
     let failed = |error: std::io::Error| Failure::Refused(format!("the export cannot be written: {error}"));
-    let (mut after, mut count) = (None::<String>, 0_u64);
+    // Every stored password leaves: nobody gets them of which no row tells.
+    host.storage.audit.done("users.export", None, host.now(), &host.act()).await.map_err(Failure::refused)?;
+    let (mut after, mut count, mut pending) = (None::<String>, 0_u64, 0_u64);
     loop {
         let page = host.storage.imports.export(after.as_deref(), PAGE).await.map_err(Failure::refused)?;
         for (user, hash) in &page {
+            pending += u64::from(user.pending);
             if let Some(line) = import::exported(user, hash.as_deref(), command.source.as_deref()) {
                 writeln!(out, "{line}").map_err(failed)?;
                 count += 1;
@@ -266,5 +269,8 @@ pub async fn export(global: &Global, command: Export) -> Done {
     }
     out.flush().map_err(failed)?;
     hint(&format!("{count} exported"));
+    if pending > 0 {
+        hint(&format!("{pending} left out: they signed up and never confirmed their address"));
+    }
     Ok(())
 }

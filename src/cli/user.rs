@@ -134,7 +134,7 @@ async fn set_disabled(global: &Global, user: &str, disabled: bool) -> Done {
     let host = Host::open(global).await?;
     let account = find(&host, user).await?;
     let (desk, by) = (host.desk_parts()?, host.act());
-    let done = administration::set_disabled(&host.desk(&desk), &account.id, disabled, &host.asking(&by)).await;
+    let done = administration::set_disabled(&host.desk(&desk), &account, disabled, &host.asking(&by)).await;
     done.map_err(|error| refused(&error))?;
     tell(global, &find(&host, &account.id).await?)?;
     Ok(())

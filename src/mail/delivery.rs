@@ -154,6 +154,13 @@ impl Delivery {
     pub async fn deliver(&self, id: &str, message: Message) -> Result<(), DeliveryError> {
         match self {
             Self::Smtp(smtp) => smtp.transport.send(message).await.map(drop).map_err(|error| {
+                // RFC 6531 §3.2: where it is not offered, such an address cannot be given. Asked again, the server offers no more.
+                if error.is_client() && explain(&error).contains("SMTPUTF8") {
+                    return DeliveryError::Refused(format!(
+                        "the address needs SMTPUTF8, which the mail server does not offer: {}",
+                        explain(&error)
+                    ));
+                }
                 // 5yz under 55z is about this address or this message; others (a wrong password, say) are the operator's to mend, and what
                 // waits goes out then.
                 let mailbox = error.status().is_some_and(|code| error.is_permanent() && code.to_string().starts_with("55"));

@@ -32,6 +32,7 @@ impl Sender {
     pub fn new(from: &str, name: &str, accent: &str, host: &str) -> Result<Self, String> {
         let mut from: Mailbox = from.parse().map_err(|error: AddressError| error.to_string())?;
         from.name.get_or_insert_with(|| name.to_owned());
+        from.email = in_ascii(from.email)?;
         Ok(Self { from, name: name.to_owned(), accent: accent.to_owned(), host: host.to_owned() })
     }
 }
@@ -77,7 +78,7 @@ impl Header for AutoSubmitted {
 /// Where `to` is no address that mail can go to, or a template fails.
 pub fn compose(id: &str, to: &str, words: &Words, sender: &Sender, date: Time) -> Result<Message, String> {
     // The address is parsed, and everything else is encoded by the builder: no text can add a header (RFC 5322 §2.2).
-    let to: Address = to.parse().map_err(|error: AddressError| error.to_string())?;
+    let to = in_ascii(to.parse().map_err(|error: AddressError| error.to_string())?)?;
     let plain = Plain { words, brand: &sender.name }.render().map_err(|error| error.to_string())?;
     let by_hand = text(words.lang, "mail-by-hand", &[]);
     let html = Html { words, brand: &sender.name, accent: &sender.accent, by_hand }.render().map_err(|error| error.to_string())?;
@@ -98,6 +99,16 @@ pub fn compose(id: &str, to: &str, words: &Words, sender: &Sender, date: Time) -
         .header(AutoSubmitted)
         .multipart(parts)
         .map_err(|error| error.to_string())
+}
+
+/// The address with its domain as A-labels (RFC 5890 §2.3.2.1): a server without SMTPUTF8 (RFC 6531) takes it then, as long as what is before the @ is
+/// ASCII.
+fn in_ascii(address: Address) -> Result<Address, String> {
+    if address.domain().is_ascii() {
+        return Ok(address);
+    }
+    let domain = url::Host::parse(address.domain()).map_err(|error| error.to_string())?;
+    Address::new(address.user(), domain.to_string()).map_err(|error| error.to_string())
 }
 
 /// A header is one line, whatever the deployment is called.

@@ -296,6 +296,29 @@ async fn a_mail_goes_to_the_server_once() {
     }
 }
 
+/// RFC 5890 §2.3.2.1: a server that offers no SMTPUTF8 takes the A-labels of a domain; what is before the @ has no such form.
+#[tokio::test]
+async fn a_domain_in_other_letters_goes_as_its_a_labels() {
+    for (to, goes_to) in [("x@españa.example", "x@xn--espaa-rta.example"), ("x@ＥＸＡＭＰＬＥ.org", "x@example.org")] {
+        let (storage, server) = (storage().await, Server::start("250 ok\r\n").await);
+        put(&storage, to, Mail::PasswordChanged).await;
+        mailer(server.delivery()).send_due(&*storage.outbox, at(1)).await.expect("done");
+        assert_eq!(state(&storage).await, (State::Sent { at: at(1) }, 1, None));
+        let heard = server.heard();
+        assert!(heard.contains(&format!("RCPT TO:<{goes_to}>")) && heard.contains(&format!("To: {goes_to}")), "{heard}");
+    }
+    let (storage, server) = (storage().await, Server::start("250 ok\r\n").await);
+    put(&storage, "peña@example.org", Mail::PasswordChanged).await;
+    mailer(server.delivery()).send_due(&*storage.outbox, at(1)).await.expect("done");
+    let (state_now, _, reason) = state(&storage).await;
+    assert_eq!(state_now, State::Dead { at: at(1) }, "at once: {reason:?}");
+    assert!(reason.as_ref().is_some_and(|reason| reason.contains("SMTPUTF8")), "{reason:?}");
+    let own = Sender::new("no-reply@españa.example", "Café Ñandú", "#0b6b5d", "id.example").expect("an address");
+    let words = write(&Mail::PasswordChanged, &about(), Lang::Es, &urls(), "Café Ñandú");
+    let sent = compose("m", "a@example.org", &words, &own, at(0)).expect("composed").formatted();
+    assert!(String::from_utf8(sent).expect("ASCII").contains("no-reply@xn--espaa-rta.example"));
+}
+
 #[tokio::test]
 async fn a_refused_address_is_given_up_and_a_busy_server_is_asked_again() {
     let (storage, server) = (storage().await, Server::start("550 5.1.1 no such address\r\n").await);

@@ -8,7 +8,7 @@ use tokio::sync::Barrier;
 
 use super::codes::{self, BadCode};
 use super::links::{self, Link, Purpose};
-use super::tokens::{self, Consumed, CreateError, NewToken, Presented};
+use super::tokens::{self, Consumed, CreateError, NewToken, Of, Presented};
 use crate::seal::Seal;
 use crate::storage::durable::{Act, Actor};
 use crate::storage::{Schema, Storage, StorageOptions, Time};
@@ -26,7 +26,11 @@ fn client(id: &str) -> Act {
 }
 
 async fn storage() -> Storage {
-    Storage::open(&StorageOptions::new("sqlite::memory:"), seal(), Schema::Migrate).await.expect("opens")
+    let storage = Storage::open(&StorageOptions::new("sqlite::memory:"), seal(), Schema::Migrate).await.expect("opens");
+    for maker in ["maker", "other"] {
+        storage.clients.create(&crate::storage::conformance::client(maker), &client("operator")).await.expect("new");
+    }
+    storage
 }
 
 /// Fresh values by a number.
@@ -37,6 +41,7 @@ fn fresh(n: u8) -> tokens::Fresh {
 fn new<'a>(owner: &'a str, audience: &[&str]) -> NewToken<'a> {
     NewToken {
         owner,
+        maker: None,
         purpose: "join",
         audience: audience.iter().map(|&client| client.to_owned()).collect(),
         subject: Some("usr_1"),
@@ -86,19 +91,43 @@ async fn a_token_ends_and_its_maker_may_end_it() {
     let also = tokens::create(&storage, &seal(), new("maker", &["room"]), fresh(3), at(2), &client("maker")).await.expect("valid");
     tokens::create(&storage, &seal(), new("other", &[]), fresh(4), at(2), &client("maker")).await.expect("valid");
     let ids = |listed: Vec<tokens::Listed>| listed.into_iter().map(|token| token.id).collect::<Vec<_>>();
-    assert_eq!(ids(tokens::list(&storage, "maker", at(3)).await.expect("read")), [made.id.clone(), also.id.clone()]);
+    assert_eq!(ids(tokens::list(&storage, "maker", None, at(3)).await.expect("read")), [made.id.clone(), also.id.clone()]);
     let revoke = async |owner: &str, id: &str, now: Time| {
-        tokens::revoke(&storage, &seal(), owner, id, [8; 24], now, &client(owner)).await.expect("the stores answer")
+        tokens::revoke(&storage, &seal(), Of { owner, subject: None }, id, [8; 24], now, &client(owner)).await.expect("the stores answer")
     };
     assert!(!revoke("other", &made.id, at(3)).await, "it is not theirs");
     assert!(!revoke("maker", "ott_unknown", at(3)).await);
     assert!(revoke("maker", &made.id, at(3)).await);
     assert!(!revoke("maker", &made.id, at(3)).await, "it is gone");
     assert_eq!(consume(&storage, &made.token, "join", "maker", at(3)).await, None);
-    assert_eq!(ids(tokens::list(&storage, "maker", at(3)).await.expect("read")), [also.id.as_str()]);
+    assert_eq!(ids(tokens::list(&storage, "maker", None, at(3)).await.expect("read")), [also.id.as_str()]);
     assert!(consume(&storage, &also.token, "join", "room", at(4)).await.is_some());
-    assert!(tokens::list(&storage, "maker", at(4)).await.expect("read").is_empty());
+    assert!(tokens::list(&storage, "maker", None, at(4)).await.expect("read").is_empty());
     assert!(!revoke("maker", &also.id, at(4)).await, "it was used");
+}
+
+/// However many somebody else has at the same client, everybody finds and ends their own.
+#[tokio::test]
+async fn a_list_is_long_enough_for_everybody() {
+    let storage = storage().await;
+    let about = |subject: &'static str| NewToken { subject: Some(subject), lives: Duration::from_secs(60), ..new("maker", &[]) };
+    let mut some = String::new();
+    for n in 0..=tokens::LISTED {
+        let n = u32::try_from(n).expect("few").to_be_bytes();
+        let fresh = tokens::Fresh { id: [n, n, [0; 4]].concat()[..10].try_into().expect("ten"), ..fresh(1) };
+        some = tokens::create(&storage, &seal(), about("usr_1"), fresh, at(0), &client("maker")).await.expect("valid").id;
+    }
+    let last = NewToken { lives: Duration::from_secs(90), ..about("usr_2") };
+    let theirs = tokens::create(&storage, &seal(), last, fresh(2), at(0), &client("maker")).await.expect("valid");
+    let of = async |subject| tokens::list(&storage, "maker", subject, at(1)).await.expect("read").len();
+    assert_eq!((of(None).await, of(Some("usr_1")).await, of(Some("usr_2")).await), (tokens::LISTED, tokens::LISTED, 1));
+    let revoke = async |subject, id: &str| {
+        let of = Of { owner: "maker", subject: Some(subject) };
+        tokens::revoke(&storage, &seal(), of, id, [8; 24], at(1), &client("maker")).await.expect("the stores answer")
+    };
+    assert!(!revoke("usr_2", &some).await, "it is about somebody else");
+    assert!(revoke("usr_1", &some).await && revoke("usr_2", &theirs.id).await);
+    assert_eq!(of(Some("usr_2")).await, 0);
 }
 
 #[tokio::test]
@@ -137,7 +166,9 @@ async fn a_restored_store_brings_no_token_back() {
         match what {
             "used" => assert!(consume(&storage, &made.token, "join", "maker", at(1)).await.is_some()),
             _ => {
-                let done = tokens::revoke(&storage, &seal(), "maker", &made.id, [8; 24], at(1), &client("maker")).await;
+                let done =
+                    tokens::revoke(&storage, &seal(), Of { owner: "maker", subject: None }, &made.id, [8; 24], at(1), &client("maker"))
+                        .await;
                 assert!(done.expect("the stores answer"));
             }
         }

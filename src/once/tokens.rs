@@ -2,9 +2,10 @@
 //!
 //! A token is an id, a dot and a random value. The short-lived store keeps what it stands for under the digest of the id, with a digest of the value;
 //! nothing usable is at rest. Using it up is a row in `storage.spent`, so that neither parallel consumers on several replicas nor a Redis that was
-//! restarted, flushed or restored can make it work twice. Whatever is wrong (unknown, expired, used, for another purpose or audience) is one
-//! answer.
+//! restarted, flushed or restored can make it work twice. It is worth what its maker is: with a client that is gone or disabled, or a person who is, who
+//! must set a new password or changed it or the address, it ends. Whatever is wrong (unknown, expired, used, for another purpose or audience, of nobody) is one answer.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,9 +13,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::seal::{Digest, Purpose as Use, Seal};
-use crate::storage::durable::{Act, Spend};
+use crate::storage::durable::{Act, Spend, User, UserKey};
 use crate::storage::ephemeral::Redeemed;
-use crate::storage::records::OneTimeToken;
+use crate::storage::records::{Maker, OneTimeToken};
 use crate::storage::{Result, Storage, StorageError, Time};
 
 /// The shortest and the longest life, and that of a token whose maker says nothing.
@@ -26,8 +27,10 @@ pub const MAX_DATA: usize = 4 * 1024;
 pub const MAX_PURPOSE: usize = 64;
 pub const MAX_SUBJECT: usize = 255;
 pub const MAX_AUDIENCE: usize = 16;
-/// How many live tokens an owner may have that [`list`] still shows.
+/// How many live tokens an owner, or a person at an owner, may have that [`list`] still shows.
 pub const LISTED: usize = 1000;
+/// Purposes that begin so are those of dialects, whose tokens live by a rule of their own: the API neither makes nor consumes one.
+pub const OF_DIALECTS: &str = "dialect:";
 
 /// The store keeps a token a little longer than it lives: what counts is `now`, and clocks differ.
 const SLACK: Duration = Duration::from_secs(30);
@@ -37,6 +40,8 @@ const SLACK: Duration = Duration::from_secs(30);
 pub struct NewToken<'a> {
     /// The client that makes it, and may list and revoke it.
     pub owner: &'a str,
+    /// The person for whom that client acts, where it does.
+    pub maker: Option<&'a User>,
     /// A name that its consumer must say, too.
     pub purpose: &'a str,
     /// Clients that may consume it; empty: the owner.
@@ -111,7 +116,7 @@ pub async fn create(
     now: Time,
     by: &Act,
 ) -> std::result::Result<Created, CreateError> {
-    let NewToken { owner, purpose, mut audience, subject, data, lives } = new;
+    let NewToken { owner, maker, purpose, mut audience, subject, data, lives } = new;
     check(purpose, &audience, subject, &data, lives).map_err(|(member, why)| CreateError::Invalid(member, why))?;
     if audience.is_empty() {
         audience.push(owner.to_owned());
@@ -125,6 +130,7 @@ pub async fn create(
         id: id.clone(),
         secret: digest(seal, &id, &secret).hex(),
         owner: owner.to_owned(),
+        maker: maker.map(|user| Maker { user_id: user.id.clone(), credential_revision: user.credential_revision }),
         purpose: purpose.to_owned(),
         audience,
         subject: subject.map(str::to_owned),
@@ -135,9 +141,33 @@ pub async fn create(
     let records = &storage.ephemeral;
     records.put_for(&id, &token, lives + SLACK, fresh.nonce).await?;
     records.enlist::<OneTimeToken>(owner, &id, token.expires_at, now).await?;
+    // Beside it under whom it is about: however many others there are, everybody finds their own.
+    if let Some(subject) = subject {
+        records.enlist::<OneTimeToken>(&list_of(owner, Some(subject)), &id, token.expires_at, now).await?;
+    }
     // Nobody gets a token of which no row tells.
     storage.audit.done("one_time_token.create", Some(format!("one_time_token:{id}")), now, by).await?;
     Ok(Created { token: format!("{id}.{secret}"), id, expires_at: token.expires_at })
+}
+
+/// The name of a list. A client id holds no control character.
+fn list_of(owner: &str, subject: Option<&str>) -> String {
+    subject.map_or_else(|| owner.to_owned(), |subject| format!("{owner}\u{0}{subject}"))
+}
+
+/// Is whoever made this token still somebody whose word counts? `users` is who was asked about before.
+async fn stands(storage: &Storage, token: &OneTimeToken, users: &mut HashMap<String, Option<User>>) -> Result<bool> {
+    // A client that was made after the token only has the name of the one that made it.
+    let client = storage.clients.find(&token.owner).await?;
+    if client.is_none_or(|record| record.disabled_at.is_some() || record.created_at > token.created_at) {
+        return Ok(false);
+    }
+    let Some(maker) = &token.maker else { return Ok(true) };
+    if !users.contains_key(&maker.user_id) {
+        users.insert(maker.user_id.clone(), storage.users.find(UserKey::Id(&maker.user_id)).await?);
+    }
+    let user = users.get(&maker.user_id).and_then(Option::as_ref);
+    Ok(user.is_some_and(|user| user.disabled_at.is_none() && !user.reset_required && user.credential_revision == maker.credential_revision))
 }
 
 fn check(
@@ -206,6 +236,9 @@ pub async fn consume(
     if now >= found.expires_at {
         return Ok(None);
     }
+    if !stands(storage, &found, &mut HashMap::new()).await? {
+        return Ok(None);
+    }
     let subject = format!("one_time_token:{id}");
     if !storage.spent.spend(&spend(seal, &found), "one_time_token.consume", Some(subject), now, by).await? {
         return Ok(None);
@@ -213,16 +246,16 @@ pub async fn consume(
     Ok(Some(Consumed { id: found.id, subject: found.subject, audience: found.audience, data: found.data, owner: found.owner }))
 }
 
-/// The live tokens of an owner, the oldest first.
+/// The live tokens of an owner, the oldest first; with `subject`, those that are about them.
 ///
 /// # Errors
 /// The fault of the store.
-pub async fn list(storage: &Storage, owner: &str, now: Time) -> Result<Vec<Listed>> {
-    let mut listed = Vec::new();
-    for id in storage.ephemeral.listed::<OneTimeToken>(owner, LISTED, now).await? {
+pub async fn list(storage: &Storage, owner: &str, subject: Option<&str>, now: Time) -> Result<Vec<Listed>> {
+    let (mut listed, mut users) = (Vec::new(), HashMap::new());
+    for id in storage.ephemeral.listed::<OneTimeToken>(&list_of(owner, subject), LISTED, now).await? {
         // What was used, revoked or given up in between is not there any more.
         let Some(found) = storage.ephemeral.get::<OneTimeToken>(&id).await? else { continue };
-        if now < found.expires_at && found.owner == owner {
+        if now < found.expires_at && is_of(&found, owner, subject) && stands(storage, &found, &mut users).await? {
             let OneTimeToken { id, purpose, audience, subject, created_at, expires_at, .. } = found;
             listed.push(Listed { id, purpose, audience, subject, created_at, expires_at });
         }
@@ -232,12 +265,23 @@ pub async fn list(storage: &Storage, owner: &str, now: Time) -> Result<Vec<Liste
     Ok(listed)
 }
 
-/// Ends a token of `owner`; false where there is no such live one.
+fn is_of(token: &OneTimeToken, owner: &str, subject: Option<&str>) -> bool {
+    token.owner == owner && subject.is_none_or(|subject| token.subject.as_deref() == Some(subject))
+}
+
+/// Whose token may be ended: that of an owner; with `subject`, such of theirs as are about them.
+#[derive(Clone, Copy)]
+pub struct Of<'a> {
+    pub owner: &'a str,
+    pub subject: Option<&'a str>,
+}
+
+/// Ends a token; false where there is no such live one of theirs.
 ///
 /// # Errors
 /// The fault of a store; it may be asked again.
-pub async fn revoke(storage: &Storage, seal: &Seal, owner: &str, id: &str, nonce: [u8; 24], now: Time, by: &Act) -> Result<bool> {
-    let own = |found: &OneTimeToken| if found.owner == owner { Ok(()) } else { Err(()) };
+pub async fn revoke(storage: &Storage, seal: &Seal, of: Of<'_>, id: &str, nonce: [u8; 24], now: Time, by: &Act) -> Result<bool> {
+    let own = |found: &OneTimeToken| if is_of(found, of.owner, of.subject) { Ok(()) } else { Err(()) };
     let found = match storage.ephemeral.redeem_if(id, nonce, own).await? {
         Ok(Redeemed::First(found) | Redeemed::Again(found)) if now < found.expires_at => found,
         _ => return Ok(false),

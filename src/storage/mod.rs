@@ -6,7 +6,7 @@
 
 pub mod cached;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod durable;
 pub mod ephemeral;
 pub mod memory;

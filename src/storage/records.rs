@@ -117,6 +117,13 @@ pub struct MailedCode {
     pub expires_at: Time,
 }
 
+/// A person who made a one-time token: as good as their password and address were then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maker {
+    pub user_id: String,
+    pub credential_revision: i64,
+}
+
 /// What a one-time token stands for. Its value is kept as a digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OneTimeToken {
@@ -125,6 +132,9 @@ pub struct OneTimeToken {
     pub secret: String,
     /// The client that made it.
     pub owner: String,
+    /// The person for whom the client acted; none where it acted for itself.
+    #[serde(default)]
+    pub maker: Option<Maker>,
     pub purpose: String,
     /// The clients that may consume it.
     pub audience: Vec<String>,

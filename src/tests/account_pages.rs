@@ -2,7 +2,7 @@
 
 use portero::config::SignUp;
 use portero::mail::Mail;
-use portero::storage::durable::{Act, Actor, UserKey};
+use portero::storage::durable::{Act, Actor, UserKey, Whom};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -465,7 +465,7 @@ async fn activity_is_told_without_what_is_somebody_elses() {
         request_id: "r".to_owned(),
     };
     let attempts = &server.app.storage.attempts;
-    attempts.forget(&portero::seal::Digest([0; 32]), &[], &id, server.app.clock.now(), &by).await.expect("done");
+    attempts.forget(&portero::seal::Digest([0; 32]), &[], Whom::by_id(&id), server.app.clock.now(), &by).await.expect("done");
     let page = browser.get("/account").await.expect(200);
     let list = page.body.split("id=\"activity\"").nth(1).expect("the section").split("</section>").next().expect("its end").to_owned();
     for words in
@@ -479,7 +479,7 @@ async fn activity_is_told_without_what_is_somebody_elses() {
     // In Spanish, and page by page.
     for n in 0..30 {
         server.advance(60);
-        attempts.forget(&portero::seal::Digest([0; 32]), &[], &id, server.app.clock.now(), &by).await.expect("done");
+        attempts.forget(&portero::seal::Digest([0; 32]), &[], Whom::by_id(&id), server.app.clock.now(), &by).await.expect("done");
         assert!(n < 30);
     }
     let page = browser.get("/account/activity").await.expect(200);

@@ -478,3 +478,47 @@ async fn a_one_time_token_works_once_for_whom_it_is_meant() {
     let mine = server.call("POST", "/v1/one-time-tokens", &token, Some(json!({ "purpose": "p" }))).await.expect(201).json();
     assert_eq!(server.call("POST", path, &token, consume(&mine["token"], "p")).await.expect(200).json()["subject"], ana);
 }
+
+/// AD-10: "You are the one" is said of nobody who is not there, may not be there, or got rid of whoever made it.
+#[tokio::test]
+async fn ad_10_a_one_time_token_ends_with_whoever_made_it() {
+    let server = Server::with_sign_up(SignUp::Closed).await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let (reader, read_by) = server.machine("reports").await;
+    let (maker, made_by) = server.machine("reports").await;
+    let new = Some(json!({ "purpose": "join", "audience": [reader.id], "ttl": 600 }));
+    let consume = async |token: &Value| {
+        server.call("POST", "/v1/one-time-tokens/consume", &read_by, Some(json!({ "token": token["token"], "purpose": "join" }))).await
+    };
+    for (name, method, below, body) in [
+        ("ana", "POST", "/disable", None),
+        ("eva", "POST", "/require-reset", None),
+        ("luz", "PATCH", "", Some(json!({ "email": "other@example.org" }))),
+        ("sol", "DELETE", "", None),
+        ("pia", "POST", "", None),
+        ("zoe", "PATCH", "", Some(json!({ "name": "Y." }))),
+    ] {
+        let id = server.user(name).await;
+        let theirs = server.signed_in(&console, name, "openid account").await;
+        let token = server.call("POST", "/v1/one-time-tokens", &theirs, new.clone()).await.expect(201).json();
+        if name == "pia" {
+            let change = json!({ "current_password": PASSWORD, "new_password": OTHER });
+            assert_eq!(server.call("POST", "/v1/me/password", &theirs, Some(change)).await.status, 204);
+        } else {
+            let done = server.call(method, &format!("/v1/users/{id}{below}"), &owner, body).await;
+            assert!(done.status.is_success(), "{name}: {}", done.body);
+        }
+        match name {
+            "zoe" => assert_eq!(consume(&token).await.expect(200).json()["subject"], id),
+            _ => drop(consume(&token).await.expect_problem(404, "one_time_token_invalid")),
+        }
+    }
+    let path = format!("/v1/clients/{}", maker.id);
+    let make = async || server.call("POST", "/v1/one-time-tokens", &made_by, new.clone()).await.expect(201).json();
+    let (first, second) = (make().await, make().await);
+    server.call("POST", &format!("{path}/disable"), &owner, None).await.expect(200);
+    consume(&first).await.expect_problem(404, "one_time_token_invalid");
+    assert_eq!(server.call("DELETE", &path, &owner, None).await.status, 204);
+    consume(&second).await.expect_problem(404, "one_time_token_invalid");
+}

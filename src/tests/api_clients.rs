@@ -100,6 +100,54 @@ async fn ad_04_nobody_gives_a_client_more_than_they_have() {
     refused(server.call("POST", "/v1/clients", &token, with("organizations:write")).await);
 }
 
+/// AD-04: a first-party client is never asked about: with a scope of the API it is whoever follows a link to it, an owner as well.
+#[tokio::test]
+async fn ad_04_a_first_party_client_with_a_scope_of_the_api_is_an_owners_to_make_and_to_change() {
+    let server = Server::with(|config| config.limits = false).await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let keeper = server.administrator(&console, "carl", &["client_admin"]).await;
+    let (_, machine) = server.machine("account clients:read clients:write").await;
+    let refused = |answer: crate::harness::Answer| answer.expect_problem(403, "above_your_role");
+    let with = |scope: &str| json!({ "first_party": true, "redirect_uris": [CALLBACK], "scope": scope });
+    let shop = server.call("POST", "/v1/clients", &owner, Some(with("openid account"))).await.expect(201).json();
+    let shop = format!("/v1/clients/{}", shop["client_id"].as_str().expect("one"));
+    server.call("POST", &format!("{shop}/disable"), &owner, None).await.expect(200);
+    for token in [&keeper, &machine] {
+        for scope in ["openid account", "openid clients:write"] {
+            refused(server.call("POST", "/v1/clients", token, Some(with(scope))).await);
+        }
+        for (method, below, body) in [
+            ("PATCH", "", Some(json!({ "redirect_uris": [CALLBACK, "https://evil.example/cb"] }))),
+            ("PATCH", "", Some(json!({ "scope": "openid" }))),
+            ("POST", "/rotate-secret", Some(json!({}))),
+            ("POST", "/disable", None),
+            ("POST", "/enable", None),
+            ("DELETE", "", None),
+        ] {
+            refused(server.call(method, &format!("{shop}{below}"), token, body).await);
+        }
+        // Without one of the two it is theirs; the second is not added to the first.
+        for (first, second) in [
+            (with("openid email"), json!({ "scope": "openid account" })),
+            (json!({ "redirect_uris": [CALLBACK], "scope": "openid account" }), json!({ "first_party": true })),
+        ] {
+            let own = server.call("POST", "/v1/clients", token, Some(first)).await.expect(201).json();
+            let own = format!("/v1/clients/{}", own["client_id"].as_str().expect("one"));
+            server.call("PATCH", &own, token, Some(json!({ "client_name": "Shop" }))).await.expect(200);
+            refused(server.call("PATCH", &own, token, Some(second)).await);
+        }
+    }
+    server.call("POST", &format!("{shop}/enable"), &owner, None).await.expect(200);
+    // And what acts for an owner changes nothing that would make somebody else one.
+    let email = json!({ "email": "evil@example.org" });
+    server.call("POST", "/v1/me/email", &owner, Some(email.clone())).await.expect_problem(403, "password_required");
+    server.call("DELETE", "/v1/me", &owner, None).await.expect_problem(403, "password_required");
+    let mut proved = email;
+    proved["password"] = json!(crate::harness::PASSWORD);
+    server.call("POST", "/v1/me/email", &owner, Some(proved)).await.expect(202);
+}
+
 #[tokio::test]
 async fn changes_at_once_are_all_kept() {
     let server = Server::with(|config| config.limits = false).await;

@@ -260,7 +260,7 @@ async fn a_code_does_not_outlive_the_session_it_was_made_in() {
     let code = browser.code(&Flow::new(&client), "ana").await;
     let (users, now, by) = (&server.app.storage.users, server.app.clock.now(), Server::operator());
     for disabled in [true, false] {
-        assert!(users.set_disabled(&user, disabled, &[], now, &by).await.expect("stored"));
+        assert!(users.set_disabled(portero::storage::durable::Whom::by_id(&user), disabled, &[], now, &by).await.expect("stored"));
     }
     server.redeem(&client, &code).await.expect_error(400, "invalid_grant");
 }

@@ -2,14 +2,14 @@
 
 use axum::http::StatusCode;
 use portero::mail::Mail;
-use portero::storage::durable::UserKey;
+use portero::storage::durable::{UserKey, Whom};
 use serde_json::json;
 
 use crate::harness::{Browser, Flow, PASSWORD, Server};
 
 async fn delete(server: &Server, id: &str) {
     let (app, by) = (&server.app, Server::operator());
-    assert!(app.storage.accounts.delete(id, &[], app.clock.now(), &by).await.expect("no fault"));
+    assert!(app.storage.accounts.delete(Whom::by_id(id), &[], app.clock.now(), &by).await.expect("no fault"));
 }
 
 #[tokio::test]

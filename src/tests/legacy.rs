@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 use portero::config::{Config, DialectMount};
 use portero::mail::Mail;
-use portero::storage::durable::{Saved, UserKey};
+use portero::storage::durable::{Saved, UserKey, Whom};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -97,7 +97,7 @@ async fn what_ends_a_refresh_token_that_is_not_replaced() {
     assert!(users.set_password(&ana, &hash, None, &[], server.app.clock.now(), &by).await.expect("stored"));
     post(&server, "/auth/refresh", Some(text(&second, "refresh_token")), Value::Null).await.expect(401);
     let third = flask(&server).await;
-    assert!(users.set_disabled(&ana, true, &[], server.app.clock.now(), &by).await.expect("stored"));
+    assert!(users.set_disabled(Whom::by_id(&ana), true, &[], server.app.clock.now(), &by).await.expect("stored"));
     post(&server, "/auth/refresh", Some(text(&third, "refresh_token")), Value::Null).await.expect(401);
 }
 
@@ -306,6 +306,91 @@ async fn the_client_of_a_dialect_is_held_to_its_file_and_keeps_what_an_operator_
     assert_eq!(clients.update(&off, &by).await.expect("stored"), Saved::Done);
     server.user("ana").await;
     post(&server, "/auth/sign-in", None, json!({ "email": "ana@example.org", "password": PASSWORD })).await.expect(403);
+}
+
+/// Not only to those who sign in: nothing is read, made or ended through it, whoever's token it is.
+#[tokio::test]
+async fn a_dialect_that_is_switched_off_does_nothing() {
+    let server = Server::with(dialect("fastapi-users")).await;
+    let (console, clients) = (server.console().await, &server.app.storage.clients);
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    server.user("ana").await;
+    let new = json!({ "username": "eva", "email": "eva@example.org", "password": PASSWORD, "full_name": "Eva" });
+    ask(&server, Method::GET, "/users/ana", Some(&owner), Value::Null).await.expect(200);
+    let on = (*clients.find("fastapi-users").await.expect("read").expect("made at the start")).clone();
+    let off = portero::storage::durable::ClientRecord { disabled_at: Some(server.app.clock.now()), ..on };
+    assert_eq!(clients.update(&off, &Server::operator()).await.expect("stored"), Saved::Done);
+    post(&server, "/users/", None, new).await.expect(403);
+    for (method, path) in
+        [(Method::GET, "/users/"), (Method::GET, "/users/me"), (Method::GET, "/users/ana"), (Method::DELETE, "/users/ana")]
+    {
+        ask(&server, method, path, Some(&owner), Value::Null).await.expect(403);
+    }
+    let there = |name: &'static str| server.app.storage.users.find(UserKey::Identifier(name));
+    assert!(there("ana").await.expect("read").is_some() && there("eva@example.org").await.expect("read").is_none());
+}
+
+/// AD-12: who signed in, and who looked at whom, is told whichever door it was.
+#[tokio::test]
+async fn ad_12_the_trail_names_whoever_came_by_a_password_and_whoever_looked() {
+    let server = Server::with(|config| {
+        dialect("fastapi-users")(config);
+        config.limits = false;
+    })
+    .await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let (ana, olga) = (server.user("ana").await, server.call("GET", "/v1/me", &owner, None).await.json()["id"].clone());
+    let olga = olga.as_str().expect("an id");
+    users_token(&server, "username=ana&password=correct+horse+battery+staple").await;
+    let theirs = server.signed_in(&console, "ana", "openid account").await;
+    let rows = async |query: &str| {
+        let found = server.call("GET", &format!("/v1/audit?{query}"), &owner, None).await.expect(200).json();
+        found["items"].as_array().expect("rows").clone()
+    };
+    let opened = rows(&format!("act=grant.open&actor=person:{ana}")).await;
+    let clients: Vec<_> = opened.iter().map(|row| row["client_id"].as_str().expect("a client")).collect();
+    assert_eq!(clients, [console.id.as_str(), "fastapi-users"]);
+    ask(&server, Method::GET, "/users/ana", Some(&owner), Value::Null).await.expect(200);
+    ask(&server, Method::GET, "/users/", Some(&owner), Value::Null).await.expect(200);
+    for (act, subject) in [("user.show", json!(format!("user:{ana}"))), ("users.list", Value::Null)] {
+        let seen = rows(&format!("act={act}&actor=person:{olga}")).await;
+        assert_eq!((seen.len(), &seen[0]["subject"], &seen[0]["result"]), (1, &subject, &json!("done")), "{act}");
+    }
+    let made = json!({ "slug": "unit", "name": "Unit" });
+    let unit = server.call("POST", "/v1/organizations", &owner, Some(made)).await.expect(201).json()["id"].clone();
+    let unit = unit.as_str().expect("an id");
+    server.call("GET", &format!("/v1/organizations/{unit}"), &owner, None).await.expect(200);
+    assert_eq!(rows("act=organization.show").await[0]["subject"], format!("organization:{unit}"));
+    // A way into an account is not hidden behind a new name.
+    let patch = json!({ "name": "A.", "email": "anita@example.org", "email_verified": true, "roles": ["auditor"] });
+    server.call("PATCH", &format!("/v1/users/{ana}"), &owner, Some(patch)).await.expect(200);
+    let mut done: Vec<_> = rows(&format!("subject=user:{ana}&actor=person:{olga}&result=done")).await;
+    done.retain(|row| row["act"] != "user.show");
+    let acts: Vec<_> = done.iter().map(|row| row["act"].as_str().expect("its name")).collect();
+    assert_eq!(acts, ["user.update", "user.set_roles", "user.set_verified", "user.set_email"]);
+    // What was refused is one row.
+    let change = json!({ "current_password": "not this one at all", "new_password": "nine paper boats at noon" });
+    server.call("POST", "/v1/me/password", &theirs, Some(change)).await.expect_problem(403, "wrong_password");
+    let refused = rows(&format!("result=refused&actor=person:{ana}")).await;
+    assert_eq!((refused.len(), &refused[0]["act"], &refused[0]["reason"]), (1, &json!("sign_in"), &json!("wrong_password")));
+}
+
+/// The tokens of a dialect live by the rule of its file: the API makes and takes none in its name.
+#[tokio::test]
+async fn the_one_time_tokens_of_a_dialect_are_its_own() {
+    let server = Server::with(dialect("fastapi-one-time")).await;
+    server.user("ana").await;
+    let tokens = post(&server, "/auth/login", None, json!({ "correo": "ana@example.org", "password": PASSWORD })).await.expect(200).json();
+    let access = text(&tokens, "access_token");
+    let purpose = "dialect:fastapi-one-time";
+    let made = server.call("POST", "/v1/one-time-tokens", access, Some(json!({ "purpose": purpose, "ttl": 86400 }))).await;
+    assert_eq!(made.expect_problem(400, "invalid_request").wrong(), ["/purpose not_yours"]);
+    let own = post(&server, "/token/create", Some(access), Value::Null).await.json();
+    let body = json!({ "token": text(&own, "token"), "purpose": purpose });
+    server.call("POST", "/v1/one-time-tokens/consume", access, Some(body)).await.expect_problem(404, "one_time_token_invalid");
+    let body = json!({ "token": text(&own, "token") });
+    post(&server, "/token/validate", Some(access), body).await.expect(200);
 }
 
 #[tokio::test]

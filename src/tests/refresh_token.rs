@@ -158,7 +158,15 @@ async fn a_disabled_person_has_nothing_left() {
     let client = server.client(json!({})).await;
     let user = server.user("ana").await;
     let tokens = signed_in(&server, &client).await;
-    assert!(server.app.storage.users.set_disabled(&user, true, &[], server.app.clock.now(), &Server::operator()).await.expect("stored"));
+    assert!(
+        server
+            .app
+            .storage
+            .users
+            .set_disabled(portero::storage::durable::Whom::by_id(&user), true, &[], server.app.clock.now(), &Server::operator())
+            .await
+            .expect("stored")
+    );
     server.refresh(&client, refresh_token(&tokens)).await.expect_error(400, "invalid_grant");
     assert_eq!(server.introspect(&client, access_token(&tokens)).await, json!({ "active": false }));
     assert_eq!(server.bearer("/oauth2/userinfo", access_token(&tokens)).await.status, 401);

@@ -177,10 +177,12 @@ async fn a_key_made_on_one_replica_is_known_to_the_other_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_time_tokens_are_consumed_once() {
     let Some(servers) = replicas().await else { return };
+    let maker = servers[0].client(json!({ "grant_types": ["client_credentials"], "redirect_uris": [] })).await.id;
     for round in 0..rounds() {
         let app = &servers[0].app;
         let new = NewToken {
-            owner: "maker",
+            owner: &maker,
+            maker: None,
             purpose: "join",
             audience: vec!["room".to_owned()],
             subject: Some("somebody"),
@@ -191,7 +193,7 @@ async fn one_time_tokens_are_consumed_once() {
         let made = tokens::create(&app.storage, &app.seal, new, fresh, app.clock.now(), &Server::operator()).await.expect("made");
         let key = format!("once:{}", app.storage.ephemeral.digest(&made.id).hex());
         let before = app.storage.ephemeral.store.get(&key).await.expect("answered").expect("there");
-        assert_eq!(tokens::list(&servers[1].app.storage, "maker", app.clock.now()).await.expect("read").len(), 1, "on every replica");
+        assert_eq!(tokens::list(&servers[1].app.storage, &maker, None, app.clock.now()).await.expect("read").len(), 1, "on every replica");
         for (time, wanted) in [1, 0].into_iter().enumerate() {
             let barrier = Arc::new(Barrier::new(2 * WORKERS));
             let tasks: Vec<_> = (0..2 * WORKERS)
@@ -214,8 +216,9 @@ async fn one_time_tokens_are_consumed_once() {
             assert_eq!(consumed, wanted, "round {round}, time {time}");
             app.storage.ephemeral.store.put(&key, before.clone(), std::time::Duration::from_secs(60)).await.expect("put");
         }
+        let of = tokens::Of { owner: &maker, subject: None };
         assert!(
-            tokens::revoke(&app.storage, &app.seal, "maker", &made.id, app.random.bytes(), app.clock.now(), &Server::operator())
+            tokens::revoke(&app.storage, &app.seal, of, &made.id, app.random.bytes(), app.clock.now(), &Server::operator())
                 .await
                 .is_ok_and(|done| !done)
         );

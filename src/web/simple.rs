@@ -215,7 +215,7 @@ impl Wrong {
             AccountError::Link(LinkError::Expired | LinkError::Used) => Self::notice("danger", l.t("link-bad-title"), l.t("link-over")),
             AccountError::Link(LinkError::Stale) => Self::notice("danger", l.t("link-bad-title"), l.t("link-stale")),
             AccountError::Stale | AccountError::Unknown => Self::notice("danger", l.t("account-stale-title"), l.t("account-stale")),
-            AccountError::NotRecent => Self::at("current", l.t("account-current-missing")),
+            AccountError::NotRecent | AccountError::PasswordNeeded => Self::at("current", l.t("account-current-missing")),
             AccountError::LastOwner => Self::notice("danger", l.t("account-last-owner-title"), l.t("account-last-owner")),
         })
     }

@@ -174,11 +174,8 @@ impl Encoding {
         let price = |scheme, n: u64, r: u32, p: u32| Price { scheme, n, r, p };
         match self {
             Self::Bcrypt { cost, .. } => price("bcrypt", 1 << cost, 1, 1),
-            Self::Pbkdf2 { digest, rounds, hash, .. } => {
-                // RFC 8018 §5.2: each block of the output is computed by itself.
-                let blocks = hash.len().div_ceil(digest.length()).max(1);
-                price(digest.pbkdf2(), u64::from(*rounds), u32::try_from(blocks).unwrap_or(1), 1)
-            }
+            // However long its output is, one block of it is computed.
+            Self::Pbkdf2 { digest, rounds, .. } => price(digest.pbkdf2(), u64::from(*rounds), 1, 1),
             Self::Scrypt { log_n, r, p, .. } => price("scrypt", 1 << log_n, *r, *p),
             Self::Firebase { log_n, r, p, .. } => price("firebase", 1 << log_n, *r, *p),
             Self::Salted { .. } => price("digest", 1, 1, 1),

@@ -329,3 +329,15 @@ async fn a_failure_waits_for_the_dearest_scheme_that_was_met() {
         assert_eq!(Hasher::price(&blank).map(|(again, _)| again), Some(price), "{blank}");
     }
 }
+
+/// PBKDF2 with an output of several blocks costs what one of them does, and is judged by that.
+#[tokio::test]
+async fn a_long_pbkdf2_costs_one_block() {
+    let stored = kept("$pbkdf2$i=1000,l=40$c2FsdHNhbHRzYWx0c2FsdA$u0bVxxPnOA2o4mMh4Y8ivCPwqgD5KD1SI3Kacet9XPhjO8VHUuZ4GA", false);
+    let stored = stored.expect("a password");
+    let (price, _) = Hasher::price(&stored).expect("it costs something");
+    assert_eq!((price.scheme, price.n, price.r, price.p), ("pbkdf2-sha1", 1000, 1, 1));
+    let hasher = hasher();
+    assert!(hasher.verify("secreto", Some(&stored)).await.expect("not busy").correct);
+    assert!(!hasher.verify("secreta", Some(&stored)).await.expect("not busy").correct);
+}

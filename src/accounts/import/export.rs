@@ -5,10 +5,14 @@ use serde_json::{Map, Value, json};
 use crate::storage::Time;
 use crate::storage::durable::User;
 
-/// A line of an export. With a `source`, the id of a person is the one they had there, and whoever has none there is left out; without one it
+/// A line of an export. Whoever only signed up with an address and never confirmed it is nobody yet, and left out: anything else would open what is
+/// closed to them. With a `source`, the id of a person is the one they had there, and whoever has none there is left out; without one it
 /// is the id here, and those of other systems stand beside it.
 #[must_use]
 pub fn exported(user: &User, password_hash: Option<&str>, source: Option<&str>) -> Option<Value> {
+    if user.pending {
+        return None;
+    }
     let external_id = match source {
         Some(source) => &user.external.iter().find(|external| external.source == source)?.id,
         None => &user.id,
@@ -35,6 +39,8 @@ pub fn exported(user: &User, password_hash: Option<&str>, source: Option<&str>) 
     set("password_hash", password_hash.map(Value::from));
     set("created_at", Some(moment(user.created_at).into()));
     set("disabled", Some(user.disabled_at.is_some().into()));
+    // Read back, it stays as closed as it is.
+    set("reset_required", user.reset_required.then_some(Value::Bool(true)));
     set("roles", Some(user.roles.clone().into()));
     set("claims", (!user.claims.is_empty()).then(|| Value::Object(user.claims.clone())));
     set("attributes", (!user.attributes.is_empty()).then(|| Value::Object(user.attributes.clone())));

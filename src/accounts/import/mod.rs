@@ -23,7 +23,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io::Read;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use export::exported;
 pub use hashes::{Hints, firebase_parameters};
@@ -336,6 +336,7 @@ async fn arrival(parts: &Parts<'_>, row: Row, kept: Kept, options: &Options, id:
     new.user.external = own.into_iter().chain(row.external.into_iter().filter(|external| external.source != options.source)).collect();
     new.user.created_at = row.created_at.unwrap_or(now).min(now);
     new.user.disabled_at = row.disabled.then_some(now);
+    new.user.reset_required = row.reset_required;
     new.password_hash = match kept {
         Kept::NoPassword => None,
         Kept::Argon2(stored) => Some(stored),
@@ -347,7 +348,7 @@ async fn arrival(parts: &Parts<'_>, row: Row, kept: Kept, options: &Options, id:
 
 /// A digest of everything that a record says of a person, but the password.
 fn describe(row: &Row) -> String {
-    let all = json!([
+    let mut all = json!([
         row.email,
         row.email_verified,
         row.username,
@@ -360,6 +361,10 @@ fn describe(row: &Row) -> String {
         row.created_at.map(|at| at.timestamp()),
         row.external,
     ]);
+    // Only where it is so: what is said of everybody else stays what an import before wrote down.
+    if let (true, Value::Array(all)) = (row.reset_required, &mut all) {
+        all.push("reset_required".into());
+    }
     Digest(sha256(all.to_string().as_bytes())).hex()
 }
 

@@ -26,6 +26,8 @@ pub struct Row {
     pub attributes: Map<String, Value>,
     pub roles: Vec<String>,
     pub disabled: bool,
+    /// Their password opens nothing until it is replaced.
+    pub reset_required: bool,
     pub created_at: Option<Time>,
 }
 
@@ -81,7 +83,8 @@ const CLAIMS: [(&str, &str); 19] = [
 /// Objects that Auth0 and Firebase keep for apps.
 const ATTRIBUTES: [&str; 3] = ["user_metadata", "app_metadata", "customAttributes"];
 /// Flags that say something of roles, and members that say nothing which is kept; neither is worth a hint.
-const SILENT: [&str; 20] = [
+const SILENT: [&str; 21] = [
+    "reset_required",
     "password_hash",
     "passwordHash",
     "hashed_password",
@@ -124,6 +127,9 @@ pub fn read(members: &Map<String, Value>, role_map: &RoleMap, left_out: &mut Lef
         if let Some(value) = there(members, name) {
             row.disabled |= flag(name, value)? == means_disabled;
         }
+    }
+    if let Some(value) = there(members, "reset_required") {
+        row.reset_required = flag("reset_required", value)?;
     }
     if let Some(claims) = there(members, "claims") {
         row.claims = object("claims", claims)?;

@@ -10,7 +10,7 @@ use crate::accounts::authenticate::{Credentials, Outcome as SignIn, Parts as Sig
 use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Settings};
 use crate::seal::Seal;
-use crate::storage::durable::{Actor, User, UserKey};
+use crate::storage::durable::{Actor, User, UserKey, Whom};
 use crate::storage::{Schema, Storage, StorageOptions};
 
 struct Fixture {
@@ -145,7 +145,7 @@ async fn the_same_import_again_changes_nothing_and_a_used_password_stays() {
         fixture.outcomes(&ana(json!({"name": "A.", "password_hash": null})), &options).await,
         ["1 updated the person stays disabled"]
     );
-    fixture.storage.users.set_disabled(&id, false, &[], now(), &act()).await.expect("set");
+    fixture.storage.users.set_disabled(Whom::by_id(&id), false, &[], now(), &act()).await.expect("set");
     assert_eq!(
         fixture.outcomes(&ana(json!({"name": "B.", "password_hash": null})), &options).await,
         ["1 skipped the person was changed here since the last import and stays so"]
@@ -331,6 +331,34 @@ async fn what_is_exported_can_be_imported() {
         other.storage.users.find(UserKey::External { source: "flask", id: "42" }).await.expect("read").map(|user| user.id),
         Some(new.id)
     );
+    // Nothing that is closed here is open there, and nothing of it here when it comes back.
+    let id = fixture.person("eva@example.org").await.id;
+    fixture.storage.accounts.require_reset(Whom::by_id(&id), &[], now(), &act()).await.expect("asked for");
+    let mut squat = crate::accounts::users::prepare(
+        &fixture.hasher,
+        NewAccount { email: "squat@example.org", password: Some(PASSWORD), ..NewAccount::default() },
+        Fresh { id: [8; 10], salt: [8; 16] },
+        now(),
+    )
+    .await
+    .expect("an account");
+    squat.user.pending = true;
+    let squat_id = squat.user.id.clone();
+    fixture.storage.users.create(&squat, &act()).await.expect("signed up");
+    let closed = export(&fixture, None).await;
+    assert!(!closed.contains("squat@example.org"), "they are nobody yet: {closed}");
+    let fresh = Fixture::new().await;
+    let portero = Options { source: "portero".to_owned(), ..from("x") };
+    fresh.import(&closed, &portero).await;
+    assert!(fresh.person("eva@example.org").await.reset_required && !fresh.signs_in("eva@example.org", PASSWORD).await);
+    assert!(other.signs_in("eva@example.org", PASSWORD).await, "it was open when it was exported before");
+    assert_eq!(other.outcomes(&closed, &Options { source: "portero".to_owned(), ..from("x") }).await[1], "2 updated ");
+    assert!(!other.signs_in("eva@example.org", PASSWORD).await, "and is closed by the next import");
+    // A file of before, which held them.
+    let before = json!({"external_id": squat_id, "email": "squat@example.org", "password_hash": squat.password_hash}).to_string();
+    let stays = "1 skipped the address belongs to somebody who is here already, and is not verified in both systems";
+    assert_eq!(fixture.outcomes(&before, &portero).await, [stays]);
+    assert!(!fixture.signs_in("squat@example.org", PASSWORD).await);
     let third = Fixture::new().await;
     assert_eq!(third.outcomes(&back, &from("flask")).await, ["1 created ", "2 created "]);
     assert!(third.storage.users.find(UserKey::External { source: "flask", id: "9" }).await.expect("read").is_some());

@@ -129,7 +129,7 @@ async fn a_password_that_must_be_replaced_is_replaced_by_another() {
     recovery::request_reset(&town.desk(), "ana@example.org", &asking).await.expect("sent");
     let (link, _) = token_of(&town.mails(now()).await[0].1);
     recovery::reset(&town.desk(), Proof::Token(&link), PASSWORD, &asking).await.expect("hers");
-    recovery::require_reset(&town.desk(), &ana.id, &asking).await.expect("asked");
+    recovery::require_reset(&town.desk(), &ana, &asking).await.expect("asked");
     let mails = town.mails(now()).await;
     let token = mails.iter().find_map(|(_, mail)| match mail {
         Mail::ResetRequired { token, .. } => Some(token.clone()),
@@ -163,7 +163,7 @@ async fn bf_04_a_changed_password_needs_the_present_one_by_the_same_door() {
         assert!(matches!(change("wrong", PASSWORD).await, Err(AccountError::WrongPassword)));
     }
     assert!(matches!(change(ANOTHER, PASSWORD).await, Err(AccountError::Locked { .. })), "it is counted like any sign-in");
-    administration::unlock(&town.desk(), &ana.id, &town.asking(now())).await.expect("unlocked");
+    administration::unlock(&town.desk(), &ana, &town.asking(now())).await.expect("unlocked");
     change(ANOTHER, PASSWORD).await.expect("changed");
 }
 

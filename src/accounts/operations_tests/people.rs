@@ -167,12 +167,18 @@ async fn ad_02_people_reach_what_is_theirs_and_no_more() {
 async fn administrators_act_and_an_owner_remains() {
     let town = Town::new().await;
     let desk = town.desk();
-    let owner = NewAccount { email: "boss@example.org", roles: vec!["owner".into()], ..NewAccount::default() };
+    let owner = NewAccount { email: "boss@example.org", roles: vec!["owner".into()], password: Some(PASSWORD), ..NewAccount::default() };
     let owner = administration::create(&desk, owner, &town.asking(now())).await.expect("new");
+    // However new the sign-in: an app that acts for an owner does not become one.
+    let recent = Presence::SignedIn { auth_time: now() };
+    assert!(matches!(mine::delete(&desk, &owner.id, recent, &town.asking(now())).await, Err(AccountError::PasswordNeeded)));
+    let asked = address::request_change(&desk, &owner.id, "evil@example.org", recent, &town.asking(now())).await;
+    assert!(matches!(asked, Err(AccountError::PasswordNeeded)));
+    assert!(town.mails(now()).await.is_empty(), "nobody is written to");
     for refused in [
-        administration::set_disabled(&desk, &owner.id, true, &town.asking(now())).await,
-        administration::delete(&desk, &owner.id, &town.asking(now())).await,
-        mine::delete(&desk, &owner.id, Presence::SignedIn { auth_time: now() }, &town.asking(now())).await,
+        administration::set_disabled(&desk, &owner, true, &town.asking(now())).await,
+        administration::delete(&desk, &owner, &town.asking(now())).await,
+        mine::delete(&desk, &owner.id, Presence::Password { password: PASSWORD, device: None }, &town.asking(now())).await,
         profile::patch(
             &desk,
             &owner.id,
@@ -193,7 +199,7 @@ async fn administrators_act_and_an_owner_remains() {
     // PR-11: a link, and no password that an administrator knows.
     let ana = town.ana().await;
     town.session(&ana, 1, now()).await;
-    recovery::require_reset(&desk, &ana.id, &town.asking(now())).await.expect("asked for");
+    recovery::require_reset(&desk, &ana, &town.asking(now())).await.expect("asked for");
     assert_eq!(town.live(&ana, now()).await, 0);
     assert_eq!(town.sign_in(PASSWORD, now()).await, Outcome::Refused(Refusal::ResetRequired));
     assert_eq!(town.sign_in("wrong", now()).await, Outcome::Refused(Refusal::WrongCredentials), "nobody else learns it");
@@ -203,14 +209,14 @@ async fn administrators_act_and_an_owner_remains() {
     // PR-12.
     recovery::request_reset(&desk, "ana@example.org", &town.asking(now())).await.expect("sent");
     let (token, _) = token_of(&town.mails(now()).await.into_iter().find(|(_, mail)| mail.kind() == "reset_password").expect("sent").1);
-    administration::set_disabled(&desk, &ana.id, true, &town.asking(now())).await.expect("disabled");
+    administration::set_disabled(&desk, &ana, true, &town.asking(now())).await.expect("disabled");
     assert!(is_link(recovery::reset(&desk, Proof::Token(&token), PASSWORD, &town.asking(now())).await, LinkError::Stale));
     recovery::request_reset(&desk, "ana@example.org", &town.asking(now())).await.expect("one answer");
     // Whom it concerns is told, of each act once.
     assert_eq!(town.kinds().await, ["account_disabled"]);
-    administration::set_disabled(&desk, &ana.id, true, &town.asking(now())).await.expect("still");
+    administration::set_disabled(&desk, &ana, true, &town.asking(now())).await.expect("still");
     assert!(town.kinds().await.is_empty(), "no news");
-    administration::set_disabled(&desk, &ana.id, false, &town.asking(now())).await.expect("enabled");
+    administration::set_disabled(&desk, &ana, false, &town.asking(now())).await.expect("enabled");
     administration::set_password(&desk, &ana.id, ANOTHER, &town.asking(now())).await.expect("set");
     assert_eq!(town.kinds().await, ["account_enabled", "password_set"]);
     let moved = Map::from_iter([("email".to_owned(), json!("anita@example.org"))]);
@@ -219,9 +225,9 @@ async fn administrators_act_and_an_owner_remains() {
     assert_eq!(told, [("anita@example.org".to_owned(), "email_assigned"), ("ana@example.org".to_owned(), "email_replaced")]);
     for n in 2..4 {
         town.session(&ana, n, now()).await;
-        administration::end_everything(&desk, &ana.id, &town.asking(now())).await.expect("ended");
+        administration::end_everything(&desk, &ana, &town.asking(now())).await.expect("ended");
         assert_eq!(town.kinds().await, ["sessions_ended"]);
-        administration::end_everything(&desk, &ana.id, &town.asking(now())).await.expect("nothing to end");
+        administration::end_everything(&desk, &ana, &town.asking(now())).await.expect("nothing to end");
         assert!(town.kinds().await.is_empty(), "no news");
     }
     let roles = async |roles: Value| {
@@ -234,13 +240,16 @@ async fn administrators_act_and_an_owner_remains() {
         vec![Mail::RolesChanged { given: own(given), taken: own(taken) }]
     };
     assert_eq!(roles(json!(["auditor", "editor", "user_admin"])).await, changed(&["auditor", "user_admin"], &[]));
+    // What was judged of somebody without them is not done to somebody who has them.
+    assert!(matches!(administration::set_disabled(&desk, &ana, true, &town.asking(now())).await, Err(AccountError::Stale)));
+    assert!(matches!(administration::delete(&desk, &ana, &town.asking(now())).await, Err(AccountError::Stale)));
     assert_eq!(roles(json!(["auditor", "viewer", "user_admin"])).await, [], "an app's roles are the app's to tell of");
     assert_eq!(roles(json!(["client_admin", "user_admin"])).await, changed(&["client_admin"], &["auditor"]));
     assert_eq!(roles(json!([])).await, changed(&[], &["client_admin", "user_admin"]));
-    administration::delete(&desk, &ana.id, &town.asking(now())).await.expect("gone");
+    administration::delete(&desk, &ana, &town.asking(now())).await.expect("gone");
     assert_eq!(town.kinds().await, ["account_removed"]);
-    assert!(matches!(administration::delete(&desk, &ana.id, &town.asking(now())).await, Err(AccountError::Unknown)));
-    assert!(matches!(administration::unlock(&desk, &ana.id, &town.asking(now())).await, Err(AccountError::Unknown)));
+    assert!(matches!(administration::delete(&desk, &ana, &town.asking(now())).await, Err(AccountError::Unknown)));
+    assert!(matches!(administration::unlock(&desk, &ana, &town.asking(now())).await, Err(AccountError::Unknown)));
 }
 
 #[tokio::test]
@@ -263,7 +272,7 @@ async fn an_unlocked_account_is_open_from_everywhere() {
         }
         assert!(matches!(attempt(name, device, PASSWORD).await, Outcome::Refused(Refusal::Locked { .. })), "{name} {device:?}");
     }
-    administration::unlock(&town.desk(), &ana.id, &town.asking(now())).await.expect("unlocked");
+    administration::unlock(&town.desk(), &ana, &town.asking(now())).await.expect("unlocked");
     for (name, device) in ways {
         assert!(signed_in(&attempt(name, device, PASSWORD).await), "{name} {device:?}");
     }

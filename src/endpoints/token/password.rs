@@ -11,6 +11,7 @@ use crate::endpoints::client_auth::FromClient;
 use crate::protocol::client::GrantType;
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::scope;
+use crate::storage::durable::{Act, Actor};
 use crate::tokens::grant::{self, SignedInByPassword, WRONG_PASSWORD};
 
 pub struct Password;
@@ -40,7 +41,9 @@ impl Grant for Password {
             };
         let granted = SignedInByPassword { client: &from.client, user: &user, scope: &scope, resource: &resource, amr: amr.join(" "), acr };
         let opened = grant::from_password(grant::new_id(&app.random, from.now), granted, &app.tokens.lifetimes, from.now);
-        grant::open(&app.storage, &opened, Some(&proof), &from.act()).await?;
+        // Who proved the password is who did it, through whichever client: the row names the person, as that of a browser's session does.
+        let by = Act { actor: Actor::Person(user.id.clone()), ..from.act() };
+        grant::open(&app.storage, &opened, Some(&proof), &by).await?;
         Ok(Redeemed {
             scope,
             resource,

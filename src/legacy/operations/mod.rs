@@ -75,8 +75,9 @@ pub(super) struct Values {
 
 type Done = Result<Values, Refused>;
 
-/// Does what the route says.
+/// Does what the route says, unless the dialect is switched off.
 pub(super) async fn run(call: &Call<'_>) -> Done {
+    call.client().await?;
     match call.route.operation {
         Operation::Register => sign_up::register(call).await,
         Operation::VerifyEmail => sign_up::verify_email(call).await,
@@ -210,7 +211,7 @@ impl Call<'_> {
             AccountError::Throttled { retry_after } => Refused::later(ErrorName::TooMany, *retry_after),
             AccountError::Closed => ErrorName::SignUpClosed.into(),
             AccountError::Link(_) | AccountError::Code(_) => ErrorName::BadVerification.into(),
-            AccountError::NotRecent => Refused::because(ErrorName::NotRecent, error.to_string()),
+            AccountError::NotRecent | AccountError::PasswordNeeded => Refused::because(ErrorName::NotRecent, error.to_string()),
             AccountError::LastOwner => ErrorName::LastOwner.into(),
             AccountError::Stale => Refused::later(ErrorName::Unavailable, RETRY_AFTER),
             AccountError::Busy(busy) => Refused::later(ErrorName::Unavailable, busy.retry_after),

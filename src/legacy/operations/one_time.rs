@@ -16,9 +16,17 @@ const LIVES: Duration = tokens::DEFAULT;
 
 pub async fn create(call: &Call<'_>) -> Done {
     let (app, lives) = (call.app, call.route.ttl.unwrap_or(LIVES));
-    let subject = call.caller()?.user.id.as_str();
+    let maker = &call.caller()?.user;
     let owner = call.client().await?.client_id.clone();
-    let new = NewToken { owner: &owner, purpose: &purpose(call), audience: Vec::new(), subject: Some(subject), data: Value::Null, lives };
+    let new = NewToken {
+        owner: &owner,
+        maker: Some(maker),
+        purpose: &purpose(call),
+        audience: Vec::new(),
+        subject: Some(&maker.id),
+        data: Value::Null,
+        lives,
+    };
     let fresh = Fresh { id: app.random.bytes(), secret: app.random.bytes(), nonce: app.random.bytes() };
     let made = tokens::create(&app.storage, &app.seal, new, fresh, call.now, &call.by()).await.map_err(|error| match error {
         CreateError::Storage(error) => fault(&error),
@@ -41,5 +49,5 @@ pub async fn validate(call: &Call<'_>) -> Done {
 }
 
 fn purpose(call: &Call<'_>) -> String {
-    format!("dialect:{}", call.dialect.name)
+    format!("{}{}", tokens::OF_DIALECTS, call.dialect.name)
 }

@@ -24,6 +24,7 @@ pub async fn me(call: &Call<'_>) -> Done {
 pub async fn list(call: &Call<'_>) -> Done {
     let mut skip = call.fields.number(FieldName::Skip).unwrap_or(0);
     let mut wanted = call.fields.number(FieldName::Limit).unwrap_or(100).min(1000);
+    looked(call, "users.list", None).await?;
     let (mut values, mut after) = (Values::default(), None::<String>);
     while wanted > 0 {
         let limit = PAGE.min(skip.saturating_add(wanted));
@@ -47,7 +48,13 @@ pub async fn list(call: &Call<'_>) -> Done {
 /// One, by what the path calls them.
 pub async fn get(call: &Call<'_>) -> Done {
     let user = named(call).await?;
+    looked(call, "user.show", Some(format!("user:{}", user.id))).await?;
     call.about(&user).await
+}
+
+/// Who looks at what is not theirs is written down, whichever door it is.
+async fn looked(call: &Call<'_>, act: &'static str, subject: Option<String>) -> Result<(), Refused> {
+    call.app.storage.audit.looked(act, subject, call.now, &call.by()).await.map_err(|error| fault(&error))
 }
 
 /// The person that the path names.
@@ -139,6 +146,6 @@ pub async fn delete(call: &Call<'_>) -> Done {
         return Err(call.refused(ErrorName::Forbidden, "role"));
     }
     let (desk, by) = (call.app.desk(), call.by());
-    administration::delete(&desk, &user.id, &call.asking(&by)).await.map_err(|error| call.account_error(&error))?;
+    administration::delete(&desk, &user, &call.asking(&by)).await.map_err(|error| call.account_error(&error))?;
     Ok(Values::default())
 }

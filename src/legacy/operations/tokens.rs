@@ -9,7 +9,7 @@ use crate::accounts::authenticate::{self, Credentials, Fault, Outcome, Refusal};
 use crate::legacy::answer::Refused;
 use crate::legacy::dialect::{ErrorName, FieldName};
 use crate::protocol::client::Client;
-use crate::storage::durable::{Grant, Proof, User};
+use crate::storage::durable::{Act, Actor, Grant, Proof, User};
 use crate::tokens::grant::{self, GrantError, Renewal, SignedInByPassword};
 use crate::tokens::issue::{Authorization, MintError, OwnAccess};
 
@@ -58,7 +58,9 @@ pub async fn opened(call: &Call<'_>, client: &Client, user: &User, (amr, acr): (
     if let Some(length) = call.dialect.tokens.grant {
         opened.expires_at = call.now + length;
     }
-    grant::open(&call.app.storage, &opened, proof, &call.by()).await.map_err(|error| refused(call, error, ErrorName::WrongCredentials))?;
+    // Who proved it is who did it: the row names the person, as that of a browser's session does.
+    let by = Act { actor: Actor::Person(user.id.clone()), ..call.by() };
+    grant::open(&call.app.storage, &opened, proof, &by).await.map_err(|error| refused(call, error, ErrorName::WrongCredentials))?;
     let refresh = grant::gives_refresh_token(client).then_some(0);
     minted(call, client, user, &opened, &scope, refresh).await
 }

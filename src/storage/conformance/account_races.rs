@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::super::StorageError;
-use super::super::durable::{Consumed, Inviter, NewAddress, NewHash, ResetMails, Revised, Search, SignUp, SignedUp, Updated, UserKey};
+use super::super::durable::{
+    Consumed, Inviter, NewAddress, NewHash, ResetMails, Revised, Search, SignUp, SignedUp, Updated, UserKey, Whom,
+};
 use super::accounts::{mail, proof, sign_up, spend};
 use super::races::{Replicas, count};
 use super::{Place, at, by_code, digest, grant, on_every_database, operator, owner, person, session, trail, user};
@@ -19,6 +21,7 @@ on_every_database!(
     of_equal_addresses_one_is_won,
     of_equal_revisions_one_is_written,
     an_owner_always_remains,
+    an_act_is_done_to_whom_it_was_judged_of,
     an_invitation_is_taken_up_before_its_maker_is_disabled_or_not_at_all,
     of_equal_names_the_first_to_confirm_has_it,
     st_06_a_deletion_beside_anything_leaves_no_ghost,
@@ -89,7 +92,7 @@ async fn an_invitation_is_taken_up_before_its_maker_is_disabled_or_not_at_all(pl
                 async move {
                     // Fifteen who were invited as owners, and one who disables whoever invited them.
                     if worker == 7 {
-                        storage.users.set_disabled(&maker, true, &[], at(1), &operator()).await.expect("no fault");
+                        storage.users.set_disabled(Whom::by_id(&maker), true, &[], at(1), &operator()).await.expect("no fault");
                         return None;
                     }
                     let (new, inviter) = (owner(&format!("r{round}-{worker}")), invited_by(&maker));
@@ -109,7 +112,7 @@ async fn an_invitation_is_taken_up_before_its_maker_is_disabled_or_not_at_all(pl
         (taken, refused) = (taken + made, refused + 15 - made);
         for answer in answers {
             if let Some(SignedUp::Made(user)) = answer {
-                storage.users.set_disabled(&user.id, true, &[], at(2), &operator()).await.expect("done");
+                storage.users.set_disabled(Whom::by_id(&user.id), true, &[], at(2), &operator()).await.expect("done");
             }
         }
     }
@@ -138,7 +141,7 @@ async fn st_06_a_deletion_beside_anything_leaves_no_ghost(place: &Place) {
                     let next = session(&format!("d{round}-{worker}"), &id, at(1));
                     // Each gets an answer; none is a fault.
                     match worker {
-                        0 => assert!(storage.accounts.delete(&id, &[], at(1), &operator()).await.expect("deleted")),
+                        0 => assert!(storage.accounts.delete(Whom::by_id(&id), &[], at(1), &operator()).await.expect("deleted")),
                         1..=3 => drop(storage.sessions.start(&next, &digest(n), None, &by).await.expect("no fault")),
                         4 => drop(storage.sessions.start(&next, &digest(n), Some(&first), &by).await.expect("no fault")),
                         5..=8 => drop(storage.consents.allow(&id, "app", "openid", at(1), &by).await.expect("no fault")),
@@ -257,7 +260,7 @@ async fn of_equal_revisions_one_is_written(place: &Place) {
                 async move {
                     user.name = Some(format!("r{round} w{worker}"));
                     let revised = Revised { user: &user, email_canonical: "ana@example.org", username_canonical: Some("ana") };
-                    let done = storage.accounts.update(&revised, "user.update", &[], at(1), &person("ana")).await.expect("one answer");
+                    let done = storage.accounts.update(&revised, &["user.update"], &[], at(1), &person("ana")).await.expect("one answer");
                     matches!(done, Updated::Done(_)).then_some(user.name)
                 }
             })
@@ -280,20 +283,20 @@ async fn an_owner_always_remains(place: &Place) {
         }
         // Whoever was left makes room.
         if let Some(before) = left.take() {
-            assert!(replicas.one().accounts.delete(&before, &[], at(1), &operator()).await.expect("there are others"));
+            assert!(replicas.one().accounts.delete(Whom::by_id(&before), &[], at(1), &operator()).await.expect("there are others"));
         }
         let answers = replicas
             .race(|worker, storage| async move {
                 let id = format!("o{round}-{worker}");
                 let done = match worker % 3 {
-                    0 => storage.users.set_disabled(&id, true, &[], at(1), &operator()).await.map(drop),
-                    1 => storage.accounts.delete(&id, &[], at(1), &operator()).await.map(drop),
+                    0 => storage.users.set_disabled(Whom::by_id(&id), true, &[], at(1), &operator()).await.map(drop),
+                    1 => storage.accounts.delete(Whom::by_id(&id), &[], at(1), &operator()).await.map(drop),
                     _ => {
                         let mut user = storage.users.find(UserKey::Id(&id)).await.expect("read").expect("known");
                         user.roles.clear();
                         let (email, username) = (format!("{id}@example.org"), id.clone());
                         let revised = Revised { user: &user, email_canonical: &email, username_canonical: Some(&username) };
-                        storage.accounts.update(&revised, "user.set_roles", &[], at(1), &operator()).await.map(drop)
+                        storage.accounts.update(&revised, &["user.set_roles"], &[], at(1), &operator()).await.map(drop)
                     }
                 };
                 match done {
@@ -308,5 +311,67 @@ async fn an_owner_always_remains(place: &Place) {
         let mut owners = replicas.one().accounts.search(&search).await.expect("read");
         assert_eq!(owners.len(), 1, "round {round}");
         left = owners.pop().map(|user| user.id);
+    }
+}
+
+/// AD-04: whoever may act on somebody because of the roles they hold does nothing to them with others, whichever comes first.
+async fn an_act_is_done_to_whom_it_was_judged_of(place: &Place) {
+    let replicas = Replicas::of(place).await;
+    replicas.one().users.create(&owner("boss"), &operator()).await.expect("new");
+    for round in 0..ROUNDS / 6 {
+        let id = format!("j{round}");
+        replicas.one().users.create(&user(&id), &operator()).await.expect("new");
+        let judged = replicas.one().users.find(UserKey::Id(&id)).await.expect("read").expect("known");
+        let answers = replicas
+            .race(|worker, storage| {
+                let (id, judged) = (id.clone(), judged.clone());
+                async move {
+                    if worker == 0 {
+                        loop {
+                            let mut user = storage.users.find(UserKey::Id(&id)).await.expect("read").expect("known");
+                            user.roles = vec!["owner".to_owned()];
+                            let (email, username) = (format!("{id}@example.org"), id.clone());
+                            let revised = Revised { user: &user, email_canonical: &email, username_canonical: Some(&username) };
+                            match storage.accounts.update(&revised, &["user.set_roles"], &[], at(2), &operator()).await.expect("done") {
+                                Updated::Done(_) => return "promoted",
+                                Updated::Stale => {}
+                                Updated::Unknown => panic!("nobody deletes them"),
+                            }
+                        }
+                    }
+                    let done = match worker % 4 {
+                        0 => storage.users.set_disabled((&judged).into(), worker % 8 == 0, &[], at(2), &operator()).await,
+                        1 => storage.accounts.require_reset((&judged).into(), &[], at(2), &operator()).await,
+                        2 => storage.accounts.end_everything((&judged).into(), &[], at(2), &operator()).await,
+                        _ => storage.attempts.forget(&digest(1), &[], (&judged).into(), at(2), &operator()).await,
+                    };
+                    match done {
+                        Ok(known) => {
+                            assert!(known);
+                            "before"
+                        }
+                        Err(StorageError::Conflict("roles")) => "after",
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }
+            })
+            .await;
+        assert_eq!(count(&answers, &"promoted"), 1, "round {round}");
+        let rows = replicas.one().audit.recent(40).await.expect("read");
+        let acts: Vec<&str> = rows
+            .iter()
+            .take_while(|row| row.act != "user.create")
+            .filter(|row| row.subject.as_deref() == Some(&*format!("user:{id}")))
+            .map(|row| row.act.as_str())
+            .collect();
+        assert_eq!(acts.first(), Some(&"user.set_roles"), "nothing is done to the owner: {acts:?}");
+        // Whoever looks again sees whom they have before them.
+        let now = replicas.one().users.find(UserKey::Id(&id)).await.expect("read").expect("known");
+        assert!(matches!(
+            replicas.one().accounts.delete((&judged).into(), &[], at(3), &operator()).await,
+            Err(StorageError::Conflict("roles"))
+        ));
+        assert!(replicas.one().accounts.delete((&now).into(), &[], at(3), &operator()).await.expect("done"));
+        assert!(!replicas.one().accounts.delete((&now).into(), &[], at(3), &operator()).await.expect("gone before"));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::StorageError;
 use super::super::durable::{
     AddressProof, Consumed, ExternalId, Inviter, NewAddress, NewHash, NewMail, NewUser, Opened, OpenedByCode, Proof, ResetMails, Revised,
-    Saved, Search, SignUp, SignedUp, Spend, Updated, User, UserKey,
+    Saved, Search, SignUp, SignedUp, Spend, Updated, User, UserKey, Whom,
 };
 use super::super::{Storage, Time};
 use super::races::together;
@@ -159,16 +159,16 @@ async fn an_invitation_holds_while_whoever_made_it_could_make_it(place: &Place) 
     assert_eq!(trail(&storage, 1).await, ["user.sign_up operator - refused stale 3"]);
     assert!(!take(Inviter::Person { id: "boss", credential_revision: 1, one_of: &["owner"] }, &[]).await, "another password since");
     assert!(!take(by("ana"), &[]).await, "an auditor invites nobody");
-    assert!(storage.users.set_disabled("boss", true, &[], at(1), &operator()).await.expect("done"));
+    assert!(storage.users.set_disabled(Whom::by_id("boss"), true, &[], at(1), &operator()).await.expect("done"));
     assert!(!take(by("boss"), &["owner"]).await && !take(by("boss"), &[]).await);
-    assert!(storage.users.set_disabled("boss", false, &[], at(1), &operator()).await.expect("done"));
+    assert!(storage.users.set_disabled(Whom::by_id("boss"), false, &[], at(1), &operator()).await.expect("done"));
     assert!(take(by("boss"), &["owner"]).await);
     let mut adm = storage.users.find(UserKey::Id("adm")).await.expect("read").expect("known");
     adm.roles.clear();
     let revised = Revised { user: &adm, email_canonical: &admin.email_canonical, username_canonical: Some("adm") };
-    assert!(matches!(storage.accounts.update(&revised, "user.set_roles", &[], at(1), &operator()).await, Ok(Updated::Done(_))));
+    assert!(matches!(storage.accounts.update(&revised, &["user.set_roles"], &[], at(1), &operator()).await, Ok(Updated::Done(_))));
     assert!(!take(by("adm"), &[]).await);
-    assert!(storage.accounts.delete("boss", &[], at(1), &operator()).await.expect("done"));
+    assert!(storage.accounts.delete(Whom::by_id("boss"), &[], at(1), &operator()).await.expect("done"));
     assert!(!take(by("boss"), &[]).await);
     // A client for itself gives roles of apps.
     let mut crm = client("crm");
@@ -252,7 +252,7 @@ async fn people_are_searched(place: &Place) {
         }
         storage.users.create(&new, &operator()).await.expect("new");
     }
-    storage.users.set_disabled("a1", true, &[], at(1), &operator()).await.expect("done");
+    storage.users.set_disabled(Whom::by_id("a1"), true, &[], at(1), &operator()).await.expect("done");
     let found = async |search: Search<'_>| {
         let people = storage.accounts.search(&Search { limit: if search.limit == 0 { 10 } else { search.limit }, ..search }).await;
         people.expect("read").into_iter().map(|user| user.id).collect::<Vec<_>>().join(" ")
@@ -295,7 +295,7 @@ async fn people_are_searched(place: &Place) {
     ] {
         assert_eq!(found(Search { q: Some(q), canonical, ..all }).await, whom, "{q}");
     }
-    assert!(storage.accounts.delete("d4", &[], at(1), &operator()).await.expect("done"));
+    assert!(storage.accounts.delete(Whom::by_id("d4"), &[], at(1), &operator()).await.expect("done"));
     assert_eq!(found(Search { role: Some("owner"), ..all }).await, "b2");
     assert_eq!(found(Search { role: Some("OWNER"), ..all }).await, "", "a role has one spelling");
     assert_eq!(found(Search { role: Some("app_x"), ..all }).await, "b2");
@@ -318,7 +318,7 @@ async fn a_profile_changes_from_the_revision_it_was_read_at(place: &Place) {
     user.attributes.insert("xp_total".to_owned(), 12.into());
     user.username = None;
     let revised = Revised { user: &user, email_canonical: "ana@example.org", username_canonical: None };
-    let changed = storage.accounts.update(&revised, "user.update", &[mail("m1")], at(5), &person("ana")).await.expect("done");
+    let changed = storage.accounts.update(&revised, &["user.update"], &[mail("m1")], at(5), &person("ana")).await.expect("done");
     let Updated::Done(now) = changed else { panic!("{changed:?}") };
     assert_eq!((now.name.as_deref(), now.username.as_deref(), now.revision), (Some("Ana Ñ"), None, read.revision + 1));
     assert_eq!((now.attributes["xp_total"].as_i64(), now.updated_at, now.credential_revision), (Some(12), at(5), read.credential_revision));
@@ -326,23 +326,23 @@ async fn a_profile_changes_from_the_revision_it_was_read_at(place: &Place) {
     assert_eq!(storage.users.find(UserKey::Identifier("ana")).await.expect("read"), None);
     assert_eq!(trail(&storage, 1).await, ["user.update person:ana user:ana done - 1"]);
     // Made from what was read before the change: nothing happens, no mail goes.
-    let stale = storage.accounts.update(&revised, "user.update", &[mail("m2")], at(6), &person("ana")).await.expect("answered");
+    let stale = storage.accounts.update(&revised, &["user.update"], &[mail("m2")], at(6), &person("ana")).await.expect("answered");
     assert_eq!(stale, Updated::Stale);
     let mut nobody = user.clone();
     nobody.id = "nobody".to_owned();
     let unknown = Revised { user: &nobody, email_canonical: "n@example.org", username_canonical: None };
-    assert_eq!(storage.accounts.update(&unknown, "user.update", &[], at(6), &operator()).await.expect("answered"), Updated::Unknown);
+    assert_eq!(storage.accounts.update(&unknown, &["user.update"], &[], at(6), &operator()).await.expect("answered"), Updated::Unknown);
     assert_eq!(mails(&storage).await, ["m1"]);
     // Names of others stay theirs.
     for (email_canonical, username_canonical, member) in [("eva@example.org", None, "email"), ("ana@example.org", Some("eva"), "username")]
     {
         let revised = Revised { user: &now, email_canonical, username_canonical };
-        let refused = storage.accounts.update(&revised, "user.update", &[], at(7), &operator()).await;
+        let refused = storage.accounts.update(&revised, &["user.update"], &[], at(7), &operator()).await;
         assert!(matches!(refused, Err(StorageError::Conflict(taken)) if taken == member), "{member}");
     }
     // Another address ends what hangs from this one.
     let revised = Revised { user: &now, email_canonical: "ana@new.example", username_canonical: None };
-    let changed = storage.accounts.update(&revised, "user.update", &[], at(8), &operator()).await.expect("done");
+    let changed = storage.accounts.update(&revised, &["user.update"], &[], at(8), &operator()).await.expect("done");
     assert!(matches!(&changed, Updated::Done(user) if user.credential_revision == now.credential_revision + 1), "{changed:?}");
     assert!(storage.users.find(UserKey::Identifier("ana@new.example")).await.expect("read").is_some());
 }
@@ -377,11 +377,11 @@ async fn an_address_is_verified_while_it_is_theirs(place: &Place) {
         storage.accounts.set_verified(&proof, None, &[], at(12), &person("eva")).await.expect("answered")
     };
     // What is out of date, or tried while they are kept out, is not used up.
-    assert!(storage.users.set_disabled("eva", true, &[], at(12), &operator()).await.expect("done"));
+    assert!(storage.users.set_disabled(Whom::by_id("eva"), true, &[], at(12), &operator()).await.expect("done"));
     let link = spend(9);
     let kept = storage.accounts.set_verified(&proof("eva", "eva@example.org"), Some(&link), &[], at(12), &person("eva")).await;
     assert!(kept.expect("answered") == Consumed::Stale && !storage.spent.is_spent(&link.digest).await.expect("read"));
-    assert!(storage.users.set_disabled("eva", false, &[], at(12), &operator()).await.expect("done"));
+    assert!(storage.users.set_disabled(Whom::by_id("eva"), false, &[], at(12), &operator()).await.expect("done"));
     assert_eq!((late(0).await, late(1).await, late(0).await), (Consumed::Stale, Consumed::Done, Consumed::Already));
 }
 
@@ -453,7 +453,7 @@ async fn the_grant_in_which_a_password_is_changed_goes_on(place: &Place) {
 
 async fn a_password_is_reset_once(place: &Place) {
     let storage = furnished(place).await;
-    assert!(storage.accounts.require_reset("ana", &[], at(1), &operator()).await.expect("done"));
+    assert!(storage.accounts.require_reset(Whom::by_id("ana"), &[], at(1), &operator()).await.expect("done"));
     let revision = ana(&storage).await.credential_revision;
     let reset = async |hash: &str, revision: i64, n: u32, at: Time| {
         let new = NewHash { hash, credential_revision: revision, keep_session: None };
@@ -471,7 +471,7 @@ async fn a_password_is_reset_once(place: &Place) {
     // Every other link of the time before is dead.
     assert_eq!(reset("$c", revision, 2, at(6)).await, Consumed::Stale);
     // PR-12: an administrator's word stands.
-    storage.users.set_disabled("ana", true, &[], at(7), &operator()).await.expect("done");
+    storage.users.set_disabled(Whom::by_id("ana"), true, &[], at(7), &operator()).await.expect("done");
     assert_eq!(reset("$d", revision + 1, 3, at(8)).await, Consumed::Stale);
     assert_eq!((hash(&storage, "ana").await.as_str(), mails(&storage).await), ("$a", vec!["$a".to_owned()]));
 }
@@ -481,12 +481,12 @@ async fn a_required_reset_ends_everything(place: &Place) {
     let mut offline = grant(1, Some("s1"));
     offline.offline = true;
     storage.grants.open(&offline, None, &person("ana")).await.expect("opened");
-    assert!(storage.accounts.require_reset("ana", &[mail("m1")], at(5), &operator()).await.expect("done"));
+    assert!(storage.accounts.require_reset(Whom::by_id("ana"), &[mail("m1")], at(5), &operator()).await.expect("done"));
     assert!(ana(&storage).await.reset_required);
     assert_eq!(storage.sessions.find(&digest(1), IDLE, at(6)).await.expect("read"), None);
     assert!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at.is_some());
     assert_eq!(trail(&storage, 1).await, ["user.require_reset operator user:ana done - 1"]);
-    assert!(!storage.accounts.require_reset("nobody", &[mail("m2")], at(5), &operator()).await.expect("answered"));
+    assert!(!storage.accounts.require_reset(Whom::by_id("nobody"), &[mail("m2")], at(5), &operator()).await.expect("answered"));
     assert_eq!(mails(&storage).await, ["m1"]);
     // A password that is set by other means is a new one, too.
     assert!(storage.users.set_password("ana", "$set", None, &[], at(7), &operator()).await.expect("done"));
@@ -494,12 +494,15 @@ async fn a_required_reset_ends_everything(place: &Place) {
     assert!(!now.reset_required && now.password_changed_at == Some(at(7)) && now.credential_revision == 1);
     storage.sessions.start(&session("s3", "ana", at(8)), &digest(3), None, &person("ana")).await.expect("started");
     for at in [at(9), at(10)] {
-        assert!(storage.accounts.end_everything("ana", &[mail("m3")], at, &operator()).await.expect("done"), "told of what ended, once");
+        assert!(
+            storage.accounts.end_everything(Whom::by_id("ana"), &[mail("m3")], at, &operator()).await.expect("done"),
+            "told of what ended, once"
+        );
     }
     assert_eq!(mails(&storage).await, ["m1", "m3"]);
     assert_eq!(storage.sessions.find(&digest(3), IDLE, at(10)).await.expect("read"), None);
     assert_eq!(trail(&storage, 1).await, ["user.end_sessions operator user:ana done - 1"]);
-    assert!(!storage.accounts.end_everything("nobody", &[mail("m4")], at(9), &operator()).await.expect("answered"));
+    assert!(!storage.accounts.end_everything(Whom::by_id("nobody"), &[mail("m4")], at(9), &operator()).await.expect("answered"));
 }
 
 async fn a_deleted_person_leaves_nothing(place: &Place) {
@@ -509,15 +512,15 @@ async fn a_deleted_person_leaves_nothing(place: &Place) {
     let mut eva = user("eva");
     eva.user.external = vec![ExternalId { source: "old".to_owned(), id: "5".to_owned() }];
     storage.users.create(&eva, &operator()).await.expect("new");
-    assert!(storage.accounts.delete("eva", &[], at(4), &operator()).await.expect("done"));
+    assert!(storage.accounts.delete(Whom::by_id("eva"), &[], at(4), &operator()).await.expect("done"));
     assert_eq!(storage.users.find(UserKey::External { source: "old", id: "5" }).await.expect("read"), None);
-    assert!(storage.accounts.delete("ana", &[mail("bye")], at(5), &person("ana")).await.expect("done"));
+    assert!(storage.accounts.delete(Whom::by_id("ana"), &[mail("bye")], at(5), &person("ana")).await.expect("done"));
     assert_eq!(storage.users.find(UserKey::Identifier("ana@example.org")).await.expect("read"), None);
     assert_eq!(storage.sessions.find(&digest(1), IDLE, at(6)).await.expect("read"), None);
     assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read"), None);
     assert_eq!(storage.consents.find("ana", "app").await.expect("read"), None);
     assert_eq!(trail(&storage, 1).await, ["user.delete person:ana user:ana done - 1"]);
-    assert!(!storage.accounts.delete("ana", &[mail("again")], at(6), &operator()).await.expect("answered"));
+    assert!(!storage.accounts.delete(Whom::by_id("ana"), &[mail("again")], at(6), &operator()).await.expect("answered"));
     assert_eq!(mails(&storage).await, ["bye"]);
     // Both names are free again.
     let mut new = user("other");
@@ -535,20 +538,20 @@ async fn the_last_owner_stays(place: &Place) {
     let demoted = Revised { user: &demoted, email_canonical: "boss@example.org", username_canonical: Some("boss") };
     let last = |result: Result<_, StorageError>| matches!(result, Err(StorageError::LastOwner));
     let act = operator();
-    assert!(last(storage.users.set_disabled("boss", true, &[], at(1), &act).await.map(drop)));
-    assert!(last(storage.accounts.delete("boss", &[], at(1), &act).await.map(drop)));
-    assert!(last(storage.accounts.update(&demoted, "user.set_roles", &[], at(1), &act).await.map(drop)));
+    assert!(last(storage.users.set_disabled(Whom::by_id("boss"), true, &[], at(1), &act).await.map(drop)));
+    assert!(last(storage.accounts.delete(Whom::by_id("boss"), &[], at(1), &act).await.map(drop)));
+    assert!(last(storage.accounts.update(&demoted, &["user.set_roles"], &[], at(1), &act).await.map(drop)));
     // An owner who cannot sign in does not count.
     storage.users.create(&owner("second"), &operator()).await.expect("new");
-    assert!(storage.users.set_disabled("second", true, &[], at(2), &act).await.expect("done"));
-    assert!(last(storage.users.set_disabled("boss", true, &[], at(3), &act).await.map(drop)));
-    assert!(storage.users.set_disabled("second", false, &[], at(4), &act).await.expect("done"));
-    let changed = storage.accounts.update(&demoted, "user.set_roles", &[], at(5), &act).await.expect("done");
+    assert!(storage.users.set_disabled(Whom::by_id("second"), true, &[], at(2), &act).await.expect("done"));
+    assert!(last(storage.users.set_disabled(Whom::by_id("boss"), true, &[], at(3), &act).await.map(drop)));
+    assert!(storage.users.set_disabled(Whom::by_id("second"), false, &[], at(4), &act).await.expect("done"));
+    let changed = storage.accounts.update(&demoted, &["user.set_roles"], &[], at(5), &act).await.expect("done");
     assert!(matches!(&changed, Updated::Done(user) if user.roles == ["auditor"]), "{changed:?}");
     assert_eq!(trail(&storage, 1).await, ["user.set_roles operator user:boss done - 1"]);
-    assert!(last(storage.accounts.delete("second", &[], at(6), &act).await.map(drop)));
+    assert!(last(storage.accounts.delete(Whom::by_id("second"), &[], at(6), &act).await.map(drop)));
     // Whoever is no owner any more may go.
-    assert!(storage.accounts.delete("boss", &[], at(7), &act).await.expect("done"));
+    assert!(storage.accounts.delete(Whom::by_id("boss"), &[], at(7), &act).await.expect("done"));
 }
 
 async fn what_was_spent_stays_spent(place: &Place) {
@@ -595,7 +598,7 @@ async fn a_sign_up_that_nobody_confirmed_has_no_name(place: &Place) {
     assert_eq!(confirmed("ana").await, (Consumed::Nameless, false, true, None));
     assert_eq!(mails(&storage).await, ["nameless-ana"], "whoever comes second is told");
     assert_eq!(named().await.as_deref(), Some("eva"));
-    assert!(storage.accounts.delete("eva", &[], at(2), &operator()).await.expect("done"));
+    assert!(storage.accounts.delete(Whom::by_id("eva"), &[], at(2), &operator()).await.expect("done"));
     // A new password by a link, by the operator, or an administrator's word confirms as well; what was asked for before is not asked for again.
     assert_eq!(confirmed("ana").await, (Consumed::Already, false, true, None));
     let new = NewHash { hash: "$new", credential_revision: 0, keep_session: None };
@@ -612,15 +615,15 @@ async fn a_sign_up_that_nobody_confirmed_has_no_name(place: &Place) {
     let told = ResetMails { done: &[mail("reset")], nameless: &[mail("nameless-bea")] };
     assert_eq!(storage.accounts.reset_password("bea", &new, &spend(2), told, at(3), &operator()).await.expect("done"), Consumed::Nameless);
     assert_eq!(mails(&storage).await, ["nameless-ana", "nameless-bea", "reset"]);
-    assert!(storage.accounts.delete("luz", &[], at(4), &operator()).await.expect("done"));
+    assert!(storage.accounts.delete(Whom::by_id("luz"), &[], at(4), &operator()).await.expect("done"));
     assert!(storage.users.set_password("sol", "$new", None, &[], at(5), &operator()).await.expect("done"));
     assert_eq!(named().await.as_deref(), Some("sol"));
-    assert!(storage.accounts.delete("sol", &[], at(6), &operator()).await.expect("done"));
+    assert!(storage.accounts.delete(Whom::by_id("sol"), &[], at(6), &operator()).await.expect("done"));
     let mut mar = storage.users.find(UserKey::Id("mar")).await.expect("read").expect("known");
     for verified in [false, true] {
         mar.email_verified = verified;
         let revised = Revised { user: &mar, email_canonical: "mar@example.org", username_canonical: None };
-        let Updated::Done(done) = storage.accounts.update(&revised, "user.update", &[], at(7), &operator()).await.expect("done") else {
+        let Updated::Done(done) = storage.accounts.update(&revised, &["user.update"], &[], at(7), &operator()).await.expect("done") else {
             panic!("nobody else changed it")
         };
         assert_eq!((done.pending, done.username.is_some()), (!verified, verified));
@@ -660,7 +663,7 @@ async fn an_invited_person_takes_the_place_of_one_that_nobody_confirmed(place: &
 async fn st_06_nothing_begins_for_somebody_who_was_deleted(place: &Place) {
     let storage = furnished(place).await;
     storage.users.create(&user("eva"), &operator()).await.expect("new");
-    assert!(storage.accounts.delete("ana", &[], at(1), &operator()).await.expect("done"));
+    assert!(storage.accounts.delete(Whom::by_id("ana"), &[], at(1), &operator()).await.expect("done"));
     let by = person("ana");
     for replaces in [None, Some("s1")] {
         let started = storage.sessions.start(&session("s2", "ana", at(2)), &digest(2), replaces, &by).await.expect("no fault");
@@ -706,7 +709,8 @@ async fn an_unlocked_account_starts_afresh(place: &Place) {
             storage.attempts.admit_of(&digest(key), account.as_ref(), at(0)).await.expect("answered");
         }
     }
-    storage.attempts.forget(&digest(7), &[], "ana", at(1), &operator()).await.expect("done");
+    assert!(storage.attempts.forget(&digest(7), &[], Whom::by_id("ana"), at(1), &operator()).await.expect("done"));
+    assert!(!storage.attempts.forget(&digest(8), &[], Whom::by_id("nobody"), at(1), &operator()).await.expect("answered"));
     for (key, open) in [(1, true), (2, true), (3, false), (4, false)] {
         let answer = storage.attempts.admit(&digest(key), at(2)).await.expect("answered");
         assert_eq!(answer == super::super::durable::Admission::Admitted, open, "{key}");
@@ -719,7 +723,7 @@ async fn an_unlocked_account_starts_afresh(place: &Place) {
         storage.attempts.admit(&digest(5), at(0)).await.expect("answered");
     }
     assert!(matches!(storage.attempts.admit(&digest(5), at(1)).await.expect("answered"), super::super::durable::Admission::Locked { .. }));
-    storage.attempts.forget(&digest(7), &[digest(5), digest(6)], "ana", at(2), &operator()).await.expect("done");
+    storage.attempts.forget(&digest(7), &[digest(5), digest(6)], Whom::by_id("ana"), at(2), &operator()).await.expect("done");
     assert_eq!(storage.attempts.admit(&digest(5), at(3)).await.expect("answered"), super::super::durable::Admission::Admitted);
     assert_eq!(trail(&storage, 1).await, ["user.unlock operator user:ana done - 1"]);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::Storage;
-use super::super::durable::{Act, ActivityOf, Actor, Refusal};
+use super::super::durable::{Act, ActivityOf, Actor, Refusal, Whom};
 use super::{Place, at, client, digest, furnished, grant, on_every_database, operator, person, session, user};
 
 on_every_database!(
@@ -53,7 +53,7 @@ async fn an_account_is_shown_what_happened_to_it(place: &Place) {
     storage.grants.revoke(&grant(1, None).id, at(4), &app()).await.expect("done");
     storage.consents.withdraw("ana", "app", at(5), &person("ana")).await.expect("done");
     storage.sessions.end("s1", at(6), &operator()).await.expect("done");
-    storage.users.set_disabled("ana", true, &[], at(7), &operator()).await.expect("done");
+    storage.users.set_disabled(Whom::by_id("ana"), true, &[], at(7), &operator()).await.expect("done");
     assert_eq!(
         told(&storage, "ana").await,
         [
@@ -83,7 +83,7 @@ async fn nothing_of_another_account_is_shown(place: &Place) {
     storage.sessions.start(&session("s3", "bea", at(3)), &digest(3), Some("s1"), &person("bea")).await.expect("done");
     // As an administrator, Ana acts on Bea.
     storage.sessions.end("s2", at(4), &person("ana")).await.expect("done");
-    storage.users.set_disabled("bea", true, &[], at(5), &person("ana")).await.expect("done");
+    storage.users.set_disabled(Whom::by_id("bea"), true, &[], at(5), &person("ana")).await.expect("done");
     assert_eq!(
         told(&storage, "ana").await,
         ["session.end person:bea a browser", "session.start person:ana a browser", "user.create operator -"]

@@ -8,7 +8,7 @@ use super::super::cached::CachedClients;
 use super::super::durable::keys::Only;
 use super::super::durable::{Admission, AuditFilter, Clients, Refusal, Saved, StoredKey};
 use super::super::{OpenError, Schema, Storage, StorageError, StorageOptions, migrate, pending};
-use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, person, seal, trail};
+use super::{ClientRecord, Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, person, seal, trail};
 
 on_every_database!(
     clients_are_made_changed_and_deleted,
@@ -46,7 +46,23 @@ async fn clients_are_made_changed_and_deleted(place: &Place) {
     assert_eq!(storage.clients.find("web").await.expect("read").as_deref(), Some(&changed));
     assert_eq!(storage.clients.update(&made, &operator()).await.expect("read"), Saved::Stale, "made from what it was before");
     assert_eq!(storage.clients.update(&client("unknown"), &operator()).await.expect("read"), Saved::Unknown);
-    assert_eq!(trail(&storage, 1).await, ["client.update operator client:web done - 1"]);
+    assert_eq!(trail(&storage, 2).await, ["client.disable operator client:web done - 1", "client.update operator client:web done - 1"]);
+    type Change = fn(&mut ClientRecord);
+    let changes: [(&str, Change); 5] = [
+        ("client.enable", |record| record.disabled_at = None),
+        ("client.rotate_secret", |record| record.secrets = client("web").secrets),
+        ("client.disable", |record| record.disabled_at = Some(at(11))),
+        ("client.update", |record| Arc::make_mut(&mut record.client).client_name = Some("N".to_owned())),
+        ("client.update", |_| {}),
+    ];
+    for (act, change) in changes {
+        change(&mut changed);
+        assert_eq!(storage.clients.update(&changed, &operator()).await.expect("done"), Saved::Done);
+        changed.revision += 1;
+        let rows = trail(&storage, 2).await;
+        assert_eq!(rows[0], format!("{act} operator client:web done - 1"));
+        assert!(act == "client.update" || !rows[1].starts_with(act), "one row: {rows:?}");
+    }
 
     storage.consents.allow("ana", "app", "openid", at(10), &person("ana")).await.expect("done");
     storage.grants.open(&grant(1, None), None, &person("ana")).await.expect("opened");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::durable::{ByCode, Grant, Holder, Opened, OpenedByCode, Renewal, Rotation, Saved, Standing, TokenRef};
+use super::super::durable::{ByCode, Grant, Holder, Opened, OpenedByCode, Renewal, Rotation, Saved, Standing, TokenRef, Whom};
 use super::super::{Storage, StorageError};
 use super::{Place, at, by_code, client, digest, furnished, grant, grant_id, on_every_database, operator, person, session, trail, user};
 
@@ -90,9 +90,9 @@ async fn a_code_on_its_way_does_not_outlive_its_session(place: &Place) {
     assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, Some(at(10)));
     assert_eq!(storage.grants.refreshable(&grant_id(1), IDLE, at(21)).await.expect("read"), None);
     // Of a person who is disabled just now, too; and being enabled again does not wake it.
-    storage.users.set_disabled("ana", true, &[], at(30), &operator()).await.expect("done");
+    storage.users.set_disabled(Whom::by_id("ana"), true, &[], at(30), &operator()).await.expect("done");
     storage.grants.open(&grant(2, None), None, &person("ana")).await.expect("opened");
-    storage.users.set_disabled("ana", false, &[], at(40), &operator()).await.expect("done");
+    storage.users.set_disabled(Whom::by_id("ana"), false, &[], at(40), &operator()).await.expect("done");
     assert_eq!(storage.grants.find(&grant_id(2)).await.expect("read").expect("known").revoked_at, Some(at(30)));
     storage.grants.open(&grant(3, None), None, &person("ana")).await.expect("opened");
     assert_eq!(storage.grants.find(&grant_id(3)).await.expect("read").expect("known").revoked_at, None);
@@ -157,9 +157,9 @@ async fn a_code_opens_while_its_session_is_live(place: &Place) {
     assert!(trail(&storage, 1).await[0].ends_with(" refused replay 2"));
 
     // A disabled person; a session that has ended.
-    storage.users.set_disabled("ana", true, &[], at(60), &operator()).await.expect("done");
+    storage.users.set_disabled(Whom::by_id("ana"), true, &[], at(60), &operator()).await.expect("done");
     assert_eq!(open(5, |_| ()).await, OpenedByCode::Over);
-    storage.users.set_disabled("ana", false, &[], at(61), &operator()).await.expect("done");
+    storage.users.set_disabled(Whom::by_id("ana"), false, &[], at(61), &operator()).await.expect("done");
     assert_eq!(open(5, |_| ()).await, OpenedByCode::Over);
 }
 
@@ -253,7 +253,7 @@ async fn what_may_be_refreshed(place: &Place) {
     assert_eq!(refreshable(24 * 3600).await, [2, 3]);
     storage.sessions.end("s1", at(10), &person("ana")).await.expect("done");
     assert_eq!(refreshable(11).await, [2, 3, 4]);
-    storage.users.set_disabled("eva", true, &[], at(12), &operator()).await.expect("done");
+    storage.users.set_disabled(Whom::by_id("eva"), true, &[], at(12), &operator()).await.expect("done");
     assert_eq!(refreshable(13).await, [2, 3]);
     storage.grants.revoke(&grant_id(3), at(14), &person("ana")).await.expect("done");
     assert_eq!(refreshable(15).await, [2]);
@@ -307,7 +307,7 @@ async fn what_is_renewed_in_one_step(place: &Place) {
     storage.sessions.end("s1", at(40), &by).await.expect("done");
     assert_eq!(renew(1, Renewal { generation: 2, ..renewal }, 50).await, None);
     assert_eq!(renew(3, third, 50).await, next(2, 50));
-    storage.users.set_disabled("ana", true, &[], at(60), &operator()).await.expect("done");
+    storage.users.set_disabled(Whom::by_id("ana"), true, &[], at(60), &operator()).await.expect("done");
     assert_eq!(renew(3, Renewal { generation: 2, ..renewal }, 70).await, None);
 }
 

@@ -162,7 +162,7 @@ fn owner(id: &str) -> NewUser {
     new
 }
 
-fn client(id: &str) -> ClientRecord {
+pub(crate) fn client(id: &str) -> ClientRecord {
     ClientRecord {
         client: Arc::new(Client {
             client_id: id.to_owned(),

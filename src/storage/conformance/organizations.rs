@@ -1,5 +1,6 @@
 //! The contract of organisations and their members.
 
+use super::super::durable::Whom;
 use super::super::durable::organizations::{Membership, NamedOrganization, Organization, OrganizationKey, Saved, SetMember};
 use super::super::{Storage, StorageError};
 use super::races::together;
@@ -118,7 +119,7 @@ async fn an_organization_goes_with_its_members_and_a_person_with_theirs(place: &
     for (id, user_id) in [("org_1", "ana"), ("org_1", "bea"), ("org_2", "ana")] {
         storage.organizations.set_member(id, user_id, &[], at(5), &operator()).await.expect("done");
     }
-    storage.accounts.delete("bea", &[], at(6), &operator()).await.expect("done");
+    storage.accounts.delete(Whom::by_id("bea"), &[], at(6), &operator()).await.expect("done");
     assert_eq!(storage.organizations.members("org_1", None, 10).await.expect("read").len(), 1);
     storage.organizations.delete("org_1", at(7), &operator()).await.expect("done");
     assert_eq!(storage.organizations.of_person("ana").await.expect("read").len(), 1);

@@ -2,7 +2,7 @@
 
 use super::super::durable::imports::{Arrival, Batch, Became, Note};
 use super::super::durable::{
-    Consumed, ExternalId, NewAddress, NewHash, NewUser, PENDING, ResetMails, Revised, SignUp, SignedUp, Updated, User, UserKey,
+    Consumed, ExternalId, NewAddress, NewHash, NewUser, PENDING, ResetMails, Revised, SignUp, SignedUp, Updated, User, UserKey, Whom,
 };
 use super::super::{Storage, StorageError, Time};
 use super::accounts::{mail, mails, proof, sign_up, spend};
@@ -87,10 +87,10 @@ async fn whoever_is_sure_of_an_address_takes_it(place: &Place) {
     let revised = Revised { user: &moved, email_canonical: "m5@example.org", username_canonical: Some("ana") };
     signed_up(&storage, &squatter("p5", "m5")).await;
     let stale = User { revision: ana.revision + 7, ..moved.clone() };
-    let stale = storage.accounts.update(&Revised { user: &stale, ..revised }, "user.update", &[], at(2), &operator()).await;
+    let stale = storage.accounts.update(&Revised { user: &stale, ..revised }, &["user.update"], &[], at(2), &operator()).await;
     assert_eq!(stale.expect("answered"), Updated::Stale);
     assert!(found(&storage, "p5").await.is_some(), "what is not done makes nobody go");
-    let done = storage.accounts.update(&revised, "user.update", &[], at(2), &operator()).await.expect("there is room");
+    let done = storage.accounts.update(&revised, &["user.update"], &[], at(2), &operator()).await.expect("there is room");
     let Updated::Done(moved) = done else { panic!("{done:?}") };
     gone(&storage, "p5", "m5@example.org", at(2)).await;
     signed_up(&storage, &squatter("p6", "m6")).await;
@@ -113,7 +113,7 @@ async fn whoever_is_sure_of_an_address_takes_it(place: &Place) {
     let mut named = found(&storage, "p8").await.expect("known");
     named.name = Some("P".to_owned());
     let revised = Revised { user: &named, email_canonical: "p8@example.org", username_canonical: None };
-    assert!(matches!(storage.accounts.update(&revised, "user.update", &[], at(5), &operator()).await, Ok(Updated::Done(_))));
+    assert!(matches!(storage.accounts.update(&revised, &["user.update"], &[], at(5), &operator()).await, Ok(Updated::Done(_))));
     assert!(found(&storage, "p8").await.is_some_and(|user| user.pending));
     // The first owner, at last.
     assert!(
@@ -132,11 +132,11 @@ async fn what_an_administrator_said_of_a_sign_up_stands(place: &Place) {
     for id in ["out", "given"] {
         signed_up(&storage, &squatter(id, id)).await;
     }
-    assert!(storage.users.set_disabled("out", true, &[], at(1), &operator()).await.expect("done"));
+    assert!(storage.users.set_disabled(Whom::by_id("out"), true, &[], at(1), &operator()).await.expect("done"));
     let mut given = found(&storage, "given").await.expect("known");
     given.roles = vec!["owner".to_owned()];
     let revised = Revised { user: &given, email_canonical: "given@example.org", username_canonical: None };
-    assert!(matches!(storage.accounts.update(&revised, "user.set_roles", &[], at(1), &operator()).await, Ok(Updated::Done(_))));
+    assert!(matches!(storage.accounts.update(&revised, &["user.set_roles"], &[], at(1), &operator()).await, Ok(Updated::Done(_))));
     for id in ["out", "given"] {
         let mut new = user("new");
         new.email_canonical = format!("{id}@example.org");
@@ -146,8 +146,8 @@ async fn what_an_administrator_said_of_a_sign_up_stands(place: &Place) {
     }
     assert_eq!(storage.accounts.clean(at(100 * 24 * 3600), &operator()).await.expect("done"), 0);
     // An owner who never confirmed cannot sign in, and is not the one who remains.
-    assert!(matches!(storage.accounts.delete("boss", &[], at(3), &operator()).await, Err(StorageError::LastOwner)));
-    assert!(storage.accounts.delete("given", &[], at(3), &operator()).await.expect("done"));
+    assert!(matches!(storage.accounts.delete(Whom::by_id("boss"), &[], at(3), &operator()).await, Err(StorageError::LastOwner)));
+    assert!(storage.accounts.delete(Whom::by_id("given"), &[], at(3), &operator()).await.expect("done"));
 }
 
 /// As `old` describes them; the address is that of `at`.
@@ -221,7 +221,7 @@ async fn a_sign_up_goes_a_week_after_its_last_mail(place: &Place) {
         (mails(&storage).await, trail(&storage, 1).await),
         (vec!["again".to_owned()], vec!["user.resend_verification operator user:eva done - 1".to_owned()])
     );
-    assert!(storage.accounts.require_reset("sol", &[], at(500), &act).await.expect("done"));
+    assert!(storage.accounts.require_reset(Whom::by_id("sol"), &[], at(500), &act).await.expect("done"));
     let left = async || {
         let mut ids: Vec<_> = storage.users.list(None, 10).await.expect("read").into_iter().map(|user| user.id).collect();
         ids.sort();

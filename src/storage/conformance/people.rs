@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::StorageError;
-use super::super::durable::{Proof, UserKey};
+use super::super::durable::{Proof, UserKey, Whom};
 use super::{Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, owner, person, session, trail, user};
 
 const IDLE: Duration = Duration::from_secs(24 * 3600);
@@ -109,17 +109,22 @@ async fn disabling_ends_everything(place: &Place) {
     let mut offline = grant(1, Some("s1"));
     offline.offline = true;
     storage.grants.open(&offline, None, &person("ana")).await.expect("opened");
-    assert!(storage.users.set_disabled("ana", true, &[], at(10), &operator()).await.expect("done"));
+    assert!(storage.users.set_disabled(Whom::by_id("ana"), true, &[], at(10), &operator()).await.expect("done"));
     let ana = storage.users.find(UserKey::Id("ana")).await.expect("read").expect("known");
     assert_eq!((ana.disabled_at, ana.updated_at), (Some(at(10)), at(10)));
     assert_eq!(storage.sessions.find(&digest(1), IDLE, at(11)).await.expect("read"), None);
     assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("known").revoked_at, Some(at(10)));
-    assert!(storage.users.set_disabled("ana", false, &[], at(20), &operator()).await.expect("done"));
+    // Done again, it is no news: a double click is one act, one row and one mail.
+    let again = [super::accounts::mail("again")];
+    assert!(storage.users.set_disabled(Whom::by_id("ana"), true, &again, at(12), &operator()).await.expect("it is so"));
+    assert_eq!(storage.users.find(UserKey::Id("ana")).await.expect("read").expect("known"), ana);
+    assert!(storage.outbox.recent(10).await.expect("read").is_empty());
+    assert!(storage.users.set_disabled(Whom::by_id("ana"), false, &[], at(20), &operator()).await.expect("done"));
     assert_eq!(storage.users.find(UserKey::Id("ana")).await.expect("read").expect("known").disabled_at, None);
     // What ended stays ended.
     assert_eq!(storage.sessions.find(&digest(1), IDLE, at(21)).await.expect("read"), None);
     assert_eq!(trail(&storage, 2).await, ["user.enable operator user:ana done - 1", "user.disable operator user:ana done - 1"]);
-    assert!(!storage.users.set_disabled("nobody", true, &[], at(30), &operator()).await.expect("unknown"));
+    assert!(!storage.users.set_disabled(Whom::by_id("nobody"), true, &[], at(30), &operator()).await.expect("unknown"));
     assert_eq!(trail(&storage, 1).await, ["user.enable operator user:ana done - 1"]);
 }
 
@@ -290,7 +295,7 @@ async fn what_begins_on_a_password_needs_it_still(place: &Place) {
     assert_eq!(start("s5", 5, None, &new).await.as_deref(), Some("s5"));
     assert!(open(3, &new).await);
 
-    storage.users.set_disabled("ana", true, &[], at(20), &operator()).await.expect("done");
+    storage.users.set_disabled(Whom::by_id("ana"), true, &[], at(20), &operator()).await.expect("done");
     assert_eq!(start("s6", 6, None, &new).await, None);
     assert!(!open(4, &new).await);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::super::{Result, Time};
-use super::{Act, NewMail, NewUser, Spend, User};
+use super::{Act, NewMail, NewUser, Spend, User, Whom};
 
 /// A sign-up that nobody confirms is kept for so long after the last mail that could have confirmed it.
 pub const PENDING: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -131,12 +131,13 @@ pub trait Accounts: Send + Sync {
     async fn sign_up(&self, sign_up: &SignUp<'_>, now: Time, by: &Act) -> Result<SignedUp>;
     /// Ordered by id.
     async fn search(&self, search: &Search<'_>) -> Result<Vec<User>>;
-    /// Replaces the profile if its revision is still the one it was made from. `act` names the step in the audit trail (`user.update`, `user.set_roles`).
+    /// Replaces the profile if its revision is still the one it was made from. `acts` name what is changed in the audit trail, each in a row
+    /// of its own (`user.update`, `user.set_email`, `user.set_verified`, `user.set_roles`).
     /// A changed address ends the links that hang from the old one, and whoever only signed up with the new one makes room; taking a role of the server from somebody ends nothing: it is read with each request.
     ///
     /// # Errors
     /// `Conflict("email")`, `Conflict("username")`, `LastOwner`.
-    async fn update(&self, revised: &Revised<'_>, act: &'static str, mails: &[NewMail], now: Time, by: &Act) -> Result<Updated>;
+    async fn update(&self, revised: &Revised<'_>, acts: &[&'static str], mails: &[NewMail], now: Time, by: &Act) -> Result<Updated>;
     /// The address is theirs: if it still is their address, and the password the one that they had when the link was made. What they signed up for
     /// opens, with the user name that they asked for, if it is free; if not, `nameless` goes out.
     ///
@@ -178,14 +179,20 @@ pub trait Accounts: Send + Sync {
         by: &Act,
     ) -> Result<Consumed>;
     /// The password opens nothing from here on until it is reset; sessions and grants end. False if unknown.
-    async fn require_reset(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    ///
+    /// # Errors
+    /// As [`Whom::roles`] says.
+    async fn require_reset(&self, whom: Whom<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Ends every session and every grant, offline ones too; the mails go out if there was one. False if unknown.
-    async fn end_everything(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    ///
+    /// # Errors
+    /// As [`Whom::roles`] says.
+    async fn end_everything(&self, whom: Whom<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Removes the person with sessions, grants, consents and ids of other systems; the id is never used again. False if unknown.
     ///
     /// # Errors
-    /// `LastOwner`.
-    async fn delete(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    /// `LastOwner`, and as [`Whom::roles`] says.
+    async fn delete(&self, whom: Whom<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Sends mails that somebody asked for (a reset, a confirmation) or that something was noticed; `once` keeps it from being said again.
     /// False where it was. `subject` is kind and id, as in the audit trail.
     async fn tell(&self, subject: &str, act: &'static str, once: Option<&Spend>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use super::super::{Digest, Result, Time};
-use super::Act;
+use super::{Act, Whom};
 
 /// May this attempt go on to the password?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,12 @@ pub trait Attempts: Send + Sync {
     async fn succeeded(&self, keys: &[Digest]) -> Result<()>;
     /// The attempt could not be judged (a fault of ours): it is not counted.
     async fn withdrawn(&self, key: &Digest, now: Time) -> Result<()>;
-    /// An administrator lets somebody try again: every key of the account starts afresh, and those named. `user_id` is who they belong to.
-    async fn forget(&self, account: &Digest, keys: &[Digest], user_id: &str, now: Time, by: &Act) -> Result<()>;
+    /// An administrator lets somebody try again: every key of the account starts afresh, and those named. `whom` is who they belong to. False if
+    /// unknown.
+    ///
+    /// # Errors
+    /// As [`Whom::roles`] says.
+    async fn forget(&self, account: &Digest, keys: &[Digest], whom: Whom<'_>, now: Time, by: &Act) -> Result<bool>;
     /// Forgets keys without an attempt or lock in the last day.
     async fn clean(&self, now: Time) -> Result<u64>;
 }

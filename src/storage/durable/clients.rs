@@ -51,7 +51,8 @@ pub trait Clients: Send + Sync {
     /// # Errors
     /// `Conflict("client_id")` where the id is taken.
     async fn create(&self, record: &ClientRecord, by: &Act) -> Result<()>;
-    /// Replaces metadata, secrets and `disabled_at`, if the revision is still the one in `record`; the new one is the next. A change that
+    /// Replaces metadata, secrets and `disabled_at`, if the revision is still the one in `record`; the new one is the next. The audit trail says
+    /// what was done: `client.update`, `client.rotate_secret`, `client.disable`, `client.enable`. A change that
     /// disables a client makes its live tokens inactive (the standing of a grant looks at it).
     async fn update(&self, record: &ClientRecord, by: &Act) -> Result<Saved>;
     /// Removes it with its consents and revokes its grants; false if there was none.

@@ -145,6 +145,10 @@ pub enum Decision {
 pub fn decide(source: &str, arrival: &Arrival, met: Met<'_>) -> Decision {
     let new = &arrival.new;
     let (met, room) = met.with_room();
+    // What an export said of somebody who signed up here shows no more of the address than they did.
+    if room.is_some_and(|room| arrival.external_id.as_deref() == Some(room)) {
+        return Decision::Skip(Note::AddressElsewhere);
+    }
     let is_other = |id: &str, person: Option<&Known>| person.is_none_or(|person| person.user.id != id);
     let person = met.by_external_id.or(met.by_email);
     if met.further.iter().any(|id| Some(*id) != room && is_other(id, person)) {

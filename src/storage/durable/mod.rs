@@ -31,4 +31,4 @@ pub use outbox::{NewMail, Outbox};
 pub use revision::Revisions;
 pub use sessions::{Session, SessionCookie, Sessions, SignedIn, Visitor};
 pub use spent::{Spend, Spent};
-pub use users::{ExternalId, NewUser, OWNER, Proof, SERVER_ROLES, User, UserKey, Users};
+pub use users::{ExternalId, NewUser, OWNER, Proof, SERVER_ROLES, User, UserKey, Users, Whom};

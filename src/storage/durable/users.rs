@@ -111,6 +111,30 @@ pub enum UserKey<'a> {
     },
 }
 
+/// To whom something is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Whom<'a> {
+    pub id: &'a str,
+    /// The roles of which it was judged whether it may be done: with others it is not, and the step ends with `Conflict("roles")`. None: it may be done to
+    /// anybody.
+    pub roles: Option<&'a [String]>,
+}
+
+impl<'a> Whom<'a> {
+    /// Whoever it is.
+    #[must_use]
+    pub const fn by_id(id: &'a str) -> Self {
+        Self { id, roles: None }
+    }
+}
+
+impl<'a> From<&'a User> for Whom<'a> {
+    /// As they were read.
+    fn from(user: &'a User) -> Self {
+        Self { id: &user.id, roles: Some(&user.roles) }
+    }
+}
+
 #[async_trait]
 pub trait Users: Send + Sync {
     async fn find(&self, key: UserKey<'_>) -> Result<Option<User>>;
@@ -126,11 +150,12 @@ pub trait Users: Send + Sync {
     /// Creates the first owner; false, and nothing done, where somebody with the role `owner` is there already.
     async fn create_first_owner(&self, new: &NewUser, by: &Act) -> Result<bool>;
     async fn any_owner(&self) -> Result<bool>;
-    /// Sets or clears `disabled_at`; disabling ends the sessions and revokes every grant, offline ones too. False if unknown.
+    /// Sets or clears `disabled_at`; disabling ends the sessions and revokes every grant, offline ones too. Where it is so already, nothing is
+    /// done, written down or sent. False if unknown.
     ///
     /// # Errors
-    /// `LastOwner`.
-    async fn set_disabled(&self, id: &str, disabled: bool, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
+    /// `LastOwner`, and as [`Whom::roles`] says.
+    async fn set_disabled(&self, whom: Whom<'_>, disabled: bool, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Sets the password, which also ends a required reset; ends the sessions (except `keep_session`) and revokes every grant. False if unknown.
     async fn set_password(&self, id: &str, hash: &str, keep_session: Option<&str>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool>;
     /// Replaces a hash by a stronger one of the same password, if `old` is still what is stored; ends nothing.

@@ -5,13 +5,13 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::super::durable::{
     Accounts, Act, AddressProof, Consumed, ExternalId, Inviter, NewAddress, NewHash, NewMail, PENDING, ResetMails, Revised, SERVER_ROLES,
-    Search, SignUp, SignedUp, Spend, Updated, User,
+    Search, SignUp, SignedUp, Spend, Updated, User, Whom,
 };
 use super::super::{Result, StorageError, Time};
 use super::audit::Entry;
 use super::users::{
-    self, INSERT, asked_for_a_name, documents, end_everything, insert_sure, insert_user, is_nameless, is_owner, keep_an_owner, make_room,
-    makes_room, searched, settle, subject, user_columns, wanted_is_free,
+    self, INSERT, as_judged, asked_for_a_name, documents, end_everything, insert_sure, insert_user, is_nameless, is_owner, keep_an_owner,
+    make_room, makes_room, searched, settle, subject, user_columns, wanted_is_free,
 };
 use super::{Sql, seconds};
 use crate::protocol::client::Client;
@@ -223,7 +223,7 @@ impl Accounts for Sql {
         rows.into_iter().map(User::try_from).collect()
     }
 
-    async fn update(&self, revised: &Revised<'_>, act: &'static str, mails: &[NewMail], now: Time, by: &Act) -> Result<Updated> {
+    async fn update(&self, revised: &Revised<'_>, acts: &[&'static str], mails: &[NewMail], now: Time, by: &Act) -> Result<Updated> {
         let user = revised.user;
         let documents = documents(user)?;
         step!(self, |tx| {
@@ -258,7 +258,9 @@ impl Accounts for Sql {
                 return Ok(Updated::Stale);
             }
             enqueue!(tx, mails);
-            audit!(tx, Entry::done(act, subject(&user.id), now, by));
+            for act in acts {
+                audit!(tx, Entry::done(act, subject(&user.id), now, by));
+            }
             Ok(Updated::Done(Box::new(row.try_into()?)))
         })
     }
@@ -411,8 +413,10 @@ impl Accounts for Sql {
         })
     }
 
-    async fn require_reset(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
+    async fn require_reset(&self, whom: Whom<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
+        let id = whom.id;
         step!(self, |tx| {
+            as_judged!(tx, whom);
             let done = sqlx::query(
                 "UPDATE users SET reset_required = TRUE, mailed_at = $2, updated_at = $2, revision = revision + 1 WHERE id = $1",
             )
@@ -430,8 +434,10 @@ impl Accounts for Sql {
         })
     }
 
-    async fn end_everything(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
+    async fn end_everything(&self, whom: Whom<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
+        let id = whom.id;
         step!(self, |tx| {
+            as_judged!(tx, whom);
             if sqlx::query("SELECT id FROM users WHERE id = $1").bind(id).fetch_optional(&mut *tx).await?.is_none() {
                 return Ok(false);
             }
@@ -443,9 +449,11 @@ impl Accounts for Sql {
         })
     }
 
-    async fn delete(&self, id: &str, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
+    async fn delete(&self, whom: Whom<'_>, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
+        let id = whom.id;
         step!(self, |tx| {
             keep_an_owner!(tx, id);
+            as_judged!(tx, whom);
             // In this order, and the row itself last: whoever redeems a code holds the session and then asks for the person's row. Deleting that row
             // first would wait for the session while they wait for the row. An update lets them finish, and keeps everybody else out.
             let held = sqlx::query("UPDATE users SET revision = revision WHERE id = $1").bind(id).execute(&mut *tx).await?;

@@ -5,9 +5,10 @@
 
 use async_trait::async_trait;
 
-use super::super::durable::{Act, Admission, Attempts};
+use super::super::durable::{Act, Admission, Attempts, Whom};
 use super::super::{Digest, Result, Time};
 use super::audit::Entry;
+use super::users::{as_judged, subject};
 use super::{Sql, moment, seconds};
 
 /// Ten attempts within this many seconds lock the key; the first lock takes as long.
@@ -82,14 +83,18 @@ impl Attempts for Sql {
         Ok(())
     }
 
-    async fn forget(&self, account: &Digest, keys: &[Digest], user_id: &str, now: Time, by: &Act) -> Result<()> {
+    async fn forget(&self, account: &Digest, keys: &[Digest], whom: Whom<'_>, now: Time, by: &Act) -> Result<bool> {
         step!(self, |tx| {
+            as_judged!(tx, whom);
+            if sqlx::query("SELECT id FROM users WHERE id = $1").bind(whom.id).fetch_optional(&mut *tx).await?.is_none() {
+                return Ok(false);
+            }
             sqlx::query("DELETE FROM attempts WHERE account = $1").bind(account.hex()).execute(&mut *tx).await?;
             for key in keys {
                 sqlx::query("DELETE FROM attempts WHERE digest = $1").bind(key.hex()).execute(&mut *tx).await?;
             }
-            audit!(tx, Entry::done("user.unlock", format!("user:{user_id}"), now, by));
-            Ok(())
+            audit!(tx, Entry::done("user.unlock", subject(whom.id), now, by));
+            Ok(true)
         })
     }
 

@@ -79,6 +79,15 @@ impl Clients for Sql {
         let (metadata, secrets) = (metadata(record)?, secrets(record)?);
         step!(self, |tx| {
             bump!(tx, "clients");
+            let before = sqlx::query_as::<_, Row>(
+                "SELECT metadata, secrets, demo, disabled_at, revision, created_at, updated_at FROM clients WHERE client_id = $1",
+            )
+            .bind(&record.client.client_id)
+            .fetch_optional(&mut *tx)
+            .await?;
+            let Some(before) = before else { return Ok(Saved::Unknown) };
+            let before = super::clients::record(before)?;
+            let acts = acts(&before, record);
             let done = sqlx::query(
                 "UPDATE clients SET metadata = $3, secrets = $4, disabled_at = $5, updated_at = $6, revision = revision + 1 \
                  WHERE client_id = $1 AND revision = $2",
@@ -91,18 +100,17 @@ impl Clients for Sql {
             .bind(seconds(record.updated_at))
             .execute(&mut *tx)
             .await?;
+            // What was read is what is replaced: its revision is the one that is asked for.
             if done.rows_affected() == 0 {
-                let known = sqlx::query("SELECT client_id FROM clients WHERE client_id = $1")
-                    .bind(&record.client.client_id)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                return Ok(if known.is_some() { Saved::Stale } else { Saved::Unknown });
+                return Ok(Saved::Stale);
             }
             sqlx::query("DELETE FROM client_origins WHERE client_id = $1").bind(&record.client.client_id).execute(&mut *tx).await?;
             for origin in redirect_uri::origins(&record.client.redirect_uris) {
                 sqlx::query(ADD_ORIGIN).bind(&origin).bind(&record.client.client_id).execute(&mut *tx).await?;
             }
-            audit!(tx, Entry::done("client.update", subject(&record.client.client_id), record.updated_at, by));
+            for act in acts {
+                audit!(tx, Entry::done(act, subject(&record.client.client_id), record.updated_at, by));
+            }
             Ok(Saved::Done)
         })
     }
@@ -144,6 +152,25 @@ impl Clients for Sql {
             .map(|row| row.is_some()))?;
         Ok(row)
     }
+}
+
+/// What is done to a client, by the names of the audit trail: each has a row of its own.
+fn acts(before: &ClientRecord, after: &ClientRecord) -> Vec<&'static str> {
+    let mut acts = Vec::new();
+    let (metadata, secrets) = (before.client != after.client, before.secrets != after.secrets);
+    // A client that becomes public, or stops being it, loses its secrets or gets one.
+    if metadata {
+        acts.push("client.update");
+    } else if secrets {
+        acts.push("client.rotate_secret");
+    }
+    match (before.disabled_at.is_some(), after.disabled_at.is_some()) {
+        (false, true) => acts.push("client.disable"),
+        (true, false) => acts.push("client.enable"),
+        (true, true) | (false, false) if acts.is_empty() => acts.push("client.update"),
+        (true, true) | (false, false) => {}
+    }
+    acts
 }
 
 fn subject(client_id: &str) -> String {

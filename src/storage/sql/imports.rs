@@ -217,6 +217,19 @@ macro_rules! take_password {
     }};
 }
 
+/// Inside a [`step!`]: their password opens nothing until it is replaced. What is closed here already stays so, whatever a source says.
+macro_rules! close {
+    ($tx:ident, $person:ident, $now:ident) => {{
+        let closed = sqlx::query("UPDATE users SET reset_required = TRUE WHERE id = $1 AND NOT reset_required")
+            .bind(&$person.user.id)
+            .execute(&mut *$tx)
+            .await?;
+        if closed.rows_affected() > 0 {
+            end_everything!($tx, &$person.user.id, None::<&str>, $now);
+        }
+    }};
+}
+
 /// Inside a [`step!`]: they are known under further ids.
 macro_rules! take_links {
     ($tx:ident, $arrival:ident, $person:ident, $now:ident) => {{
@@ -291,6 +304,9 @@ impl Imports for Sql {
                         }
                         if password {
                             take_password!(tx, arrival, person, profile, now);
+                        }
+                        if (profile || password) && arrival.new.user.reset_required {
+                            close!(tx, person, now);
                         }
                         take_links!(tx, arrival, person, now);
                         write_down!(tx, batch.source, arrival, person, profile, password, link);

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-use super::super::durable::{Act, NewMail, NewUser, OWNER, User, UserKey, Users};
+use super::super::durable::{Act, NewMail, NewUser, OWNER, User, UserKey, Users, Whom};
 use super::super::{Result, StorageError, Time};
 use super::audit::Entry;
 use super::{Sql, maybe_moment, moment, seconds};
@@ -94,6 +94,8 @@ const BY_EXTERNAL: &str = concat!(
 );
 const LIST: &str = concat!("SELECT ", user_columns!(), " FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2");
 pub(super) const INSERT: &str = concat!(insert_into_users!(), " ON CONFLICT (email_canonical) DO NOTHING");
+const SET_DISABLED: &str = "UPDATE users SET disabled_at = $2, updated_at = $3, revision = revision + 1 \
+     WHERE id = $1 AND (CASE WHEN disabled_at IS NULL THEN 0 ELSE 1 END) <> $4";
 const ANY_OWNER: &str = "SELECT id FROM users WHERE owner LIMIT 1";
 const ANY_DEMO: &str = "SELECT id FROM users WHERE demo LIMIT 1";
 
@@ -287,6 +289,27 @@ macro_rules! keep_an_owner {
 }
 pub(super) use keep_an_owner;
 
+/// Inside a step: stops it where the person's roles are not those of which it was judged. Whoever changes them waits for the end of this step. Behind
+/// [`keep_an_owner!`]: everybody who needs that lock and a person's row takes them in this order.
+macro_rules! as_judged {
+    ($tx:ident, $whom:expr) => {
+        if let Some(roles) = $whom.roles {
+            let roles = serde_json::to_string(roles).map_err($crate::storage::StorageError::corrupt)?;
+            let held = sqlx::query("UPDATE users SET revision = revision WHERE id = $1 AND roles = $2")
+                .bind($whom.id)
+                .bind(roles)
+                .execute(&mut *$tx)
+                .await?;
+            if held.rows_affected() == 0
+                && sqlx::query("SELECT id FROM users WHERE id = $1").bind($whom.id).fetch_optional(&mut *$tx).await?.is_some()
+            {
+                return Err($crate::storage::StorageError::Conflict("roles").into());
+            }
+        }
+    };
+}
+pub(super) use as_judged;
+
 /// Inside a step: does the proof still hold? If so, whoever changes the password or disables the account waits for the end of this step,
 /// and ends what it began; if not, the refusal is written down.
 macro_rules! still_proved {
@@ -388,20 +411,24 @@ impl Users for Sql {
         on!(self.read, |db| sqlx::query(ANY_OWNER).fetch_optional(db).await.map(|row| row.is_some()))
     }
 
-    async fn set_disabled(&self, id: &str, disabled: bool, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
+    async fn set_disabled(&self, whom: Whom<'_>, disabled: bool, mails: &[NewMail], now: Time, by: &Act) -> Result<bool> {
         let act = if disabled { "user.disable" } else { "user.enable" };
+        let id = whom.id;
         step!(self, |tx| {
             if disabled {
                 keep_an_owner!(tx, id);
             }
-            let done = sqlx::query("UPDATE users SET disabled_at = $2, updated_at = $3, revision = revision + 1 WHERE id = $1")
+            as_judged!(tx, whom);
+            let done = sqlx::query(SET_DISABLED)
                 .bind(id)
                 .bind(disabled.then(|| seconds(now)))
                 .bind(seconds(now))
+                .bind(i64::from(disabled))
                 .execute(&mut *tx)
                 .await?;
             if done.rows_affected() == 0 {
-                return Ok(false);
+                // Done again, it is no news.
+                return Ok(sqlx::query("SELECT id FROM users WHERE id = $1").bind(id).fetch_optional(&mut *tx).await?.is_some());
             }
             if disabled {
                 end_everything!(tx, id, None::<&str>, now);

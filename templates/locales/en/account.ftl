@@ -162,6 +162,7 @@ activity-created = Account created
 activity-import = Account brought over from another system
 activity-update = Profile changed
 activity-set-roles = Roles changed
+activity-set-verified = Confirmation of the e-mail changed
 activity-verify-email = E-mail confirmed
 activity-request-email = Another e-mail was asked for
 activity-change-email = E-mail changed

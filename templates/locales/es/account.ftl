@@ -162,6 +162,7 @@ activity-created = Cuenta creada
 activity-import = Cuenta traída de otro sistema
 activity-update = Perfil modificado
 activity-set-roles = Roles modificados
+activity-set-verified = Confirmación del correo modificada
 activity-verify-email = Correo confirmado
 activity-request-email = Se pidió otro correo
 activity-change-email = Correo cambiado
