@@ -362,6 +362,8 @@ async function account(look_) {
   await see("verify-done");
   await page.goto(`${base}/verify-email?done=nameless`);
   await see("verify-nameless");
+  await page.goto(`${base}/verify-email?done=choose`);
+  await see("verify-choose");
   await page.goto(confirmation.link);
   await see("verify-again");
   await page.goto(`${base}/demo/mail`);

@@ -12,7 +12,6 @@ use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::de::DeserializeOwned;
-use tracing::Instrument as _;
 use utoipa::ToSchema;
 
 use super::access::presented;
@@ -73,21 +72,14 @@ impl Attempt {
     /// Those of `work`, 409 and 422 (draft-ietf-httpapi-idempotency-key-header §2.7), a fault of the store.
     pub async fn once<W>(self, app: &Arc<App>, work: W) -> Result<Response, Problem>
     where
-        W: Future<Output = Result<Response, Problem>> + Send + 'static,
+        W: Future<Output = Result<Response, Problem>>,
     {
         let Some(id) = self.id else { return work.await };
         let mine = Repeatable { fingerprint: self.fingerprint, started_at: app.clock.now(), answer: Answered::NotYet };
         if let Some(answer) = claim(app, &id, &mine).await? {
             return Ok(answer);
         }
-        // On a task of its own: a client that goes away does not leave something made and no answer kept.
-        let app = Arc::clone(app);
-        let work = async move { keep(&app, &id, mine, work.await).await };
-        let done = tokio::spawn(work.instrument(tracing::Span::current())).await;
-        done.unwrap_or_else(|error| {
-            tracing::error!(event = "broken", detail = %error, "an operation did not come to its end");
-            Err(Code::Broken.into())
-        })
+        keep(app, &id, mine, work.await).await
     }
 }
 
