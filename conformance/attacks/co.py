@@ -297,6 +297,8 @@ def _redis_dump(lab) -> bytes:
     for key in lab.redis("KEYS", "*"):
         out += key.encode() + b"\n"
         kind = lab.redis("TYPE", key)
+        if kind == "none":  # it ended meanwhile
+            continue
         done = subprocess.run(["redis-cli", "-u", lab.op.environment["PORTERO_REDIS_URL"], "--no-auth-warning", "--raw", *{"string": ["GET", key], "hash": ["HGETALL", key], "set": ["SMEMBERS", key], "zset": ["ZRANGE", key, "0", "-1"], "list": ["LRANGE", key, "0", "-1"]}[kind]], capture_output=True, timeout=30)
         out += done.stdout + b"\n"
     return out
