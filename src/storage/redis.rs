@@ -13,7 +13,6 @@ use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use redis::{ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo, Script, ServerErrorKind};
-
 use tokio::time::Instant;
 
 use super::ephemeral::{Ephemeral, LISTED, Rule, Taken};
