@@ -334,7 +334,9 @@ async fn a_sign_in_whose_browser_goes_away_is_judged_all_the_same() {
     let server = Server::start().await;
     server.user("ana").await;
     let mut waiting = Vec::new();
-    for millis in 0..12 {
+    // Fewer than close an account: on a busy machine all of them are under way at once.
+    let leaves_after = [0, 1, 2, 3, 4, 6, 8, 11];
+    for millis in leaves_after {
         let mut browser = Browser::new(&server);
         let page = browser.get("/sign-in").await;
         let submitted = browser.submit(&page, &[("username", "ana"), ("password", PASSWORD)], Some("sign-in-submit"));
@@ -344,8 +346,8 @@ async fn a_sign_in_whose_browser_goes_away_is_judged_all_the_same() {
     let begun = std::time::Instant::now();
     let started =
         async || server.app.storage.audit.recent(u32::MAX).await.expect("read").iter().filter(|row| row.act == "session.start").count();
-    while started().await < 12 {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{} of 12", started().await);
+    while started().await < leaves_after.len() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{} of {}", started().await, leaves_after.len());
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
