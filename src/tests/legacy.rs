@@ -297,13 +297,13 @@ async fn the_client_of_a_dialect_is_held_to_its_file_and_keeps_what_an_operator_
         ..(*made.client).clone()
     };
     let record = portero::storage::durable::ClientRecord { client: std::sync::Arc::new(changed), ..made };
-    assert_eq!(clients.update(&record, &by).await.expect("stored"), Saved::Done);
+    assert_eq!(clients.update(&record, None, &by).await.expect("stored"), Saved::Done);
     portero::legacy::Dialects::open(&server.app).await.expect("it opens again");
     let again = clients.find("flask-jwt").await.expect("read").expect("there");
     assert_eq!((again.client.refresh_token_rotation, again.client.redirect_uris.len(), again.secrets.len()), (false, 1, 1));
     // An operator who disabled it has switched the dialect off.
     let off = portero::storage::durable::ClientRecord { disabled_at: Some(server.app.clock.now()), ..(*again).clone() };
-    assert_eq!(clients.update(&off, &by).await.expect("stored"), Saved::Done);
+    assert_eq!(clients.update(&off, None, &by).await.expect("stored"), Saved::Done);
     server.user("ana").await;
     post(&server, "/auth/sign-in", None, json!({ "email": "ana@example.org", "password": PASSWORD })).await.expect(403);
 }
@@ -319,7 +319,7 @@ async fn a_dialect_that_is_switched_off_does_nothing() {
     ask(&server, Method::GET, "/users/ana", Some(&owner), Value::Null).await.expect(200);
     let on = (*clients.find("fastapi-users").await.expect("read").expect("made at the start")).clone();
     let off = portero::storage::durable::ClientRecord { disabled_at: Some(server.app.clock.now()), ..on };
-    assert_eq!(clients.update(&off, &Server::operator()).await.expect("stored"), Saved::Done);
+    assert_eq!(clients.update(&off, None, &Server::operator()).await.expect("stored"), Saved::Done);
     post(&server, "/users/", None, new).await.expect(403);
     for (method, path) in
         [(Method::GET, "/users/"), (Method::GET, "/users/me"), (Method::GET, "/users/ana"), (Method::DELETE, "/users/ana")]

@@ -178,7 +178,7 @@ async fn an_invitation_holds_while_whoever_made_it_could_make_it(place: &Place) 
     assert!(take(of("crm"), &["editor"]).await && !take(of("crm"), &["auditor"]).await);
     assert!(!take(of("app"), &[]).await && !take(of("nothing"), &[]).await);
     crm.disabled_at = Some(at(1));
-    assert_eq!(storage.clients.update(&crm, &operator()).await.expect("stored"), Saved::Done);
+    assert_eq!(storage.clients.update(&crm, None, &operator()).await.expect("stored"), Saved::Done);
     assert!(!take(of("crm"), &[]).await);
 }
 
