@@ -14,7 +14,7 @@ use crate::harness::{Answer, Browser, Flow, PASSWORD, Server, claims};
 
 const DAY: i64 = 24 * 3600;
 
-fn dialect(name: &'static str) -> impl FnOnce(&mut Config) {
+pub fn dialect(name: &'static str) -> impl FnOnce(&mut Config) {
     move |config| config.dialects = vec![DialectMount { source: name.to_owned(), prefix: String::new() }]
 }
 

@@ -7,6 +7,7 @@ mod api_clients;
 mod api_document;
 mod api_organizations;
 mod authorization_code;
+mod bodies;
 mod claims;
 mod command_line;
 mod configuration;
