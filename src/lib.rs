@@ -43,12 +43,12 @@
 //! | accounts | protocol::json storage once mail seal outgoing request::network request::device telemetry::metrics clock::Random i18n::Lang |
 //! | clients | protocol storage seal outgoing request::network |
 //! | tokens | protocol keys storage seal clock::Random telemetry::metrics |
-//! | browser | storage seal i18n urls request colour protocol::error |
+//! | browser | storage seal i18n urls request colour protocol::error connections::body |
 //! | app | config clock colour urls telemetry i18n seal outgoing request protocol storage keys once mail accounts clients tokens browser |
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
 //! | web | app protocol accounts clients storage once mail browser urls i18n seal clock request::device config::SignUp |
-//! | api | app protocol tokens accounts clients storage once mail keys seal urls i18n request telemetry::metrics |
-//! | legacy | app config urls i18n protocol accounts clients tokens once storage clock request telemetry::metrics layers::Shared |
+//! | api | app protocol tokens accounts clients storage once mail keys seal urls i18n request telemetry::metrics connections::body |
+//! | legacy | app config urls i18n protocol accounts clients tokens once storage clock request telemetry::metrics layers::Shared connections::body |
 //! | jobs | app keys storage tokens mail clock |
 //! | demo | app storage browser clients accounts mail outgoing urls i18n seal |
 //! | layers | app config storage browser urls request telemetry::metrics |

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Extension, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -19,7 +19,7 @@ use crate::api::problem::{Code, unrouted};
 use crate::app::App;
 use crate::browser::error::{PageError, PageReason};
 use crate::browser::visit::Visit;
-use crate::endpoints::{MAX_FORM, authorize, discovery, end_session, introspect, jwks, revoke, token, userinfo};
+use crate::endpoints::{authorize, discovery, end_session, introspect, jwks, revoke, token, userinfo};
 use crate::layers;
 use crate::legacy::Dialects;
 use crate::urls::{self, Urls};
@@ -79,7 +79,6 @@ fn surrounded(app: &Arc<App>, routes: Router<Arc<App>>) -> Router {
     routes
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(middleware::from_fn_with_state(layers::Around { app: Arc::clone(app), too_long }, layers::around))
         .with_state(Arc::clone(app))
 }

@@ -1,6 +1,5 @@
 //! Reading a request: a JSON body, a merge patch, the query. Each is held to its schema before anybody sees it.
 
-use axum::RequestExt as _;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -14,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem::{Code, Problem, Wrong};
 use super::schema;
+use crate::connections::body::{self, Unread};
 use crate::protocol::json;
 
 /// Far above any honest request.
@@ -57,13 +57,19 @@ pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) ->
 /// A body of one of these media types, as it was sent.
 ///
 /// # Errors
-/// 415, 413.
+/// 415, 413, 408.
 pub async fn bytes_of(request: Request, types: &[&str]) -> Result<Bytes, Problem> {
     if !is_type(request.headers(), types) || request.headers().contains_key(CONTENT_ENCODING) {
         return Err(Code::UnsupportedMediaType.into());
     }
-    let bytes: Bytes = request.with_limited_body().extract().await.map_err(|_| Problem::from(Code::TooLarge))?;
-    if bytes.len() > MAX_BODY { Err(Code::TooLarge.into()) } else { Ok(bytes) }
+    body::read(request.into_body(), MAX_BODY).await.map_err(|unread| {
+        match unread {
+            Unread::TooLarge => Code::TooLarge,
+            Unread::Late => Code::RequestTimeout,
+            Unread::Broken => Code::InvalidRequest,
+        }
+        .into()
+    })
 }
 
 fn members(bytes: &Bytes) -> Result<Map<String, Value>, Problem> {

@@ -122,10 +122,10 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
         statuses.push(404);
     }
     if operation.contains_key("requestBody") {
-        statuses.extend([413, 415]);
+        statuses.extend([408, 413, 415]);
     }
     if takes("Idempotency-Key") {
-        statuses.extend([409, 413, 422]);
+        statuses.extend([408, 409, 413, 422]);
     }
     if takes("If-Match") {
         statuses.extend([409, 412]);

@@ -22,7 +22,6 @@ use super::idempotency::{IdempotencyKey, Keyed};
 use super::problem::{Code, Problem, Why, Wrong};
 use crate::app::App;
 use crate::once::tokens::{self, CreateError, Fresh, Listed, NewToken, Of, Presented};
-use crate::storage::durable::Refusal;
 
 const PATH: &str = "/v1/one-time-tokens";
 
@@ -130,18 +129,14 @@ pub struct Consumed {
     responses((status = 200, description = "You are the one.", body = Consumed), (status = 404, description = "Code `one_time_token_invalid`.", body = super::problem::ProblemDocument, content_type = "application/problem+json")),
     security(("oauth" = [])))]
 async fn consume(caller: Anyone, State(app): State<Arc<App>>, Body(body): Body<Consumption>) -> Result<Json<Consumed>, Problem> {
-    let presented = Presented { token: &body.token, purpose: &body.purpose, consumer: &caller.claims.client_id };
     let (now, by) = (app.clock.now(), caller.act());
-    let consumed = if body.purpose.starts_with(tokens::OF_DIALECTS) {
-        None
-    } else {
-        tokens::consume(&app.storage, &app.seal, presented, app.random.bytes(), now, &by).await?
-    };
-    let Some(consumed) = consumed else {
-        let refusal = Refusal { act: "one_time_token.consume", subject: None, reason: Code::OneTimeTokenInvalid.as_str() };
-        app.storage.audit.refuse(&refusal, now, &by).await?;
+    if body.purpose.starts_with(tokens::OF_DIALECTS) {
+        app.storage.audit.refuse(&tokens::INVALID, now, &by).await?;
         return Err(Code::OneTimeTokenInvalid.into());
-    };
+    }
+    let presented = Presented { token: &body.token, purpose: &body.purpose, consumer: &caller.claims.client_id };
+    let consumed = tokens::consume(&app.storage, &app.seal, presented, app.random.bytes(), now, &by).await?;
+    let consumed = consumed.ok_or(Code::OneTimeTokenInvalid)?;
     Ok(Json(Consumed { subject: consumed.subject, audience: consumed.audience, data: consumed.data }))
 }
 

@@ -73,6 +73,7 @@ codes! {
     OneTimeTokenInvalid 404 "one_time_token_invalid" "problem-one-time-token-invalid" "problem-one-time-token-invalid-detail";
     MethodNotAllowed 405 "method_not_allowed" "problem-method-not-allowed" "problem-method-not-allowed-detail";
     NotAcceptable 406 "not_acceptable" "problem-not-acceptable" "problem-not-acceptable-detail";
+    RequestTimeout 408 "request_timeout" "problem-request-timeout" "problem-request-timeout-detail";
     Taken 409 "taken" "problem-taken" "problem-taken-detail";
     LastOwner 409 "last_owner" "problem-last-owner" "problem-last-owner-detail";
     PublicClient 409 "public_client" "problem-public-client" "problem-public-client-detail";

@@ -31,6 +31,8 @@ pub enum PageReason {
     /// The path exists, the method does not; the ones that do.
     Method(&'static str),
     TooLarge,
+    /// What was sent did not come whole in time.
+    Late,
     /// The address is longer than any that leads somewhere.
     TooLong,
     TooMany(Duration),
@@ -48,6 +50,7 @@ impl PageReason {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::TooLong => StatusCode::URI_TOO_LONG,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -62,6 +65,7 @@ impl PageReason {
             Self::NotFound => "not_found",
             Self::Method(_) => "method_not_allowed",
             Self::TooLarge => "content_too_large",
+            Self::Late => "request_timeout",
             Self::TooLong => "uri_too_long",
             Self::TooMany(_) => "too_many_requests",
             Self::Unavailable(_) => "temporarily_unavailable",
@@ -79,6 +83,7 @@ impl PageReason {
             Self::NotFound => "error-not-found-title",
             Self::Method(_) => "error-method-title",
             Self::TooLarge => "error-large-title",
+            Self::Late => "error-late-title",
             Self::TooLong => "error-long-title",
             Self::TooMany(_) => "error-many-title",
             Self::Unavailable(_) | Self::Broken => "error-ours-title",
@@ -95,6 +100,7 @@ impl PageReason {
             Self::NotFound => "error-not-found-lead",
             Self::Method(_) => "error-method-lead",
             Self::TooLarge => "error-large-lead",
+            Self::Late => "error-late-lead",
             Self::TooLong => "error-long-lead",
             Self::TooMany(_) => "error-many-lead",
             Self::Unavailable(_) | Self::Broken => "error-ours-lead",

@@ -1,13 +1,12 @@
 //! Forms: reading what a browser or a client sent, and the fields that templates draw.
 
-use std::error::Error as _;
-
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::error::{PageError, PageReason};
+use crate::connections::body::{self, Unread};
 
 /// Far above any honest form.
 pub const LARGEST: usize = 64 * 1024;
@@ -25,6 +24,8 @@ pub enum Unreadable {
     Broken,
     #[error("The body is larger than 64 KB")]
     TooLarge,
+    #[error("The body did not come in time")]
+    Late,
     #[error("The body is not valid UTF-8")]
     NotUtf8,
 }
@@ -33,7 +34,18 @@ impl From<Unreadable> for PageError {
     fn from(unreadable: Unreadable) -> Self {
         match unreadable {
             Unreadable::TooLarge => Self::new(PageReason::TooLarge),
+            Unreadable::Late => Self::new(PageReason::Late),
             why => Self::new(PageReason::Request).with_detail(why.to_string()),
+        }
+    }
+}
+
+impl From<Unread> for Unreadable {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooLarge => Self::TooLarge,
+            Unread::Late => Self::Late,
+            Unread::Broken => Self::Broken,
         }
     }
 }
@@ -78,11 +90,7 @@ pub async fn text(headers: &HeaderMap, body: Body) -> Result<String, Unreadable>
     if !is_in_utf8(headers) {
         return Err(Unreadable::Charset);
     }
-    let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
-        // `connections` gives an `io::Error` for a body that ended early, was cut wrongly or took too long.
-        let broken = std::iter::successors(error.source(), |&error| error.source()).any(|error| error.is::<std::io::Error>());
-        if broken { Unreadable::Broken } else { Unreadable::TooLarge }
-    })?;
+    let bytes = body::read(body, LARGEST).await?;
     String::from_utf8(bytes.into()).map_err(|_| Unreadable::NotUtf8)
 }
 
@@ -94,7 +102,7 @@ impl Form {
     /// Reads a form body whole.
     ///
     /// # Errors
-    /// 400 for what is no form or names a field twice, 413 for what is too large.
+    /// 400 for what is no form or names a field twice, 413 for what is too large, 408 for what does not come.
     pub async fn read(request: Request) -> Result<Self, PageError> {
         let (parts, body) = request.into_parts();
         let text = text(&parts.headers, body).await?;

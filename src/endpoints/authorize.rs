@@ -40,7 +40,8 @@ enum Refused {
     Client(Box<ReplyTo>, OAuthError),
     /// A store did not answer.
     Fault(Option<Box<ReplyTo>>, StorageError),
-    TooLarge,
+    /// 413 or 408.
+    Unread(Unreadable),
     /// More flows were begun from there than anybody needs; again after this long.
     TooMany(Duration),
 }
@@ -60,7 +61,7 @@ impl From<StorageError> for Refused {
 impl From<Unreadable> for Refused {
     fn from(unreadable: Unreadable) -> Self {
         match unreadable {
-            Unreadable::TooLarge => Self::TooLarge,
+            Unreadable::TooLarge | Unreadable::Late => Self::Unread(unreadable),
             why => PageError::new(PageReason::MalformedRequest).with_detail(why.to_string()).into(),
         }
     }
@@ -369,7 +370,7 @@ fn answer(app: &App, asked: &Asked, look: Look<'_>, outcome: Result<Response, Re
             send(app, asked, look, &reply_to, Err(&error))
         }
         Err(Refused::Fault(None, fault)) => show(fault.into()),
-        Err(Refused::TooLarge) => show(browser::error::PageError::new(browser::error::PageReason::TooLarge)),
+        Err(Refused::Unread(unreadable)) => show(unreadable.into()),
         Err(Refused::TooMany(wait)) => show(browser::error::PageError::new(browser::error::PageReason::TooMany(wait))),
     }
 }

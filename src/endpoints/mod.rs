@@ -36,9 +36,6 @@ use crate::storage::durable::{Act, Actor, Refusal};
 use crate::tokens::grant::{GrantError, RETRY_AFTER};
 use crate::tokens::issue::MintError;
 
-/// Largest form body.
-pub const MAX_FORM: usize = form::LARGEST;
-
 /// Everything that can keep an endpoint from answering as asked. A fault is never a denial: the same request may be right in a moment, and what a
 /// client throws away after a refusal would be gone.
 #[derive(Debug)]
@@ -53,8 +50,10 @@ pub enum Failure {
     Busy(Duration),
     /// A limit: 429.
     TooMany(Duration),
-    /// The body is larger than [`MAX_FORM`]: 413.
+    /// The body is larger than [`form::LARGEST`]: 413.
     TooLarge,
+    /// The body did not come in time: 408.
+    Late,
 }
 
 impl From<OAuthError> for Failure {
@@ -95,7 +94,7 @@ impl Failure {
             Self::OAuth(error) => error.code,
             Self::Fault(_) | Self::Busy(_) => ErrorCode::TemporarilyUnavailable,
             Self::Broken(_) => ErrorCode::ServerError,
-            Self::TooMany(_) | Self::TooLarge => ErrorCode::InvalidRequest,
+            Self::TooMany(_) | Self::TooLarge | Self::Late => ErrorCode::InvalidRequest,
         }
     }
 }
@@ -125,6 +124,7 @@ impl IntoResponse for Failure {
                 let error = OAuthError::invalid_request("The request body is too large");
                 with_status(StatusCode::PAYLOAD_TOO_LARGE, &error)
             }
+            Self::Late => with_status(StatusCode::REQUEST_TIMEOUT, &OAuthError::invalid_request("The request body did not come in time")),
         }
     }
 }
@@ -171,7 +171,7 @@ pub fn json_bytes(status: StatusCode, bytes: Vec<u8>) -> Response {
     response
 }
 
-/// Reads a form body whole, up to [`MAX_FORM`].
+/// Reads a form body whole, up to [`form::LARGEST`].
 async fn form_body(headers: &HeaderMap, body: Body) -> Result<Params, Failure> {
     parse_form(&form_text(headers, body).await?)
 }
@@ -181,6 +181,7 @@ async fn form_text(headers: &HeaderMap, body: Body) -> Result<String, Failure> {
     // RFC 6749 §4.1.3 and on: "using the "application/x-www-form-urlencoded" format"
     form::text(headers, body).await.map_err(|unreadable| match unreadable {
         Unreadable::TooLarge => Failure::TooLarge,
+        Unreadable::Late => Failure::Late,
         why => OAuthError::invalid_request(why.to_string()).into(),
     })
 }
@@ -189,7 +190,7 @@ fn parse_form(text: &str) -> Result<Params, Failure> {
     Ok(Params::parse(text).map_err(|_| OAuthError::invalid_request("The body is not a well-formed form"))?)
 }
 
-/// The parameters of a browser's request, still encoded: a form's by POST, else the query's, which `layers` keeps far below [`MAX_FORM`].
+/// The parameters of a browser's request, still encoded: a form's by POST, else the query's, which `layers` keeps far below [`form::LARGEST`].
 async fn browser_text(visit: &Visit, body: Body) -> Result<String, Unreadable> {
     if visit.method == Method::POST { form::text(&visit.headers, body).await } else { Ok(visit.uri.query().unwrap_or("").to_owned()) }
 }

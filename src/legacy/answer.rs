@@ -194,6 +194,7 @@ fn standard(style: Style, name: ErrorName) -> Standard {
         E::Refused => (400, "${reason}"),
         E::TooMany => (429, pick("Too Many Requests", "Too many requests", "Request was throttled.")),
         E::TooLarge => (413, "The request body is too large"),
+        E::Late => (408, "The request body did not come in time"),
         E::MethodNotAllowed => {
             (405, pick("Method Not Allowed", "The method is not allowed for the requested URL.", "Method \"${method}\" not allowed."))
         }

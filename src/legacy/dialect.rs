@@ -372,6 +372,7 @@ words! {
         Refused: "refused",
         TooMany: "too_many",
         TooLarge: "too_large",
+        Late: "late",
         MethodNotAllowed: "method_not_allowed",
         Unavailable: "unavailable",
         Broken: "broken",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRequestParts as _, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -14,6 +14,7 @@ use super::mount::Entry;
 use super::operations::{self, Call};
 use super::request::{self, BadBody, Incoming};
 use crate::app::App;
+use crate::connections::body::{self, Unread};
 use crate::i18n::{Lang, Wishes};
 use crate::layers::Shared;
 use crate::request::RequestContext;
@@ -115,7 +116,11 @@ async fn content(route: &Route, headers: &HeaderMap, body: Body) -> Result<reque
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(ErrorName::UnsupportedMedia.into());
     }
-    let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| ErrorName::TooLarge)?;
+    let bytes = body::read(body, MAX_BODY).await.map_err(|unread| match unread {
+        Unread::TooLarge => ErrorName::TooLarge,
+        Unread::Late => ErrorName::Late,
+        Unread::Broken => ErrorName::MalformedBody,
+    })?;
     request::content(&route.forms(), headers, &bytes).map_err(|bad| match bad {
         BadBody::Malformed => ErrorName::MalformedBody.into(),
         BadBody::Unsupported => ErrorName::UnsupportedMedia.into(),

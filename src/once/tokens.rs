@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::seal::{Digest, Purpose as Use, Seal};
-use crate::storage::durable::{Act, Spend, User, UserKey};
+use crate::storage::durable::{Act, Refusal, Spend, User, UserKey};
 use crate::storage::ephemeral::Redeemed;
 use crate::storage::records::{Maker, OneTimeToken};
 use crate::storage::{Result, Storage, StorageError, Time};
@@ -206,8 +206,12 @@ pub struct Presented<'a> {
     pub consumer: &'a str,
 }
 
+/// What a refusal is written down as where the token is nobody's, or is told from nobody's by us alone.
+pub const INVALID: Refusal = Refusal { act: CONSUME, subject: None, reason: "one_time_token_invalid" };
+const CONSUME: &str = "one_time_token.consume";
+
 /// Uses a token up. None for every token that is not live, not made for
-/// this, or not for this client; a stranger's try leaves it as it is.
+/// this, or not for this client; a stranger's try leaves it as it is. Either way one row of the audit trail tells of it.
 ///
 /// # Errors
 /// The fault of a store. It may be asked again: the token is used up only where an answer says so.
@@ -219,31 +223,36 @@ pub async fn consume(
     now: Time,
     by: &Act,
 ) -> Result<Option<Consumed>> {
+    let Some(found) = bound(storage, seal, presented, nonce, now).await? else {
+        storage.audit.refuse(&INVALID, now, by).await?;
+        return Ok(None);
+    };
+    // The step notes both outcomes itself.
+    if !storage.spent.spend(&spend(seal, &found), CONSUME, Some(format!("one_time_token:{}", found.id)), now, by).await? {
+        return Ok(None);
+    }
+    Ok(Some(Consumed { id: found.id, subject: found.subject, audience: found.audience, data: found.data, owner: found.owner }))
+}
+
+/// The token that is presented, if it is one, is for whoever presents it and for that purpose, and somebody stands behind it. Whether it was used
+/// is not known yet.
+async fn bound(storage: &Storage, seal: &Seal, presented: Presented<'_>, nonce: [u8; 24], now: Time) -> Result<Option<OneTimeToken>> {
     let Presented { token, purpose, consumer } = presented;
     let Some((id, secret)) = parse(token) else { return Ok(None) };
     let wanted = digest(seal, id, secret).hex();
     // Bindings first, so that a stranger neither burns it nor learns of it; then it is spent; then its end is judged.
-    let bound = |found: &OneTimeToken| {
+    let meant = |found: &OneTimeToken| {
         let same = found.secret == wanted;
         let meant = found.purpose == purpose && found.audience.iter().any(|client| client == consumer);
         if same && meant { Ok(()) } else { Err(()) }
     };
-    let found = match storage.ephemeral.redeem_if(id, nonce, bound).await? {
+    let found = match storage.ephemeral.redeem_if(id, nonce, meant).await? {
         // A consumer that was cut off between the two stores comes again: the row decides.
         Ok(Redeemed::First(found) | Redeemed::Again(found)) => found,
         Ok(Redeemed::Missing) | Err(()) => return Ok(None),
     };
-    if now >= found.expires_at {
-        return Ok(None);
-    }
-    if !stands(storage, &found, &mut HashMap::new()).await? {
-        return Ok(None);
-    }
-    let subject = format!("one_time_token:{id}");
-    if !storage.spent.spend(&spend(seal, &found), "one_time_token.consume", Some(subject), now, by).await? {
-        return Ok(None);
-    }
-    Ok(Some(Consumed { id: found.id, subject: found.subject, audience: found.audience, data: found.data, owner: found.owner }))
+    let live = now < found.expires_at && stands(storage, &found, &mut HashMap::new()).await?;
+    Ok(live.then_some(found))
 }
 
 /// The live tokens of an owner, the oldest first; with `subject`, those that are about them.

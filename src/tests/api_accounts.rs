@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use portero::config::SignUp;
 use portero::mail::{self, Mail};
+use portero::storage::durable::AuditFilter;
 use serde_json::{Value, json};
 
 use crate::harness::{Browser, Flow, PASSWORD, Server, all};
@@ -448,6 +449,7 @@ async fn a_one_time_token_works_once_for_whom_it_is_meant() {
     for answer in bad {
         answer.expect_problem(404, "one_time_token_invalid");
     }
+    assert_eq!(refused_consumptions(&server).await, 3 + 31, "one row for each, the same ones folded");
     let second = server.call("POST", "/v1/one-time-tokens", &made_by, Some(json!({ "purpose": "p" }))).await.expect(201).json();
     let listed = server.call("GET", "/v1/one-time-tokens", &made_by, None).await.expect(200).json();
     assert_eq!((listed["items"].as_array().map(Vec::len), &listed["items"][0]["audience"]), (Some(1), &json!([maker.id])));
@@ -477,6 +479,13 @@ async fn a_one_time_token_works_once_for_whom_it_is_meant() {
         .expect_problem(400, "invalid_request");
     let mine = server.call("POST", "/v1/one-time-tokens", &token, Some(json!({ "purpose": "p" }))).await.expect(201).json();
     assert_eq!(server.call("POST", path, &token, consume(&mine["token"], "p")).await.expect(200).json()["subject"], ana);
+}
+
+/// How often the audit trail tells that a one-time token was refused.
+pub async fn refused_consumptions(server: &Server) -> i64 {
+    let filter = AuditFilter { act: Some("one_time_token.consume"), ..AuditFilter::default() };
+    let rows = server.app.storage.audit.search(&filter, None, 100).await.expect("read");
+    rows.iter().filter(|row| row.result == "refused").map(|row| row.count).sum()
 }
 
 /// AD-10: "You are the one" is said of nobody who is not there, may not be there, or got rid of whoever made it.

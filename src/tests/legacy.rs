@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use crate::api_accounts::refused_consumptions;
 use crate::harness::{Answer, Browser, Flow, PASSWORD, Server, claims};
 
 const DAY: i64 = 24 * 3600;
 
-fn dialect(name: &'static str) -> impl FnOnce(&mut Config) {
+pub fn dialect(name: &'static str) -> impl FnOnce(&mut Config) {
     move |config| config.dialects = vec![DialectMount { source: name.to_owned(), prefix: String::new() }]
 }
 
@@ -390,7 +391,12 @@ async fn the_one_time_tokens_of_a_dialect_are_its_own() {
     let body = json!({ "token": text(&own, "token"), "purpose": purpose });
     server.call("POST", "/v1/one-time-tokens/consume", access, Some(body)).await.expect_problem(404, "one_time_token_invalid");
     let body = json!({ "token": text(&own, "token") });
-    post(&server, "/token/validate", Some(access), body).await.expect(200);
+    post(&server, "/token/validate", Some(access), body.clone()).await.expect(200);
+    assert_eq!(refused_consumptions(&server).await, 1);
+    for token in [body, json!({ "token": "ott_none" })] {
+        assert!(post(&server, "/token/validate", Some(access), token).await.status.is_client_error());
+    }
+    assert_eq!(refused_consumptions(&server).await, 3, "one for each");
 }
 
 #[tokio::test]

@@ -44,7 +44,8 @@ pub async fn validate(call: &Call<'_>) -> Done {
     let used = tokens::consume(&call.app.storage, &call.app.seal, presented, call.app.random.bytes(), call.now, &call.by()).await;
     match used.map_err(|error| fault(&error))? {
         Some(_) => Ok(Values::default()),
-        None => Err(call.refused(ErrorName::BadOneTimeToken, "one_time_token_invalid")),
+        // Its row is written.
+        None => Err(ErrorName::BadOneTimeToken.into()),
     }
 }
 
