@@ -449,6 +449,50 @@ async fn sqlite_makes_a_private_file_and_memory_works() {
     }
 }
 
+/// A reader that stays (a backup) keeps the log of SQLite from beginning anew; afterwards it takes no more room than it may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_log_of_sqlite_is_cut_back() {
+    const MOST: u64 = 64 << 20;
+    let place = Place::sqlite();
+    let (storage, reader) = (furnished(&place).await, place.open().await);
+    let log = format!("{}-wal", place.url.trim_start_matches("sqlite:"));
+    let size = || std::fs::metadata(&log).expect("there").len();
+    reader.sql.tamper("BEGIN; SELECT COUNT(*) FROM users").await;
+    storage.sql.tamper("CREATE TABLE filling (x BLOB); INSERT INTO filling VALUES (zeroblob(50000000)), (zeroblob(50000000))").await;
+    storage.users.create(&user("eva"), &operator()).await.expect("created");
+    assert!(size() > MOST);
+    reader.sql.tamper("COMMIT").await;
+    // The first puts everything into its place, the next begins the log anew.
+    for name in ["leo", "luz", "mar"] {
+        storage.users.create(&user(name), &operator()).await.expect("created");
+    }
+    assert!(size() <= MOST, "{}", size());
+    for one in [storage, reader] {
+        one.close().await;
+    }
+    place.clear().await;
+}
+
+/// `mv` under a running server: it would go on, and everything it writes would be lost.
+#[tokio::test]
+async fn a_file_of_sqlite_that_was_moved_or_replaced_is_noticed() {
+    let place = Place::sqlite();
+    let storage = furnished(&place).await;
+    let file = std::path::PathBuf::from(place.url.trim_start_matches("sqlite:"));
+    let aside = file.with_extension("aside");
+    storage.is_in_place().expect("nothing happened");
+    std::fs::rename(&file, &aside).expect("moved");
+    let said = storage.is_in_place().expect_err("it is gone").to_string();
+    assert!(said.starts_with(&file.display().to_string()) && said.contains("moved, removed or replaced"), "{said}");
+    std::fs::copy(&aside, &file).expect("copied");
+    storage.is_in_place().expect_err("it is another one");
+    std::fs::rename(&aside, &file).expect("moved back");
+    storage.is_in_place().expect("it is the same");
+    storage.close().await;
+    place.clear().await;
+    open("sqlite::memory:").await.expect("opens").is_in_place().expect("it has no file");
+}
+
 async fn open(url: &str) -> std::result::Result<Storage, OpenError> {
     Storage::open(&StorageOptions::new(url), seal(), Schema::Migrate).await
 }

@@ -1,6 +1,6 @@
 //! From a database URL to [`Sql`]: which database it names, and how each is spoken to.
 
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
@@ -17,6 +17,8 @@ use super::{Fault, Sql};
 
 /// Statements kept prepared on each connection: more than there are.
 const STATEMENTS: usize = 256;
+/// The log of SQLite is cut back to so many bytes when it begins anew.
+const LOG: u64 = 64 << 20;
 /// How long SQLite waits for a lock that another process holds.
 const BUSY: Duration = Duration::from_secs(5);
 /// Readers of a SQLite file, each with its own thread.
@@ -75,9 +77,10 @@ impl Target {
     ///
     /// # Errors
     /// [`OpenError::Unreachable`].
-    pub async fn connect(self, connections: usize) -> Result<Sql, OpenError> {
+    pub async fn connect(self, connections: usize) -> Result<(Sql, Option<OpenFile>), OpenError> {
         let name = self.name();
         let unreachable = |reason: String| OpenError::Unreachable { variable: DATABASE_URL, what: name.clone(), reason };
+        let mut file = None;
         let sql = match self {
             Self::Postgres(options) => Sql::Postgres(Pool::new(postgres(options), connections, Some(LIFETIME), mend_postgres)),
             Self::Memory(options) => {
@@ -85,8 +88,9 @@ impl Target {
                 Sql::Sqlite { read: only.clone(), write: Writer::new(only) }
             }
             Self::File(options, path) => {
-                make_file(&path).map_err(|error| unreachable(error.to_string()))?;
-                let options = sqlite(options).journal_mode(SqliteJournalMode::Wal);
+                file = Some(OpenFile::make(path).map_err(|error| unreachable(error.to_string()))?);
+                // The log grows while somebody reads what is older (a backup, another program), and would stay as large as it once was.
+                let options = sqlite(options).journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", LOG.to_string());
                 let readers = options.clone().pragma("query_only", "on");
                 // What a savepoint keeps to undo a step is let go with it: a file for that costs more than the log of the database.
                 let write = Writer::new(Pool::new(options.pragma("temp_store", "memory"), 1, None, mend_sqlite));
@@ -94,8 +98,40 @@ impl Target {
             }
         };
         sql.prove().await.map_err(|fault| unreachable(super::super::StorageError::from(fault).to_string()))?;
-        Ok(sql)
+        Ok((sql, file))
     }
+}
+
+/// The file of a database, and which it was when it was opened: a name may come to lead to another one.
+#[derive(Clone, Debug)]
+pub struct OpenFile {
+    path: PathBuf,
+    /// Device and inode.
+    is: (u64, u64),
+}
+
+impl OpenFile {
+    /// Makes it where it is not there yet.
+    fn make(path: PathBuf) -> std::io::Result<Self> {
+        make_file(&path)?;
+        let is = identity(&path)?;
+        Ok(Self { path, is })
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        identity(&self.path).is_ok_and(|is| is == self.is)
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    let file = std::fs::metadata(path)?;
+    Ok((file.dev(), file.ino()))
 }
 
 impl Sql {
