@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub use crate::clock::Time;
 pub use crate::seal::Digest;
 
-pub use open::{OpenError, Schema, StorageOptions, example, is_there, migrate, misnamed, pending};
+pub use open::{OpenError, REDIS_URL, Schema, StorageOptions, example, is_there, migrate, misnamed, pending};
 pub use sql::alone::{Alone, Place};
 pub use sql::pool::Connections;
 

@@ -497,6 +497,31 @@ async fn open(url: &str) -> std::result::Result<Storage, OpenError> {
     Storage::open(&StorageOptions::new(url), seal(), Schema::Migrate).await
 }
 
+/// What Postgres would take and a pooler does not: PgBouncer's own words.
+#[tokio::test]
+async fn a_pooler_that_keeps_settings_from_postgres_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("postgres://root:hunter2@{}/portero", listener.local_addr().expect("bound"));
+    let pooler = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut ask = [0; 1024];
+        // First whether it speaks TLS (it does not), then what the session shall be like.
+        assert_eq!(stream.read(&mut ask).expect("asked"), 8);
+        stream.write_all(b"N").expect("said");
+        let length = stream.read(&mut ask).expect("asked");
+        assert!(String::from_utf8_lossy(&ask[..length]).contains("statement_timeout=3s"));
+        let said = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: options\0\0";
+        let length = u32::try_from(said.len() + 4).expect("small").to_be_bytes();
+        stream.write_all(&[b"E", &length[..], said].concat()).expect("said");
+    });
+    let said = open(&url).await.map(drop).expect_err("refused").to_string();
+    for piece in ["PORTERO_DATABASE_URL", "unsupported startup parameter", "PgBouncer", "pool_mode=session", "statement_timeout = '3s'"] {
+        assert!(said.contains(piece), "{said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+    pooler.join().expect("it said so");
+}
+
 #[tokio::test]
 async fn an_operator_is_told_what_is_wrong_and_no_secret() {
     // A file that cannot be written is named; a folder in its place stands for one that belongs to somebody else.

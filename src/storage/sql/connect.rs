@@ -8,15 +8,19 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row as _, SqliteConnection};
 
 use super::super::open::{DATABASE_URL, OpenError};
 use super::pool::{Lifetime, Pool};
 use super::writer::Writer;
-use super::{Fault, Sql};
+use super::{Fault, Sql, StorageError};
 
 /// Statements kept prepared on each connection: more than there are.
 const STATEMENTS: usize = 256;
+/// How long Postgres works on a statement, as it shows it.
+const STATEMENT: &str = "3s";
+const POOLER: &str = "A pooler in between keeps the settings of a connection from Postgres: name Postgres itself, or a pooler by session (PgBouncer: \
+    pool_mode=session, ignore_startup_parameters=options,extra_float_digits) after ALTER ROLE … SET statement_timeout = '3s'";
 /// The log of SQLite is cut back to so many bytes when it begins anew.
 const LOG: u64 = 64 << 20;
 /// How long SQLite waits for a lock that another process holds.
@@ -97,7 +101,7 @@ impl Target {
                 Sql::Sqlite { read: Pool::new(readers, READERS, None, mend_sqlite), write }
             }
         };
-        sql.prove().await.map_err(|fault| unreachable(super::super::StorageError::from(fault).to_string()))?;
+        sql.prove().await.map_err(|fault| unreachable(why(fault)))?;
         Ok((sql, file))
     }
 }
@@ -138,7 +142,16 @@ impl Sql {
     /// Opens the first connection of each kind; the writer first, which sets the journal of a new file.
     async fn prove(&self) -> Result<(), Fault> {
         match self {
-            Self::Postgres(pool) => pool.lend().await?.settle(None),
+            Self::Postgres(pool) => {
+                let mut lent = pool.lend().await?;
+                let settings = sqlx::raw_sql("SHOW statement_timeout").fetch_one(lent.connection()).await;
+                lent.settle(settings.as_ref().err());
+                let limit: String = settings?.try_get(0)?;
+                if limit != STATEMENT {
+                    let told = format!("statement_timeout is {limit} and not {STATEMENT}. {POOLER}");
+                    return Err(StorageError::Unavailable(told).into());
+                }
+            }
             Self::Sqlite { read, write } => {
                 write.lend().await?.settle(None);
                 read.lend().await?.settle(None);
@@ -148,12 +161,18 @@ impl Sql {
     }
 }
 
+/// A fault of the first connection, in words for whoever runs the server.
+fn why(fault: Fault) -> String {
+    let reason = StorageError::from(fault).to_string();
+    if reason.contains("unsupported startup parameter") { format!("{reason}. {POOLER}") } else { reason }
+}
+
 fn postgres(options: PgConnectOptions) -> PgConnectOptions {
     options
         .application_name("portero")
         .statement_cache_capacity(STATEMENTS)
         // A statement that takes longer has lost its caller; a transaction left idle must not hold its locks.
-        .options([("statement_timeout", "3s"), ("idle_in_transaction_session_timeout", "10s")])
+        .options([("statement_timeout", STATEMENT), ("idle_in_transaction_session_timeout", "10s")])
         .disable_statement_logging()
 }
 

@@ -349,6 +349,10 @@ impl From<Fault> for StorageError {
                 Self::Conflict(UNIQUE.iter().find(|(piece, _)| message.contains(piece)).map_or("id", |(_, member)| member))
             }
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => Self::corrupt(error),
+            // 26000 and 42P05: a statement that was prepared here is not known there, or somebody else's has its name.
+            sqlx::Error::Database(database) if database.code().is_some_and(|code| matches!(&*code, "26000" | "42P05")) => {
+                Self::Unavailable(format!("{error}: a pooler in between lends a connection to several at once; let it work by session"))
+            }
             _ => Self::Unavailable(error.to_string()),
         }
     }
