@@ -128,6 +128,20 @@ def AD_04(lab):
             problem(call(lab, "POST", "/v1/clients", token, {"first_party": True, "redirect_uris": [CB], "scope": scope}), 403, "above_your_role")
         for method, path, body in (("PATCH", "", {"redirect_uris": [CB, "https://evil.example/cb"]}), ("POST", "/rotate-secret", {}), ("POST", "/enable", None)):
             problem(call(lab, method, f"/v1/clients/{shop}{path}", token, body), 403, "above_your_role")
+    # Another one acts for those who allowed it: a redirect URI or a secret of somebody else's would be a way to their accounts.
+    _, both = somebody(lab, "client_admin", "user_admin")
+    for person, refused, change in ((plain, (keeper, machine), both), (owner, (keeper, machine, both), somebody(lab, "owner")[1])):
+        app = lab.new_client(redirect_uri=[CB], scope="openid account clients:write")
+        callback = Browser(lab.op).authorize(lab.request(app, scope="openid account"), person)
+        must("code" in callback.params, "it is allowed", callback.params)
+        at_app = f"/v1/clients/{app['client_id']}"
+        for token in refused:
+            if token == machine and person == plain:
+                continue  # It may change people's accounts.
+            for method, path, body in (("PATCH", "", {"redirect_uris": [CB, "https://evil.example/cb"]}), ("PATCH", "", {"token_endpoint_auth_method": "none"}), ("PATCH", "", {"scope": "openid"}), ("POST", "/rotate-secret", {})):
+                problem(call(lab, method, at_app + path, token, body), 403, "above_your_role")
+        must(call(lab, "GET", at_app, change).json()["redirect_uris"] == [CB], "it is as it was")
+        must(call(lab, "PATCH", at_app, change, {"redirect_uris": [CB, SECOND]}).status == 200, "whoever is over them changes it")
     recent = token_of(lab, owner)["access_token"]
     problem(call(lab, "POST", "/v1/me/email", recent, {"email": f"x{secrets.token_hex(4)}@example.org"}), 403, "password_required")
     problem(call(lab, "DELETE", "/v1/me", recent), 403, "password_required")

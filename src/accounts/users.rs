@@ -59,6 +59,12 @@ pub enum AccountError {
     /// Sign-up is closed, or for those who were invited.
     #[error("accounts are not made here without an invitation")]
     Closed,
+    /// What the widget of the form gave does not show a person.
+    #[error("captcha: it was not solved, or is over")]
+    Captcha,
+    /// Nobody could say.
+    #[error("the captcha could not be judged; try again")]
+    CaptchaFault,
     #[error(transparent)]
     Link(#[from] LinkError),
     #[error(transparent)]
@@ -119,6 +125,7 @@ impl AccountError {
             Self::Invalid(member, _) => Some((*member).to_owned()),
             Self::Taken(member) => Some((*member).to_owned()),
             Self::Code(_) => Some("code".to_owned()),
+            Self::Captcha => Some("captcha".to_owned()),
             _ => None,
         }
     }

@@ -22,7 +22,7 @@ use crate::protocol::claims::{AUDITOR, CLIENT_ADMIN, OWNER, SERVER_ROLES, USER_A
 use crate::protocol::scope;
 use crate::request::RequestContext;
 use crate::storage::StorageError;
-use crate::storage::durable::{Act, Actor, User};
+use crate::storage::durable::{Act, Actor, Allowance, User};
 use crate::tokens::bearer;
 
 /// What an operation asks of its caller.
@@ -166,21 +166,40 @@ impl Caller {
     }
 
     /// May this caller make, or change, a client that has these scopes? Of the scopes of this API only such as the caller could use. A first-party
-    /// client acts, unasked, for whoever follows a link: with a scope of this API it has the power of everybody, which is an owner's to give.
+    /// client acts, unasked, for whoever follows a link: with a scope of this API it has the power of everybody, which is an owner's to give. Another
+    /// one has that of those who allowed it such a scope: a new redirect URI, or a new secret, would be a way to their accounts. It is changed by
+    /// whoever may change these.
     ///
     /// # Errors
     /// 403.
-    pub fn over_client(&self, first_party: bool, scopes: &str) -> Result<(), Problem> {
+    pub fn over_client(&self, first_party: bool, scopes: &str, allowed: &[Allowance]) -> Result<(), Problem> {
+        if self.has_role(OWNER) {
+            return Ok(());
+        }
         let of_this_api = |name: &str| ROLES_OF.iter().any(|(scope, _)| *scope == name);
-        if first_party && scopes.split_ascii_whitespace().any(of_this_api) && !self.has_role(OWNER) {
+        let shared: Vec<&str> = scopes.split_ascii_whitespace().filter(|name| of_this_api(name)).collect();
+        if first_party && !shared.is_empty() {
             return Err(Code::AboveYourRole.into());
+        }
+        for allowance in allowed.iter().filter(|allowance| allowance.scope.split_ascii_whitespace().any(|name| shared.contains(&name))) {
+            self.over_people()?;
+            self.over(&allowance.roles)?;
         }
         let own = |name: &str| match ROLES_OF.iter().find(|(scope, _)| *scope == name) {
             None | Some((_, [])) => true,
             Some((_, roles)) if self.user.is_some() => roles.iter().any(|role| self.has_role(role)),
             Some(_) => self.claims.has_scope(name),
         };
-        if scopes.split_ascii_whitespace().all(own) { Ok(()) } else { Err(Code::AboveYourRole.into()) }
+        if shared.into_iter().all(own) { Ok(()) } else { Err(Code::AboveYourRole.into()) }
+    }
+
+    /// May this caller change anybody's account?
+    fn over_people(&self) -> Result<(), Problem> {
+        let may = match self.user {
+            Some(_) => UsersWrite::ROLES.iter().any(|role| self.has_role(role)),
+            None => self.claims.has_scope(UsersWrite::SCOPE),
+        };
+        if may { Ok(()) } else { Err(Code::AboveYourRole.into()) }
     }
 }
 

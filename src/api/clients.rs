@@ -18,12 +18,12 @@ use super::page::{self, Asked};
 use super::problem::{Code, Problem, Why, Wrong};
 use super::version::{Conditions, IfMatch, IfNoneMatch, tag_of, tagged_as};
 use crate::app::App;
-use crate::clients::{self, ClientError, Fresh, Secret};
+use crate::clients::{self, By, ClientError, Fresh, Judge, May, Secret};
 use crate::clock::Time;
 use crate::keys::KeyError;
 use crate::protocol::client::Client;
 use crate::protocol::client_metadata::ClientMetadata;
-use crate::storage::durable::ClientRecord;
+use crate::storage::durable::{Act, Allowance, ClientRecord};
 
 const KIND: &str = "clients";
 const PATH: &str = "/v1/clients";
@@ -136,7 +136,7 @@ async fn create(
     State(app): State<Arc<App>>,
     Keyed(metadata, attempt): Keyed<ClientMetadata>,
 ) -> Result<Response, Problem> {
-    caller.over_client(metadata.first_party == Some(true), metadata.scope.as_deref().unwrap_or_default())?;
+    caller.over_client(metadata.first_party == Some(true), metadata.scope.as_deref().unwrap_or_default(), &[])?;
     attempt.once(&Arc::clone(&app), async move { register(&app, &caller, metadata).await }).await
 }
 
@@ -184,12 +184,9 @@ async fn change(
     let current = app.storage.clients.find(&id).await?.ok_or(Code::NotFound)?;
     let (now, by) = (app.clock.now(), caller.act());
     let expected = conditions.expected(current.revision, &ClientView::of(&current, None, now))?;
-    let allowed = |before: &Client, after: &Client| {
-        caller.over_client(before.first_party, &before.scope)?;
-        caller.over_client(after.first_party, &after.scope)
-    };
     let patch = clients::Patch { client_id: &id, given: &patch.given, expected, fresh_secret: app.random.bytes() };
-    let done = clients::patch(&*app.storage.clients, &app.seal, &patch, allowed, now, &by).await;
+    let mine = mine(&caller);
+    let done = clients::patch(&*app.storage.clients, &app.seal, &patch, now, &by_caller(&caller, &by, &mine)).await;
     let done = done.map_err(|problem: Problem| match (problem.code, expected) {
         (Code::ChangedMeanwhile, Some(_)) => Code::PreconditionFailed.into(),
         _ => problem,
@@ -204,8 +201,8 @@ async fn change(
     responses((status = 204, description = "It is gone.")), security(("oauth" = ["clients:write"])))]
 async fn delete(caller: Granted<ClientsWrite>, State(app): State<Arc<App>>, Place(place): Place<1>) -> Result<Response, Problem> {
     let [id] = place;
-    mine(&app, &caller, &id).await?;
-    clients::delete(&*app.storage.clients, &id, app.clock.now(), &caller.act()).await?;
+    let (by, may) = (caller.act(), |client: &Client, _: &[Allowance]| mine(&caller)(client, &[]));
+    clients::delete(&*app.storage.clients, &id, app.clock.now(), by_caller(&caller, &by, &may)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -231,12 +228,15 @@ async fn rotate_secret(
     Keyed(rotation, attempt): Keyed<SecretRotation>,
 ) -> Result<Response, Problem> {
     let [id] = place;
-    mine(&app, &caller, &id).await?;
+    // Before an answer is told that was given before; and once more in the step.
+    let record = app.storage.clients.find(&id).await?.ok_or(Code::NotFound)?;
+    mine(&caller)(&record.client, &app.storage.clients.allowances(&id, person_of(&caller)).await?)?;
     let kept = Arc::clone(&app);
     let overlap = rotation.overlap.map(|seconds| Duration::from_secs(seconds.min(LONGEST_OVERLAP)));
     let work = async move {
-        let (now, by) = (app.clock.now(), caller.act());
-        let done = clients::rotate_secret(&*app.storage.clients, &app.seal, &id, overlap, app.random.bytes(), now, &by).await?;
+        let (now, act, mine) = (app.clock.now(), caller.act(), mine(&caller));
+        let by = by_caller(&caller, &act, &mine);
+        let done = clients::rotate_secret(&*app.storage.clients, &app.seal, &id, overlap, app.random.bytes(), now, by).await?;
         Ok(answer(StatusCode::OK, &done.record, done.secret.as_ref(), now))
     };
     attempt.once(&kept, work).await
@@ -261,16 +261,24 @@ async fn enable(caller: Granted<ClientsWrite>, State(app): State<Arc<App>>, Plac
 }
 
 async fn set_disabled(app: &App, caller: &Granted<ClientsWrite>, id: &str, disabled: bool) -> Result<Response, Problem> {
-    mine(app, caller, id).await?;
-    let now = app.clock.now();
-    let record = clients::set_disabled(&*app.storage.clients, id, disabled, now, &caller.act()).await?;
+    let (now, by) = (app.clock.now(), caller.act());
+    // Neither way leads to a token: who allowed it what is no matter.
+    let may = |client: &Client, _: &[Allowance]| mine(caller)(client, &[]);
+    let record = clients::set_disabled(&*app.storage.clients, id, disabled, now, by_caller(caller, &by, &may)).await?;
     Ok(answer(StatusCode::OK, &record, None, now))
 }
 
 /// A client that may do more than the caller is not the caller's to touch: its new secret would open what the caller may not.
-async fn mine(app: &App, caller: &Granted<ClientsWrite>, id: &str) -> Result<(), Problem> {
-    let record = app.storage.clients.find(id).await?.ok_or(Code::NotFound)?;
-    caller.over_client(record.client.first_party, &record.client.scope)
+fn mine(caller: &Granted<ClientsWrite>) -> impl Fn(&Client, &[Allowance]) -> Result<(), Problem> + Send + Sync {
+    |client, allowed| caller.over_client(client.first_party, &client.scope, allowed)
+}
+
+fn by_caller<'a>(caller: &'a Granted<ClientsWrite>, act: &'a Act, may: &'a May<'a, Problem>) -> By<'a, Problem> {
+    By { act, judge: Some(Judge { may, person: person_of(caller) }) }
+}
+
+fn person_of(caller: &Granted<ClientsWrite>) -> Option<&str> {
+    caller.user.as_ref().map(|user| user.id.as_str())
 }
 
 fn no_key(error: KeyError) -> Problem {

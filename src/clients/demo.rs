@@ -64,7 +64,7 @@ async fn ensure_one(
         let digests = |record: &ClientRecord| record.secrets.iter().map(|secret| secret.digest).collect::<Vec<_>>();
         let same = before.client == record.client && digests(&before) == digests(&record) && before.disabled_at.is_none();
         if before.demo && !same {
-            clients.update(&ClientRecord { created_at: before.created_at, revision: before.revision, ..record }, by).await?;
+            clients.update(&ClientRecord { created_at: before.created_at, revision: before.revision, ..record }, None, by).await?;
         }
         return Ok(before.demo);
     }

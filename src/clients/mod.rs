@@ -21,7 +21,7 @@ use crate::protocol::client::{Client, GrantType, MetadataError};
 use crate::protocol::client_metadata::{ClientMetadata, Defaults};
 use crate::protocol::scope;
 use crate::seal::{Digest, Purpose, Seal};
-use crate::storage::durable::{Act, ClientRecord, ClientSecret, Clients, Saved};
+use crate::storage::durable::{Act, Allowance, ClientRecord, ClientSecret, Clients, Judged, Saved};
 use crate::storage::{StorageError, Time};
 
 /// Before every secret, so that scanners of source code can know one.
@@ -87,6 +87,44 @@ pub struct Changed {
     pub secret: Option<Secret>,
 }
 
+/// Whose change it is, and who has the last word on it.
+pub struct By<'a, E = ClientError> {
+    pub act: &'a Act,
+    /// None: the operator, or the server itself. They may do all.
+    pub judge: Option<Judge<'a, E>>,
+}
+
+impl<'a> From<&'a Act> for By<'a> {
+    fn from(act: &'a Act) -> Self {
+        Self { act, judge: None }
+    }
+}
+
+/// Whether a client that people let do this may be changed.
+pub type May<'a, E> = dyn Fn(&Client, &[Allowance]) -> Result<(), E> + Send + Sync + 'a;
+
+/// The rule that holds whoever asks for a change. It is asked of the client as the step finds it: what was changed or allowed meanwhile is judged anew.
+pub struct Judge<'a, E> {
+    /// Of the client as it was or is to be, with what people let it do.
+    pub may: &'a May<'a, E>,
+    /// The person who asks: what they themselves let it do is theirs.
+    pub person: Option<&'a str>,
+}
+
+impl<E> By<'_, E> {
+    fn may(&self, client: &Client, allowances: &[Allowance]) -> Result<(), E> {
+        self.judge.as_ref().map_or(Ok(()), |judge| (judge.may)(client, allowances))
+    }
+
+    /// What the judge is to know of what people let the client do.
+    async fn allowances(&self, clients: &dyn Clients, client_id: &str) -> Result<Vec<Allowance>, ClientError> {
+        match &self.judge {
+            Some(judge) => Ok(clients.allowances(client_id, judge.person).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
 /// The randomness of a client.
 #[derive(Clone, Copy)]
 pub struct Fresh {
@@ -131,7 +169,7 @@ pub async fn update(
     now: Time,
     by: &Act,
 ) -> Result<Changed, ClientError> {
-    change(clients, client_id, None, now, by, |before| {
+    change(clients, client_id, None, now, &by.into(), |before| {
         let client = metadata.clone().apply(&before.client)?;
         Ok(with_metadata(seal, before, client, fresh_secret, now))
     })
@@ -148,21 +186,19 @@ pub struct Patch<'a> {
     pub fresh_secret: [u8; 32],
 }
 
-/// Changes a client by a patch. `allowed` has the last word on what it was and what it is to be.
+/// Changes a client by a patch.
 ///
 /// # Errors
-/// [`ClientError`], and that of `allowed`; nothing was changed then.
+/// [`ClientError`], and that of the judge; nothing was changed then.
 pub async fn patch<E: From<ClientError>>(
     clients: &dyn Clients,
     seal: &Seal,
     patch: &Patch<'_>,
-    allowed: impl Fn(&Client, &Client) -> Result<(), E> + Send + Sync,
     now: Time,
-    by: &Act,
+    by: &By<'_, E>,
 ) -> Result<Changed, E> {
     change(clients, patch.client_id, patch.expected, now, by, |before| {
         let client = patched(&before.client, patch.given)?;
-        allowed(&before.client, &client)?;
         Ok(with_metadata(seal, before, client, patch.fresh_secret, now))
     })
     .await
@@ -207,19 +243,19 @@ fn with_metadata(seal: &Seal, before: &ClientRecord, client: Client, fresh_secre
 /// new one counts.
 ///
 /// # Errors
-/// [`ClientError`]; the old secret holds then.
-pub async fn rotate_secret(
+/// [`ClientError`], and that of the judge; the old secret holds then.
+pub async fn rotate_secret<'a, E: From<ClientError> + 'a>(
     clients: &dyn Clients,
     seal: &Seal,
     client_id: &str,
     overlap: Option<Duration>,
     fresh_secret: [u8; 32],
     now: Time,
-    by: &Act,
-) -> Result<Changed, ClientError> {
-    change(clients, client_id, None, now, by, |before| {
+    by: impl Into<By<'a, E>>,
+) -> Result<Changed, E> {
+    change(clients, client_id, None, now, &by.into(), |before| {
         if before.client.is_public() {
-            return Err(ClientError::Public);
+            return Err(ClientError::Public.into());
         }
         let made = new_secret(fresh_secret);
         let mut secrets = vec![stored(seal, client_id, &made, now)];
@@ -238,17 +274,18 @@ pub async fn rotate_secret(
 /// Disables a client, so that nothing of it works, or lets it in again.
 ///
 /// # Errors
-/// [`ClientError`].
-pub async fn set_disabled(
+/// [`ClientError`], and that of the judge.
+pub async fn set_disabled<'a, E: From<ClientError> + 'a>(
     clients: &dyn Clients,
     client_id: &str,
     disabled: bool,
     now: Time,
-    by: &Act,
-) -> Result<ClientRecord, ClientError> {
-    let changed = change(clients, client_id, None, now, by, |before| {
+    by: impl Into<By<'a, E>>,
+) -> Result<ClientRecord, E> {
+    let by = by.into();
+    let changed = change(clients, client_id, None, now, &by, |before| {
         let disabled_at = if disabled { before.disabled_at.or(Some(now)) } else { None };
-        Ok::<_, ClientError>(Changed { record: ClientRecord { disabled_at, ..before.clone() }, secret: None })
+        Ok(Changed { record: ClientRecord { disabled_at, ..before.clone() }, secret: None })
     });
     Ok(changed.await?.record)
 }
@@ -256,13 +293,13 @@ pub async fn set_disabled(
 /// How often a client may change under our hands before we give up.
 const CHANGES: usize = 5;
 
-/// Reads, changes, and writes if nobody wrote in between; else once more. With `expected`, only that revision is changed.
+/// Reads, judges, changes, and writes if nobody wrote or allowed anything in between; else once more. With `expected`, only that revision is changed.
 async fn change<E: From<ClientError>>(
     clients: &dyn Clients,
     client_id: &str,
     expected: Option<i64>,
     now: Time,
-    by: &Act,
+    by: &By<'_, E>,
     changed: impl Fn(&ClientRecord) -> Result<Changed, E> + Send + Sync,
 ) -> Result<Changed, E> {
     for _ in 0..CHANGES {
@@ -270,9 +307,13 @@ async fn change<E: From<ClientError>>(
         if expected.is_some_and(|expected| expected != before.revision) {
             return Err(ClientError::Stale.into());
         }
+        let allowances = by.allowances(clients, client_id).await?;
+        by.may(&before.client, &allowances)?;
         let mut done = changed(&before)?;
+        by.may(&done.record.client, &allowances)?;
         done.record.updated_at = now;
-        match clients.update(&done.record, by).await.map_err(ClientError::from)? {
+        let judged = by.judge.as_ref().map(|judge| Judged { except: judge.person, allowances: &allowances });
+        match clients.update(&done.record, judged, by.act).await.map_err(ClientError::from)? {
             Saved::Done => {
                 done.record.revision += 1;
                 return Ok(done);
@@ -288,9 +329,28 @@ async fn change<E: From<ClientError>>(
 /// Removes a client with its consents, and revokes its grants.
 ///
 /// # Errors
-/// [`ClientError`].
-pub async fn delete(clients: &dyn Clients, client_id: &str, now: Time, by: &Act) -> Result<(), ClientError> {
-    if clients.delete(client_id, now, by).await? { Ok(()) } else { Err(ClientError::Unknown) }
+/// [`ClientError`], and that of the judge.
+pub async fn delete<'a, E: From<ClientError> + 'a>(
+    clients: &dyn Clients,
+    client_id: &str,
+    now: Time,
+    by: impl Into<By<'a, E>>,
+) -> Result<(), E> {
+    let by = by.into();
+    for _ in 0..CHANGES {
+        let mut judged = None;
+        if by.judge.is_some() {
+            let before = clients.find(client_id).await.map_err(ClientError::from)?.ok_or(ClientError::Unknown)?;
+            by.may(&before.client, &by.allowances(clients, client_id).await?)?;
+            judged = Some(before.revision);
+        }
+        match clients.delete(client_id, judged, now, by.act).await.map_err(ClientError::from)? {
+            Saved::Done => return Ok(()),
+            Saved::Unknown => return Err(ClientError::Unknown.into()),
+            Saved::Stale => {}
+        }
+    }
+    Err(ClientError::Stale.into())
 }
 
 /// Is `presented` a live secret of this client? All secrets are compared, each in constant time. Whether there is such a client, it may use a

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use moka::sync::Cache;
 
-use super::durable::{Act, ClientRecord, Clients, Saved};
+use super::durable::{Act, Allowance, ClientRecord, Clients, Judged, Saved};
 use super::{Result, Time};
 
 /// How many clients are kept; of more, the least used go.
@@ -73,14 +73,18 @@ impl Clients for CachedClients {
         self.inner.create(record, by).await
     }
 
-    async fn update(&self, record: &ClientRecord, by: &Act) -> Result<Saved> {
+    async fn update(&self, record: &ClientRecord, judged: Option<Judged<'_>>, by: &Act) -> Result<Saved> {
         let _afterwards = Afterwards(self);
-        self.inner.update(record, by).await
+        self.inner.update(record, judged, by).await
     }
 
-    async fn delete(&self, client_id: &str, now: Time, by: &Act) -> Result<bool> {
+    async fn delete(&self, client_id: &str, revision: Option<i64>, now: Time, by: &Act) -> Result<Saved> {
         let _afterwards = Afterwards(self);
-        self.inner.delete(client_id, now, by).await
+        self.inner.delete(client_id, revision, now, by).await
+    }
+
+    async fn allowances(&self, client_id: &str, except: Option<&str>) -> Result<Vec<Allowance>> {
+        self.inner.allowances(client_id, except).await
     }
 
     async fn has_origin(&self, origin: &str) -> Result<bool> {

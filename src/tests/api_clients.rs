@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{CALLBACK, Server};
+use crate::harness::{Browser, CALLBACK, Flow, Server, TestClient};
 
 #[tokio::test]
 async fn a_client_is_made_shown_changed_and_deleted() {
@@ -146,6 +146,105 @@ async fn ad_04_a_first_party_client_with_a_scope_of_the_api_is_an_owners_to_make
     let mut proved = email;
     proved["password"] = json!(crate::harness::PASSWORD);
     server.call("POST", "/v1/me/email", &owner, Some(proved)).await.expect(202);
+}
+
+/// AD-04: a client that somebody allowed a scope of the API acts for them: where its answers go, and what proves it, is changed by whoever may change
+/// their accounts.
+#[tokio::test]
+async fn ad_04_a_client_that_acts_for_somebody_is_changed_by_whoever_is_over_them() {
+    let server = Server::with(|config| config.limits = false).await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let keeper = server.administrator(&console, "carl", &["client_admin"]).await;
+    let both = server.administrator(&console, "berta", &["client_admin", "user_admin"]).await;
+    let (_, machine) = server.machine("account clients:write").await;
+    let (_, over_people) = server.machine("account clients:write users:write").await;
+    server.user("ana").await;
+    let allow = async |app: &TestClient, name: &str, scope: &str| {
+        let mut browser = Browser::new(&server);
+        let page = browser.authorize(&Flow::new(app).with("scope", scope)).await;
+        let consent = browser.sign_in(&page, name).await;
+        assert!(browser.allow(&consent).await.redirected().contains_key("code"));
+    };
+    let elsewhere = json!({ "redirect_uris": [CALLBACK, "https://evil.example/cb"] });
+    let ways = |path: &str| {
+        [
+            ("PATCH", path.to_owned(), elsewhere.clone()),
+            ("PATCH", path.to_owned(), json!({ "token_endpoint_auth_method": "none" })),
+            ("PATCH", path.to_owned(), json!({ "grant_types": ["authorization_code", "refresh_token", "client_credentials"] })),
+            ("PATCH", path.to_owned(), json!({ "scope": "openid" })),
+            ("POST", format!("{path}/rotate-secret"), json!({})),
+        ]
+    };
+    // Whom it acts for by which scope, and who may change it, or may not.
+    let table = [
+        ("ana", "openid account", [&both, &over_people], vec![&keeper, &machine]),
+        ("olga", "openid account", [&owner, &owner], vec![&keeper, &both, &machine, &over_people]),
+        ("olga", "openid clients:write", [&owner, &owner], vec![&keeper, &both, &machine, &over_people]),
+        ("ana", "openid email", [&keeper, &machine], vec![]),
+        ("carl", "openid account clients:write", [&keeper, &owner], vec![&machine, &over_people]),
+    ];
+    for (name, scope, may, may_not) in table {
+        let app = server.client(json!({ "scope": "openid email account clients:write" })).await;
+        let path = format!("/v1/clients/{}", app.id);
+        for token in may_not.iter().copied().chain(may) {
+            server.call("PATCH", &path, token, Some(json!({ "client_name": "Nobody's yet" }))).await.expect(200);
+        }
+        allow(&app, name, scope).await;
+        for token in may_not {
+            for (method, path, body) in ways(&path) {
+                server.call(method, &path, token, Some(body)).await.expect_problem(403, "above_your_role");
+            }
+            // What leads to no token is judged by the scopes alone.
+            server.call("POST", &format!("{path}/disable"), token, None).await.expect(200);
+            server.call("POST", &format!("{path}/enable"), token, None).await.expect(200);
+        }
+        let record = server.app.storage.clients.find(&app.id).await.expect("read").expect("there");
+        assert_eq!(record.client.redirect_uris, [CALLBACK]);
+        for token in may {
+            server.call("PATCH", &path, token, Some(elsewhere.clone())).await.expect(200);
+            server.call("POST", &format!("{path}/rotate-secret"), token, Some(json!({}))).await.expect(200);
+        }
+    }
+    // Without the scope it is nobody's power; it does not come back by the same hands.
+    let app = server.client(json!({ "scope": "openid account" })).await;
+    let path = format!("/v1/clients/{}", app.id);
+    allow(&app, "olga", "openid account").await;
+    server.call("PATCH", &path, &owner, Some(json!({ "scope": "openid" }))).await.expect(200);
+    server.call("PATCH", &path, &keeper, Some(elsewhere)).await.expect(200);
+    server.call("PATCH", &path, &keeper, Some(json!({ "scope": "openid account" }))).await.expect_problem(403, "above_your_role");
+}
+
+/// AD-04: what an owner gives a client at this moment is judged with it.
+#[tokio::test]
+async fn ad_04_a_client_is_judged_as_the_step_finds_it() {
+    let server = Server::with(|config| config.limits = false).await;
+    let console = server.console().await;
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    let keeper = server.administrator(&console, "carl", &["client_admin"]).await;
+    for _ in 0..20 {
+        let app = server.client(json!({ "grant_types": ["client_credentials"], "redirect_uris": [], "scope": "reports" })).await;
+        let path = format!("/v1/clients/{}", app.id);
+        let calls = [
+            (&owner, "PATCH", path.clone(), Some(json!({ "scope": "users:write" }))),
+            (&keeper, "POST", format!("{path}/rotate-secret"), Some(json!({}))),
+            (&keeper, "POST", format!("{path}/disable"), None),
+            (&keeper, "DELETE", path.clone(), None),
+        ];
+        let answers =
+            crate::harness::all(calls.iter().map(|(token, method, path, body)| server.call(method, path, token, body.clone()))).await;
+        let subject = format!("client:{}", app.id);
+        let rows = server.app.storage.audit.recent(40).await.expect("read");
+        let acts: Vec<&str> = rows
+            .iter()
+            .rev()
+            .filter(|row| row.subject.as_deref() == Some(&subject) && row.result == "done")
+            .map(|row| row.act.as_str())
+            .collect();
+        let given = acts.iter().position(|act| *act == "client.update").unwrap_or(acts.len());
+        let after = acts.get(given + 1..).unwrap_or_default();
+        assert!(after.is_empty(), "{acts:?} {:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
+    }
 }
 
 #[tokio::test]

@@ -168,7 +168,7 @@ impl Server {
         let clients = &self.app.storage.clients;
         let mut record = (*clients.find(&client.id).await.expect("store").expect("there")).clone();
         change(Arc::make_mut(&mut record.client));
-        assert_eq!(clients.update(&record, &Self::operator()).await.expect("stored"), Saved::Done);
+        assert_eq!(clients.update(&record, None, &Self::operator()).await.expect("stored"), Saved::Done);
     }
 
     /// A person with a password.

@@ -146,7 +146,7 @@ async fn a_client_disabled_on_one_replica_is_refused_by_the_other_within_a_secon
     let jobs = tokio::spawn(portero::jobs::run(Arc::clone(&two.app), stopped));
     let mut record = (*one.app.storage.clients.find(&client.id).await.expect("store").expect("there")).clone();
     record.disabled_at = Some(one.app.clock.now());
-    assert_eq!(one.app.storage.clients.update(&record, &Server::operator()).await.expect("stored"), Saved::Done);
+    assert_eq!(one.app.storage.clients.update(&record, None, &Server::operator()).await.expect("stored"), Saved::Done);
     tokio::time::sleep(std::time::Duration::from_millis(1000)).await;
     two.token(&TestClient { ..client }, &grant).await.expect_error(401, "invalid_client");
     stop.send(true).expect("the job listens");

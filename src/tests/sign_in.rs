@@ -60,7 +60,7 @@ async fn a_page_of_a_flow_lives_no_longer_than_the_flow_and_its_client() {
         let clients = &server.app.storage.clients;
         let mut record = (*clients.find(&client.id).await.expect("read").expect("there")).clone();
         record.disabled_at = disabled.then(|| server.app.clock.now());
-        clients.update(&record, &Server::operator()).await.expect("stored");
+        clients.update(&record, None, &Server::operator()).await.expect("stored");
     };
     set_disabled(true).await;
     let refused = browser.get(&page).await;

@@ -224,7 +224,7 @@ async fn what_a_deleted_client_had_is_not_anothers_of_the_same_id() {
     let mut record = (*clients.find(&client.id).await.expect("store").expect("there")).clone();
     server.advance(60);
     let now = server.app.clock.now();
-    assert!(clients.delete(&client.id, now, &Server::operator()).await.expect("done"));
+    assert_eq!(clients.delete(&client.id, None, now, &Server::operator()).await.expect("done"), Saved::Done);
     record.created_at = now;
     clients.create(&record, &Server::operator()).await.expect("made again");
     assert_eq!(server.introspect(&client, &token).await, json!({ "active": false }));
@@ -240,7 +240,7 @@ async fn a_disabled_client_and_its_tokens_are_dead() {
     let tokens = Browser::new(&server).tokens(&client, &Flow::new(&client), "ana").await;
     let mut record = (*server.app.storage.clients.find(&client.id).await.expect("store").expect("there")).clone();
     record.disabled_at = Some(server.app.clock.now());
-    assert_eq!(server.app.storage.clients.update(&record, &Server::operator()).await.expect("stored"), Saved::Done);
+    assert_eq!(server.app.storage.clients.update(&record, None, &Server::operator()).await.expect("stored"), Saved::Done);
     server.refresh(&client, tokens["refresh_token"].as_str().expect("one")).await.expect_error(401, "invalid_client");
     assert_eq!(server.bearer("/oauth2/userinfo", tokens["access_token"].as_str().expect("one")).await.status, 401);
     assert_eq!(server.introspect(&api, tokens["access_token"].as_str().expect("one")).await, json!({ "active": false }));

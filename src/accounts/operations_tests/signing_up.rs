@@ -274,6 +274,30 @@ async fn an_address_is_confirmed_by_link_or_code_once() {
     assert!(is_link(recovery::reset(&desk, Proof::Token(&token), ANOTHER, &town.asking(now())).await, LinkError::Wrong), "another purpose");
 }
 
+/// A double click: both answers lead on, whichever of them the browser shows.
+#[tokio::test]
+async fn two_sign_ups_at_once_are_one_account_with_a_code_for_each() {
+    let town = Town::new().await;
+    let (one, two) = tokio::join!(town.sign_up("ana@example.org"), town.sign_up("ana@example.org"));
+    let (one, two) = (one.expect("one answer"), two.expect("one answer"));
+    assert_eq!([&one, &two].into_iter().filter(|registered| registered.made.is_some()).count(), 1);
+    let mails = town.mails(now()).await;
+    let [(_, first @ Mail::SignUp { .. }), (_, second @ Mail::SignUp { .. })] = &mails[..] else { panic!("{mails:?}") };
+    let asking = town.asking(now());
+    let desk = town.desk();
+    let codes = [first, second].map(|mail| token_of(mail).1.expect("a code"));
+    // Nobody knows which of the two mails was whose.
+    let mut confirmed = 0;
+    for registered in [&one, &two] {
+        for code in &codes {
+            let done = sign_up::verify_email(&desk, Proof::Code { handle: &registered.handle, code }, &asking).await;
+            confirmed += usize::from(done.is_ok_and(|confirmed| !confirmed.user.reset_required));
+        }
+    }
+    assert_eq!(confirmed, 2);
+    assert!(signed_in(&town.sign_in(PASSWORD, now()).await));
+}
+
 #[tokio::test]
 async fn rg_09_a_code_dies_after_ten_tries() {
     let town = Town::new().await;

@@ -65,7 +65,7 @@ pub(super) async fn mails(storage: &Storage) -> Vec<String> {
 }
 
 pub(super) fn sign_up(new: &NewUser) -> SignUp<'_> {
-    SignUp { new, number_from: None, spend: None, inviter: None, welcome: &[], taken: &[], same_password: None }
+    SignUp { new, number_from: None, spend: None, inviter: None, welcome: &[], taken: &[], waiting: None, same_password: None }
 }
 
 /// Of somebody who never changed their password.
@@ -178,7 +178,7 @@ async fn an_invitation_holds_while_whoever_made_it_could_make_it(place: &Place) 
     assert!(take(of("crm"), &["editor"]).await && !take(of("crm"), &["auditor"]).await);
     assert!(!take(of("app"), &[]).await && !take(of("nothing"), &[]).await);
     crm.disabled_at = Some(at(1));
-    assert_eq!(storage.clients.update(&crm, &operator()).await.expect("stored"), Saved::Done);
+    assert_eq!(storage.clients.update(&crm, None, &operator()).await.expect("stored"), Saved::Done);
     assert!(!take(of("crm"), &[]).await);
 }
 
@@ -654,7 +654,8 @@ async fn an_invited_person_takes_the_place_of_one_that_nobody_confirmed(place: &
     let mut again = user("sol");
     (again.user.pending, again.user.email_verified) = (true, false);
     again.email_canonical = squatter.email_canonical.clone();
-    assert!(matches!(storage.accounts.sign_up(&sign_up(&again), at(0), &operator()).await, Ok(SignedUp::EmailTaken)));
+    let again = SignUp { waiting: Some("eva"), ..sign_up(&again) };
+    assert!(matches!(storage.accounts.sign_up(&again, at(0), &operator()).await, Ok(SignedUp::EmailTaken)));
     assert!(matches!(storage.accounts.sign_up(&sign_up(&invited), at(0), &operator()).await, Ok(SignedUp::Made(_))));
     assert_eq!(storage.users.find(UserKey::Id("eva")).await.expect("read"), None);
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::super::Place as Alone;
 use super::super::cached::CachedClients;
 use super::super::durable::keys::Only;
-use super::super::durable::{Admission, AuditFilter, Clients, Refusal, Saved, StoredKey};
+use super::super::durable::{Admission, Allowance, AuditFilter, Clients, Judged, Refusal, Revised, Saved, StoredKey, Updated, UserKey};
 use super::super::{OpenError, Schema, Storage, StorageError, StorageOptions, migrate, pending};
-use super::{ClientRecord, Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, person, seal, trail};
+use super::{ClientRecord, Place, at, client, digest, furnished, grant, grant_id, on_every_database, operator, person, seal, trail, user};
 
 on_every_database!(
     clients_are_made_changed_and_deleted,
+    a_client_is_changed_as_it_was_judged,
     clients_come_in_pages,
     origins_follow_the_redirect_uris_of_enabled_clients,
     a_change_of_a_client_reaches_the_other_replica,
@@ -41,11 +42,11 @@ async fn clients_are_made_changed_and_deleted(place: &Place) {
     changed.secrets.clear();
     changed.disabled_at = Some(at(10));
     changed.updated_at = at(10);
-    assert_eq!(storage.clients.update(&changed, &operator()).await.expect("done"), Saved::Done);
+    assert_eq!(storage.clients.update(&changed, None, &operator()).await.expect("done"), Saved::Done);
     changed.revision += 1;
     assert_eq!(storage.clients.find("web").await.expect("read").as_deref(), Some(&changed));
-    assert_eq!(storage.clients.update(&made, &operator()).await.expect("read"), Saved::Stale, "made from what it was before");
-    assert_eq!(storage.clients.update(&client("unknown"), &operator()).await.expect("read"), Saved::Unknown);
+    assert_eq!(storage.clients.update(&made, None, &operator()).await.expect("read"), Saved::Stale, "made from what it was before");
+    assert_eq!(storage.clients.update(&client("unknown"), None, &operator()).await.expect("read"), Saved::Unknown);
     assert_eq!(trail(&storage, 2).await, ["client.disable operator client:web done - 1", "client.update operator client:web done - 1"]);
     type Change = fn(&mut ClientRecord);
     let changes: [(&str, Change); 5] = [
@@ -57,7 +58,7 @@ async fn clients_are_made_changed_and_deleted(place: &Place) {
     ];
     for (act, change) in changes {
         change(&mut changed);
-        assert_eq!(storage.clients.update(&changed, &operator()).await.expect("done"), Saved::Done);
+        assert_eq!(storage.clients.update(&changed, None, &operator()).await.expect("done"), Saved::Done);
         changed.revision += 1;
         let rows = trail(&storage, 2).await;
         assert_eq!(rows[0], format!("{act} operator client:web done - 1"));
@@ -66,12 +67,50 @@ async fn clients_are_made_changed_and_deleted(place: &Place) {
 
     storage.consents.allow("ana", "app", "openid", at(10), &person("ana")).await.expect("done");
     storage.grants.open(&grant(1, None), None, &person("ana")).await.expect("opened");
-    assert!(storage.clients.delete("app", at(20), &operator()).await.expect("done"));
+    assert_eq!(storage.clients.delete("app", None, at(20), &operator()).await.expect("done"), Saved::Done);
     assert_eq!(trail(&storage, 1).await, ["client.delete operator client:app done - 1"]);
     assert_eq!(storage.clients.find("app").await.expect("read"), None);
     assert_eq!(storage.consents.find("ana", "app").await.expect("read"), None);
     assert_eq!(storage.grants.find(&grant_id(1)).await.expect("read").expect("kept").revoked_at, Some(at(20)));
-    assert!(!storage.clients.delete("app", at(30), &operator()).await.expect("unknown"));
+    assert_eq!(storage.clients.delete("app", None, at(30), &operator()).await.expect("unknown"), Saved::Unknown);
+}
+
+async fn a_client_is_changed_as_it_was_judged(place: &Place) {
+    let storage = furnished(place).await;
+    let judged = async |except: Option<&'static str>| storage.clients.allowances("app", except).await.expect("read");
+    storage.users.create(&user("eva"), &operator()).await.expect("new");
+    assert_eq!(judged(None).await, []);
+    for (person, scope) in [("ana", "openid account"), ("eva", "openid account")] {
+        storage.consents.allow(person, "app", scope, at(1), &operator()).await.expect("done");
+    }
+    let seen = [Allowance { scope: "openid account".to_owned(), roles: user("ana").user.roles }];
+    assert_eq!(judged(None).await, seen, "as many people as you like");
+    assert_eq!(judged(Some("ana")).await, seen);
+    storage.consents.withdraw("eva", "app", at(2), &operator()).await.expect("done");
+    assert_eq!(judged(Some("ana")).await, []);
+
+    let mut app = (*storage.clients.find("app").await.expect("read").expect("there")).clone();
+    let mut update = async |except, allowances: &[Allowance]| {
+        let done = storage.clients.update(&app, Some(Judged { except, allowances }), &operator()).await.expect("no fault");
+        app.revision += i64::from(done == Saved::Done);
+        done
+    };
+    assert_eq!(update(None, &[]).await, Saved::Stale, "somebody allowed it something meanwhile");
+    assert_eq!(update(Some("ana"), &seen).await, Saved::Stale, "or took it back");
+    assert_eq!(update(Some("ana"), &[]).await, Saved::Done);
+    assert_eq!(update(None, &seen).await, Saved::Done);
+    let mut ana = storage.users.find(UserKey::Id("ana")).await.expect("read").expect("there");
+    ana.roles = vec!["owner".to_owned()];
+    let revised = Revised { user: &ana, email_canonical: "ana@example.org", username_canonical: Some("ana") };
+    let promoted = storage.accounts.update(&revised, &["user.set_roles"], &[], at(3), &operator()).await.expect("done");
+    assert!(matches!(promoted, Updated::Done(_)));
+    assert_eq!(update(None, &seen).await, Saved::Stale, "they are somebody else now");
+    assert_eq!(update(None, &judged(None).await).await, Saved::Done);
+
+    let revision = storage.clients.find("app").await.expect("read").expect("there").revision;
+    assert_eq!(storage.clients.delete("app", Some(revision - 1), at(4), &operator()).await.expect("read"), Saved::Stale);
+    assert_eq!(storage.clients.delete("app", Some(revision), at(4), &operator()).await.expect("done"), Saved::Done);
+    assert_eq!(storage.clients.delete("app", Some(revision), at(4), &operator()).await.expect("read"), Saved::Unknown);
 }
 
 async fn clients_come_in_pages(place: &Place) {
@@ -102,13 +141,13 @@ async fn origins_follow_the_redirect_uris_of_enabled_clients(place: &Place) {
         redirect_uris: vec!["https://spa.example/cb".to_owned(), "https://spa.example/other".to_owned(), "com.example.app:/cb".to_owned()],
         ..(*one.client).clone()
     });
-    assert_eq!(storage.clients.update(&one, &operator()).await.expect("done"), Saved::Done);
+    assert_eq!(storage.clients.update(&one, None, &operator()).await.expect("done"), Saved::Done);
     one.revision += 1;
     assert!(known("https://spa.example").await && known("https://app.example").await);
-    assert!(storage.clients.delete("two", at(5), &operator()).await.expect("known"));
+    assert_eq!(storage.clients.delete("two", None, at(5), &operator()).await.expect("known"), Saved::Done);
     assert!(!known("https://app.example").await);
     one.disabled_at = Some(at(6));
-    assert_eq!(storage.clients.update(&one, &operator()).await.expect("done"), Saved::Done);
+    assert_eq!(storage.clients.update(&one, None, &operator()).await.expect("done"), Saved::Done);
     assert!(!known("https://spa.example").await);
 }
 
@@ -119,7 +158,7 @@ async fn a_change_of_a_client_reaches_the_other_replica(place: &Place) {
     let before = two.revisions.current().await.expect("read");
     assert!(two.clients.find("app").await.expect("read").expect("known").disabled_at.is_none());
     app.disabled_at = Some(at(5));
-    one.clients.update(&app, &operator()).await.expect("done");
+    one.clients.update(&app, None, &operator()).await.expect("done");
     assert!(one.clients.find("app").await.expect("read").expect("known").disabled_at.is_some());
     // The other still remembers, sees the revision move, forgets.
     assert!(two.clients.find("app").await.expect("read").expect("known").disabled_at.is_none());
@@ -127,7 +166,7 @@ async fn a_change_of_a_client_reaches_the_other_replica(place: &Place) {
     assert_eq!((after.clients, after.keys), (before.clients + 1, before.keys));
     two.client_cache.invalidate();
     assert!(two.clients.find("app").await.expect("read").expect("known").disabled_at.is_some());
-    one.clients.delete("app", at(6), &operator()).await.expect("done");
+    one.clients.delete("app", None, at(6), &operator()).await.expect("done");
     assert_eq!(one.clients.find("app").await.expect("read"), None);
     assert!(two.revisions.current().await.expect("read").clients > after.clients);
 }
@@ -437,12 +476,15 @@ async fn a_late_answer_does_not_bring_back_a_stale_client() {
         async fn create(&self, _: &super::ClientRecord, _: &super::Act) -> super::super::Result<()> {
             Ok(())
         }
-        async fn update(&self, _: &super::ClientRecord, _: &super::Act) -> super::super::Result<Saved> {
+        async fn update(&self, _: &super::ClientRecord, _: Option<Judged<'_>>, _: &super::Act) -> super::super::Result<Saved> {
             self.changed.store(true, Ordering::SeqCst);
             Err(StorageError::Unavailable("the answer to the commit was lost".to_owned()))
         }
-        async fn delete(&self, _: &str, _: super::Time, _: &super::Act) -> super::super::Result<bool> {
-            Ok(false)
+        async fn delete(&self, _: &str, _: Option<i64>, _: super::Time, _: &super::Act) -> super::super::Result<Saved> {
+            Ok(Saved::Unknown)
+        }
+        async fn allowances(&self, _: &str, _: Option<&str>) -> super::super::Result<Vec<Allowance>> {
+            Ok(Vec::new())
         }
         async fn has_origin(&self, _: &str) -> super::super::Result<bool> {
             Ok(false)
@@ -459,7 +501,7 @@ async fn a_late_answer_does_not_bring_back_a_stale_client() {
         async move { cache.find("app").await.expect("read").expect("known").disabled_at }
     });
     slow.reading.notified().await;
-    assert!(cache.update(&client("app"), &operator()).await.is_err());
+    assert!(cache.update(&client("app"), None, &operator()).await.is_err());
     slow.go_on.notify_one();
     assert_eq!(early.await.expect("no panic"), None);
     assert_eq!(cache.find("app").await.expect("read").expect("known").disabled_at, Some(at(1)));

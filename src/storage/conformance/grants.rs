@@ -372,11 +372,11 @@ async fn how_a_token_stands(place: &Place) {
     // The client disabled, and enabled again.
     let mut app = client("app");
     app.disabled_at = Some(at(20));
-    assert_eq!(storage.clients.update(&app, &operator()).await.expect("done"), Saved::Done);
+    assert_eq!(storage.clients.update(&app, None, &operator()).await.expect("done"), Saved::Done);
     app.revision += 1;
     assert_eq!(stands("j1", 3, None).await, Standing::Dead);
     app.disabled_at = None;
-    storage.clients.update(&app, &operator()).await.expect("done");
+    storage.clients.update(&app, None, &operator()).await.expect("done");
     assert_eq!(stands("j1", 3, None).await, ana);
 
     // Signed out: tokens of the session are dead; a later token of an offline grant, without sid, lives.
@@ -388,7 +388,7 @@ async fn how_a_token_stands(place: &Place) {
     assert_eq!(stands("j1", 3, None).await, Standing::Dead);
     assert_eq!(stands("j1", 2, None).await, ana);
     // The client deleted.
-    storage.clients.delete("app", at(50), &operator()).await.expect("done");
+    storage.clients.delete("app", None, at(50), &operator()).await.expect("done");
     assert_eq!(stands("j1", 2, None).await, Standing::Dead);
 }
 

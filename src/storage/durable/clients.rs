@@ -30,6 +30,23 @@ pub struct ClientRecord {
     pub updated_at: Time,
 }
 
+/// What people let a client do, as far as it says whose power it has: the same scopes, allowed by people of the same roles, are one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Space-separated.
+    pub scope: String,
+    /// Of whoever allowed it.
+    pub roles: Vec<String>,
+}
+
+/// The allowances of which it was judged whether a client may be changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged<'a> {
+    /// Whose own permission does not count.
+    pub except: Option<&'a str>,
+    pub allowances: &'a [Allowance],
+}
+
 /// JSON form of [`ClientSecret`] in its column.
 #[derive(Serialize, Deserialize)]
 pub struct StoredSecret {
@@ -54,9 +71,12 @@ pub trait Clients: Send + Sync {
     /// Replaces metadata, secrets and `disabled_at`, if the revision is still the one in `record`; the new one is the next. The audit trail says
     /// what was done: `client.update`, `client.rotate_secret`, `client.disable`, `client.enable`. A change that
     /// disables a client makes its live tokens inactive (the standing of a grant looks at it).
-    async fn update(&self, record: &ClientRecord, by: &Act) -> Result<Saved>;
-    /// Removes it with its consents and revokes its grants; false if there was none.
-    async fn delete(&self, client_id: &str, now: Time, by: &Act) -> Result<bool>;
+    /// Where people let it do something else by now than was `judged`, nothing is done, and it is stale. None: it may be changed, whoever allowed it what.
+    async fn update(&self, record: &ClientRecord, judged: Option<Judged<'_>>, by: &Act) -> Result<Saved>;
+    /// Removes it with its consents and revokes its grants; where a revision is given, only if it is still that one.
+    async fn delete(&self, client_id: &str, revision: Option<i64>, now: Time, by: &Act) -> Result<Saved>;
+    /// What people let it do; the permission of `except` left out. Each allowance once, in an order that stays.
+    async fn allowances(&self, client_id: &str, except: Option<&str>) -> Result<Vec<Allowance>>;
     /// Does a client that is not disabled have a redirect URI of this web origin (RFC 6454)? Pages of that origin may read answers.
     async fn has_origin(&self, origin: &str) -> Result<bool>;
     /// Is there any row made by a development server?

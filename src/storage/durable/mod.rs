@@ -21,7 +21,7 @@ pub use accounts::{
 };
 pub use attempts::{Admission, Attempts};
 pub use audit::{Act, ActivityOf, ActivityRow, Actor, Audit, AuditFilter, AuditRow, Refusal};
-pub use clients::{ClientRecord, ClientSecret, Clients};
+pub use clients::{Allowance, ClientRecord, ClientSecret, Clients, Judged};
 pub use consents::{Connection, Consent, Consents};
 pub use grants::{ByCode, Grant, GrantId, Grants, Holder, Opened, OpenedByCode, Renewal, Rotation, Standing, TokenRef, is_retry};
 pub use imports::Imports;

@@ -57,6 +57,8 @@ const MOVES: &str = "UPDATE users SET revision = revision WHERE id = $1 AND revi
 /// Password and address are still those that a link was made for, or that whoever made it had. Whoever else changes them waits.
 const HOLDS: &str = "UPDATE users SET revision = revision WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL";
 
+const WAITING: &str = concat!("SELECT id FROM users WHERE email_canonical = $1 AND ", makes_room!());
+
 /// Somebody signed up again with the address of a sign-up that nobody confirmed: it is kept as long as the mail to it is good, and where the password was
 /// another one, neither opens anything.
 const AGAIN: &str = concat!(
@@ -181,6 +183,10 @@ impl Accounts for Sql {
             let made = if user.email_verified { insert_sure!(tx, &user, new, now, by) } else { insert_user!(tx, INSERT, &user, new) };
             // Somebody whose address is taken gets no row; the rest of the step goes on as if.
             if !made {
+                let waiting = sqlx::query_as::<_, (String,)>(WAITING).bind(&new.email_canonical).fetch_optional(&mut *tx).await?;
+                if waiting.is_some_and(|(id,)| sign_up.waiting != Some(&*id)) {
+                    return Ok(SignedUp::Meanwhile);
+                }
                 sqlx::query(AGAIN)
                     .bind(&new.email_canonical)
                     .bind(seconds(now))

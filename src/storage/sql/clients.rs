@@ -5,12 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::super::durable::clients::StoredSecret;
-use super::super::durable::{Act, ClientRecord, ClientSecret, Clients, Saved};
+use super::super::durable::{Act, Allowance, ClientRecord, ClientSecret, Clients, Judged, Saved};
 use super::super::{Digest, Result, StorageError, Time};
 use super::audit::Entry;
 use super::{Sql, maybe_moment, moment, seconds};
 use crate::protocol::redirect_uri;
 
+/// The permissions of a client, by what is allowed and by the roles of whoever allows it. People are many, and these pairs few.
+const ALLOWANCES: &str = "SELECT DISTINCT c.scope, u.roles FROM consents c JOIN users u ON u.id = c.user_id \
+     WHERE c.client_id = $1 AND c.user_id <> $2 ORDER BY c.scope, u.roles";
 const ADD_ORIGIN: &str = "INSERT INTO client_origins (origin, client_id) VALUES ($1, $2)";
 
 #[derive(sqlx::FromRow)]
@@ -75,7 +78,7 @@ impl Clients for Sql {
         })
     }
 
-    async fn update(&self, record: &ClientRecord, by: &Act) -> Result<Saved> {
+    async fn update(&self, record: &ClientRecord, judged: Option<Judged<'_>>, by: &Act) -> Result<Saved> {
         let (metadata, secrets) = (metadata(record)?, secrets(record)?);
         step!(self, |tx| {
             bump!(tx, "clients");
@@ -87,6 +90,16 @@ impl Clients for Sql {
             .await?;
             let Some(before) = before else { return Ok(Saved::Unknown) };
             let before = super::clients::record(before)?;
+            if let Some(judged) = judged {
+                let found = sqlx::query_as::<_, (String, String)>(ALLOWANCES)
+                    .bind(&record.client.client_id)
+                    .bind(judged.except.unwrap_or_default())
+                    .fetch_all(&mut *tx)
+                    .await?;
+                if allowances(found)? != judged.allowances {
+                    return Ok(Saved::Stale);
+                }
+            }
             let acts = acts(&before, record);
             let done = sqlx::query(
                 "UPDATE clients SET metadata = $3, secrets = $4, disabled_at = $5, updated_at = $6, revision = revision + 1 \
@@ -115,22 +128,37 @@ impl Clients for Sql {
         })
     }
 
-    async fn delete(&self, client_id: &str, now: Time, by: &Act) -> Result<bool> {
+    async fn delete(&self, client_id: &str, revision: Option<i64>, now: Time, by: &Act) -> Result<Saved> {
         step!(self, |tx| {
             bump!(tx, "clients");
             // Its consents go with it, by their reference.
-            let done = sqlx::query("DELETE FROM clients WHERE client_id = $1").bind(client_id).execute(&mut *tx).await?;
-            let known = done.rows_affected() > 0;
-            if known {
-                sqlx::query("UPDATE grants SET revoked_at = $2 WHERE client_id = $1 AND revoked_at IS NULL")
-                    .bind(client_id)
-                    .bind(seconds(now))
-                    .execute(&mut *tx)
-                    .await?;
-                audit!(tx, Entry::done("client.delete", subject(client_id), now, by));
+            let done = sqlx::query("DELETE FROM clients WHERE client_id = $1 AND revision = COALESCE($2, revision)")
+                .bind(client_id)
+                .bind(revision)
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() == 0 {
+                let there =
+                    sqlx::query("SELECT client_id FROM clients WHERE client_id = $1").bind(client_id).fetch_optional(&mut *tx).await?;
+                return Ok(if there.is_some() { Saved::Stale } else { Saved::Unknown });
             }
-            Ok(known)
+            sqlx::query("UPDATE grants SET revoked_at = $2 WHERE client_id = $1 AND revoked_at IS NULL")
+                .bind(client_id)
+                .bind(seconds(now))
+                .execute(&mut *tx)
+                .await?;
+            audit!(tx, Entry::done("client.delete", subject(client_id), now, by));
+            Ok(Saved::Done)
         })
+    }
+
+    async fn allowances(&self, client_id: &str, except: Option<&str>) -> Result<Vec<Allowance>> {
+        let found = on!(self.read, |db| sqlx::query_as::<_, (String, String)>(ALLOWANCES)
+            .bind(client_id)
+            .bind(except.unwrap_or_default())
+            .fetch_all(db)
+            .await)?;
+        allowances(found)
     }
 
     async fn has_origin(&self, origin: &str) -> Result<bool> {
@@ -171,6 +199,12 @@ fn acts(before: &ClientRecord, after: &ClientRecord) -> Vec<&'static str> {
         (true, true) | (false, false) => {}
     }
     acts
+}
+
+fn allowances(found: Vec<(String, String)>) -> Result<Vec<Allowance>> {
+    let read =
+        |(scope, roles): (String, String)| Ok(Allowance { scope, roles: serde_json::from_str(&roles).map_err(StorageError::corrupt)? });
+    found.into_iter().map(read).collect()
 }
 
 fn subject(client_id: &str) -> String {
