@@ -20,7 +20,7 @@ use crate::mail::{self, About, Letter, Mail};
 use crate::once::codes;
 use crate::once::links::{self, Link, Opened, Purpose};
 use crate::storage::durable::{
-    Accounts, Act, Audit, Consents, Consumed, NewMail, Refusal as Refused, SERVER_ROLES, Sessions, Spent, User, UserKey,
+    Accounts, Act, Audit, Consents, Consumed, NewMail, Organizations, Refusal as Refused, SERVER_ROLES, Sessions, Spent, User, UserKey,
 };
 use crate::storage::ephemeral::Records;
 use crate::storage::{Storage, Time};
@@ -42,6 +42,7 @@ pub struct Desk<'a> {
     pub accounts: &'a dyn Accounts,
     pub sessions: &'a dyn Sessions,
     pub consents: &'a dyn Consents,
+    pub organizations: &'a dyn Organizations,
     pub spent: &'a dyn Spent,
     pub records: &'a Records,
     pub random: &'a Random,
@@ -98,6 +99,7 @@ impl<'a> Desk<'a> {
             accounts: &*storage.accounts,
             sessions: &*storage.sessions,
             consents: &*storage.consents,
+            organizations: &*storage.organizations,
             spent: &*storage.spent,
             records: &storage.ephemeral,
             random,

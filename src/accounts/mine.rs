@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::activity::{self, Activity};
 use super::desk::{Asking, Desk, Presence};
 use super::users::AccountError;
 use crate::mail::Mail;
-use crate::storage::durable::{Connection, Session, Whom};
+use crate::storage::durable::{AuditFilter, Connection, Session, Whom};
 use crate::storage::{StorageError, Time};
 
 /// The live sessions, the last seen first.
@@ -108,6 +109,40 @@ pub async fn export(desk: &Desk<'_>, user_id: &str, idle: Duration, now: Time) -
             })
         })
         .collect();
+    let activity: Vec<Value> = whole_activity(desk, user_id)
+        .await?
+        .into_iter()
+        .map(|entry| {
+            json!({
+                "at": moment(entry.at),
+                "act": entry.act,
+                "refused": entry.refused,
+                "address": entry.address,
+                "device": entry.device,
+                "client_id": entry.client_id,
+                "session": entry.session,
+                "count": entry.count,
+            })
+        })
+        .collect();
+    let organizations: Vec<Value> = desk
+        .organizations
+        .of_person(user_id)
+        .await?
+        .into_iter()
+        .map(|membership| json!({ "id": membership.organization_id, "slug": membership.slug, "name": membership.name, "roles": membership.roles }))
+        .collect();
+    // What a token stood for is nowhere but in the short-lived store; the trail knows that it was made.
+    let actor = format!("person:{user_id}");
+    let made = AuditFilter { act: Some("one_time_token.create"), actor: Some(&actor), ..AuditFilter::default() };
+    let one_time_tokens: Vec<Value> = desk
+        .door
+        .audit
+        .search(&made, None, ROWS)
+        .await?
+        .into_iter()
+        .map(|row| json!({ "id": row.subject.as_deref().and_then(|subject| subject.strip_prefix("one_time_token:")), "at": moment(row.at), "client_id": row.client_id }))
+        .collect();
     Ok(json!({
         "id": user.id,
         "profile": super::profile::members(&user),
@@ -117,5 +152,25 @@ pub async fn export(desk: &Desk<'_>, user_id: &str, idle: Duration, now: Time) -
         "password_changed_at": user.password_changed_at.map(moment),
         "sessions": sessions,
         "connections": connections,
+        "organizations": organizations,
+        "activity": activity,
+        "one_time_tokens": one_time_tokens,
     }))
+}
+
+/// So many rows of the trail are told of each kind: more than anybody makes by hand.
+const ROWS: u32 = 10_000;
+const PAGE: u32 = 500;
+
+/// What happened to an account, the newest first.
+async fn whole_activity(desk: &Desk<'_>, user_id: &str) -> Result<Vec<Activity>, StorageError> {
+    let mut all: Vec<Activity> = Vec::new();
+    loop {
+        let found = activity::recent(desk, user_id, all.last().map(|entry| entry.id), PAGE).await?;
+        let more = found.len() == PAGE as usize;
+        all.extend(found);
+        if !more || all.len() >= ROWS as usize {
+            return Ok(all);
+        }
+    }
 }

@@ -16,9 +16,10 @@ use utoipa::ToSchema;
 
 use super::access::presented;
 use super::body::{JSON, bytes_of, one_header, read_as};
-use super::problem::{Code, Problem, Wrong};
+use super::problem::{At, Code, Problem, Why, Wrong};
 use crate::app::App;
 use crate::clock::Time;
+use crate::protocol::json;
 use crate::seal::{Digest, sha256};
 use crate::storage::records::{Answered, Repeatable};
 
@@ -41,6 +42,9 @@ pub struct IdempotencyKey {
 /// The body of an operation that creates something, and the attempt that it is.
 pub struct Keyed<T>(pub T, pub Attempt);
 
+/// The same of a body that is kept for somebody else, whose numbers come back as they were given ([`json::is_exact`]).
+pub struct KeyedExact<T>(pub T, pub Attempt);
+
 /// The same of an operation that asks for no token. Nobody tells such callers apart: what comes again is the same request only with the same body, and two
 /// who chose the same key know nothing of one another.
 pub struct KeyedByAnybody<T>(pub T, pub Attempt);
@@ -56,12 +60,32 @@ impl<T: DeserializeOwned + ToSchema, S: Sync> FromRequest<S> for Keyed<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let named = named(&request)?;
-        let caller = presented(request.extensions()).caller()?;
-        let id = named.map(|named| format!("{} {}\n{named}", caller.name(), caller.claims.client_id));
-        let bytes = bytes_of(request, &[JSON]).await?;
-        Ok(Self(read_as(&bytes)?, Attempt { id, fingerprint: fingerprint(&bytes) }))
+        let (bytes, attempt) = by_its_caller(request).await?;
+        Ok(Self(read_as(&bytes)?, attempt))
     }
+}
+
+impl<T: DeserializeOwned + ToSchema, S: Sync> FromRequest<S> for KeyedExact<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (bytes, attempt) = by_its_caller(request).await?;
+        let read = read_as(&bytes)?;
+        if !json::is_exact(&bytes) {
+            let why = Why::Said("a number has more digits than are kept; send it as text".to_owned());
+            return Err(Wrong { at: At::Pointer(String::new()), code: "inexact_number", why }.into());
+        }
+        Ok(Self(read, attempt))
+    }
+}
+
+async fn by_its_caller(request: Request) -> Result<(Bytes, Attempt), Problem> {
+    let named = named(&request)?;
+    let caller = presented(request.extensions()).caller()?;
+    let id = named.map(|named| format!("{} {}\n{named}", caller.name(), caller.claims.client_id));
+    let bytes = bytes_of(request, &[JSON]).await?;
+    let fingerprint = fingerprint(&bytes);
+    Ok((bytes, Attempt { id, fingerprint }))
 }
 
 impl<T: DeserializeOwned + ToSchema, S: Sync> FromRequest<S> for KeyedByAnybody<T> {

@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use super::access::{Anyone, Caller};
 use super::body::{Body, Place};
-use super::idempotency::{IdempotencyKey, Keyed};
+use super::idempotency::{IdempotencyKey, KeyedExact};
 use super::problem::{Code, Problem, Why, Wrong};
 use crate::app::App;
 use crate::once::tokens::{self, CreateError, Fresh, Listed, NewToken, Of, Presented};
@@ -43,7 +43,7 @@ pub struct NewOneTimeToken {
     #[schema(min_length = 1, max_length = 255, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     #[serde(default)]
     subject: Option<String>,
-    /// Any JSON, at most 4096 bytes of it.
+    /// Any JSON, at most 4096 bytes of it; numbers of more digits than 64 bits or a double hold are refused.
     #[schema(value_type = Value)]
     #[serde(default)]
     data: Value,
@@ -67,7 +67,11 @@ pub struct OneTimeToken {
     request_body = NewOneTimeToken,
     responses((status = 201, description = "It is made.", body = OneTimeToken, headers(("Location" = String, description = "Where to revoke it.")))),
     security(("oauth" = [])))]
-async fn create(caller: Anyone, State(app): State<Arc<App>>, Keyed(new, attempt): Keyed<NewOneTimeToken>) -> Result<Response, Problem> {
+async fn create(
+    caller: Anyone,
+    State(app): State<Arc<App>>,
+    KeyedExact(new, attempt): KeyedExact<NewOneTimeToken>,
+) -> Result<Response, Problem> {
     if let (Some(user), Some(subject)) = (&caller.user, &new.subject)
         && *subject != user.id
     {

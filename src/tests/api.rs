@@ -62,6 +62,13 @@ impl Server {
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         self.send(request.body(body).expect("a request")).await
     }
+
+    /// The same with a body as it is written.
+    pub async fn raw(&self, method: &str, path: &str, token: &str, body: String) -> Answer {
+        let request = Request::builder().method(Method::from_bytes(method.as_bytes()).expect("a method")).uri(path);
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {token}")).header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(Body::from(body)).expect("a request")).await
+    }
 }
 
 impl Answer {

@@ -278,6 +278,8 @@ async fn ones_own_account() {
     let export = server.call("GET", "/v1/me/export", &token, None).await.expect(200);
     assert_eq!(export.header("content-disposition"), "attachment; filename=\"portero-account.json\"");
     assert!(!export.body.contains("argon2"));
+    let export = export.json();
+    assert!(export["activity"].as_array().is_some_and(|rows| rows.iter().any(|row| row["act"] == "session.start")), "{export}");
     // A password change needs the present one, and ends what was open.
     let change = |current: &str, new: &str| Some(json!({ "current_password": current, "new_password": new }));
     server.call("POST", "/v1/me/password", &token, change("wrong password", OTHER)).await.expect_problem(403, "wrong_password");
@@ -535,6 +537,38 @@ pub async fn refused_consumptions(server: &Server) -> i64 {
     let filter = AuditFilter { act: Some("one_time_token.consume"), ..AuditFilter::default() };
     let rows = server.app.storage.audit.search(&filter, None, 100).await.expect("read");
     rows.iter().filter(|row| row.result == "refused").map(|row| row.count).sum()
+}
+
+/// OT: what a token stands for comes back as it was given, or is not taken.
+#[tokio::test]
+async fn numbers_of_a_one_time_token_are_not_rounded() {
+    let server = Server::with_sign_up(SignUp::Closed).await;
+    let console = server.console().await;
+    let token = server.administrator(&console, "ana", &[]).await;
+    let make = async |data: &str| {
+        let body: Value = serde_json::from_str(&format!(r#"{{"purpose":"p","ttl":60,"data":{data}}}"#)).expect("JSON");
+        let text = format!(r#"{{"purpose":"p","ttl":60,"data":{data}}}"#);
+        (server.raw("POST", "/v1/one-time-tokens", &token, text).await, body)
+    };
+    for data in ["[9007199254740993,18446744073709551615,0.1,1e30]", r#"{"n":"123456789012345678901234567890"}"#] {
+        let (made, body) = make(data).await;
+        let value = made.expect(201).json()["token"].clone();
+        let consumed = server.call("POST", "/v1/one-time-tokens/consume", &token, Some(json!({ "token": value, "purpose": "p" }))).await;
+        assert_eq!(consumed.expect(200).json()["data"], body["data"]);
+    }
+    for data in ["123456789012345678901234567890", r#"[{"n":0.12345678901234567890}]"#] {
+        let (refused, _) = make(data).await;
+        assert_eq!(refused.expect_problem(400, "invalid_request").wrong(), [" inexact_number"]);
+    }
+    let owner = server.administrator(&console, "olga", &["owner"]).await;
+    server.call("POST", "/v1/organizations", &owner, Some(json!({ "slug": "acme", "name": "Acme" }))).await.expect(201);
+    let member = Some(json!({ "roles": ["editor"] }));
+    let added = server.call("PUT", "/v1/organizations/acme/members/ana", &owner, member).await;
+    assert!(added.status.is_success(), "{}", added.body);
+    let export = server.call("GET", "/v1/me/export", &token, None).await.expect(200).json();
+    assert_eq!((&export["organizations"][0]["slug"], &export["organizations"][0]["roles"]), (&json!("acme"), &json!(["editor"])));
+    assert_eq!(export["one_time_tokens"].as_array().map(Vec::len), Some(2), "{export}");
+    assert!(export["one_time_tokens"][0]["id"].as_str().is_some_and(|id| id.starts_with("ott_")), "{export}");
 }
 
 /// AD-10: "You are the one" is said of nobody who is not there, may not be there, or got rid of whoever made it.

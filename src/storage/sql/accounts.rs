@@ -51,6 +51,31 @@ pub(super) const UPDATE: &str = concat!(
      WHERE id = $1 AND revision = $2"
 );
 
+/// Inside a step: the profile of a person becomes that of `$user`, if nobody changed it since.
+macro_rules! write_profile {
+    ($tx:ident, $user:expr, $documents:expr, $email_canonical:expr, $username_canonical:expr, $now:expr) => {
+        sqlx::query($crate::storage::sql::accounts::UPDATE)
+            .bind(&$user.id)
+            .bind($user.revision)
+            .bind(&$user.email)
+            .bind($email_canonical)
+            .bind($user.email_verified)
+            .bind(&$user.username)
+            .bind($username_canonical)
+            .bind(&$user.name)
+            .bind($user.name.as_deref().map(searched))
+            .bind(&$user.locale)
+            .bind(&$documents.claims)
+            .bind(&$documents.attributes)
+            .bind(&$documents.roles)
+            .bind(is_owner(&$user))
+            .bind(seconds($now))
+            .execute(&mut *$tx)
+            .await?
+    };
+}
+pub(super) use write_profile;
+
 /// The profile is still the one that is changed, and its address becomes another. Whoever else changes it waits.
 const MOVES: &str = "UPDATE users SET revision = revision WHERE id = $1 AND revision = $2 AND email_canonical <> $3";
 
@@ -258,24 +283,7 @@ impl Accounts for Sql {
             if moves.rows_affected() > 0 {
                 make_room!(tx, revised.email_canonical, &user.id, now, by);
             }
-            let done = sqlx::query(UPDATE)
-                .bind(&user.id)
-                .bind(user.revision)
-                .bind(&user.email)
-                .bind(revised.email_canonical)
-                .bind(user.email_verified)
-                .bind(&user.username)
-                .bind(revised.username_canonical)
-                .bind(&user.name)
-                .bind(user.name.as_deref().map(searched))
-                .bind(&user.locale)
-                .bind(&documents.claims)
-                .bind(&documents.attributes)
-                .bind(&documents.roles)
-                .bind(is_owner(user))
-                .bind(seconds(now))
-                .execute(&mut *tx)
-                .await?;
+            let done = write_profile!(tx, user, documents, revised.email_canonical, revised.username_canonical, now);
             let row = sqlx::query_as::<_, users::Row>(BY_ID).bind(&user.id).fetch_optional(&mut *tx).await?;
             let Some(row) = row else { return Ok(Updated::Unknown) };
             if done.rows_affected() == 0 {

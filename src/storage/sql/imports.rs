@@ -163,24 +163,8 @@ macro_rules! take_profile {
             keep_an_owner!($tx, &$person.user.id);
         }
         let documents = documents(&user)?;
-        let done = sqlx::query(accounts::UPDATE)
-            .bind(&$person.user.id)
-            .bind($person.user.revision)
-            .bind(&user.email)
-            .bind(&$arrival.new.email_canonical)
-            .bind(user.email_verified)
-            .bind(&user.username)
-            .bind($arrival.new.username_canonical.as_ref().or($person.username_canonical.as_ref()))
-            .bind(&user.name)
-            .bind(user.name.as_deref().map(searched))
-            .bind(&user.locale)
-            .bind(&documents.claims)
-            .bind(&documents.attributes)
-            .bind(&documents.roles)
-            .bind(is_owner(&user))
-            .bind(seconds($now))
-            .execute(&mut *$tx)
-            .await?;
+        let username_canonical = $arrival.new.username_canonical.as_ref().or($person.username_canonical.as_ref());
+        let done = accounts::write_profile!($tx, user, documents, &$arrival.new.email_canonical, username_canonical, $now);
         if done.rows_affected() == 0 {
             return Err(StorageError::Conflict("revision").into());
         }
@@ -380,6 +364,7 @@ fn merged(arrived: &NewUser, person: &Known) -> User {
     let same_address = person.email_canonical == arrived.email_canonical;
     User {
         id: old.id.clone(),
+        revision: old.revision,
         // The address was confirmed here, and it is still that one.
         email_verified: new.email_verified || (old.email_verified && same_address),
         username: new.username.clone().or_else(|| old.username.clone()),
