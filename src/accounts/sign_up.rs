@@ -326,7 +326,7 @@ pub async fn invite(desk: &Desk<'_>, typed: &str, roles: Vec<String>, asking: &A
 }
 
 /// A link that confirms the address, and hangs from it and from the password that they have now; one that opens nothing for nobody.
-fn confirmation(desk: &Desk<'_>, of: Option<&User>, canonical: &str, asking: &Asking<'_>) -> (String, crate::storage::Time) {
+pub(super) fn confirmation(desk: &Desk<'_>, of: Option<&User>, canonical: &str, asking: &Asking<'_>) -> (String, crate::storage::Time) {
     let expires_at = asking.now + CONFIRM.max(codes::LIVES);
     let (id, credentials) = of.map_or(("", 0), |user| (&user.id, user.credential_revision));
     (desk.link(Purpose::VerifyEmail, id, format!("{credentials} {canonical}"), Value::Null, expires_at), expires_at)

@@ -85,6 +85,8 @@ pub struct UserView {
     /// Their ids in the systems they came from.
     external_ids: Vec<ExternalId>,
     disabled: bool,
+    /// They signed up and have not confirmed the address: nothing opens yet, and the user name they asked for is nobody's.
+    pending: bool,
     /// Their password opens nothing until it is replaced.
     reset_required: bool,
     #[schema(nullable = false, format = DateTime)]
@@ -110,6 +112,7 @@ impl From<User> for UserView {
             roles: user.roles,
             external_ids: user.external.into_iter().map(|external| ExternalId { source: external.source, id: external.id }).collect(),
             disabled: user.disabled_at.is_some(),
+            pending: user.pending,
             reset_required: user.reset_required,
             password_changed_at: user.password_changed_at.map(super::moment),
             created_at: super::moment(user.created_at),

@@ -155,6 +155,10 @@ async fn a_registration_and_an_invitation_that_come_again_are_done_once() {
         server.call_with("POST", "/v1/registration", "", Some(form), &[("idempotency-key", key)]).await
     };
     let first = register("ana@example.org", PASSWORD, "k").await.expect(202);
+    let reader = server.console().await;
+    let reader = server.administrator(&reader, "rita", &["auditor"]).await;
+    let ana = server.call("GET", "/v1/users/ana@example.org", &reader, None).await.expect(200).json();
+    assert_eq!((&ana["pending"], &ana["email_verified"]), (&json!(true), &json!(false)));
     let again = register("ana@example.org", PASSWORD, "k").await.expect(202);
     assert_eq!(first.json()["handle"], again.json()["handle"]);
     let mails = server.mails().await;
