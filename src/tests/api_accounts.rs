@@ -563,7 +563,9 @@ async fn numbers_of_a_one_time_token_are_not_rounded() {
     let owner = server.administrator(&console, "olga", &["owner"]).await;
     server.call("POST", "/v1/organizations", &owner, Some(json!({ "slug": "acme", "name": "Acme" }))).await.expect(201);
     let member = Some(json!({ "roles": ["editor"] }));
-    let added = server.call("PUT", "/v1/organizations/acme/members/ana", &owner, member).await;
+    let me = server.call("GET", "/v1/me", &token, None).await.expect(200).json();
+    let path = format!("/v1/organizations/acme/members/{}", me["id"].as_str().expect("an id"));
+    let added = server.call("PUT", &path, &owner, member).await;
     assert!(added.status.is_success(), "{}", added.body);
     let export = server.call("GET", "/v1/me/export", &token, None).await.expect(200).json();
     assert_eq!((&export["organizations"][0]["slug"], &export["organizations"][0]["roles"]), (&json!("acme"), &json!(["editor"])));
