@@ -11,7 +11,7 @@ use openidconnect::IssuerUrl;
 use crate::accounts::attributes;
 use crate::accounts::authenticate::{Parts, Watch};
 use crate::accounts::breached::Breached;
-use crate::accounts::captcha::{self, Captcha};
+use crate::accounts::captcha::{self, Captcha, Widget};
 use crate::accounts::desk::{Desk, House, SignUpPolicy};
 use crate::accounts::limits::Limits;
 use crate::accounts::password::{Cost, Hasher, Settings};
@@ -189,6 +189,19 @@ fn captcha(config: &Config) -> Option<Captcha> {
         CaptchaProvider::ReCaptcha => captcha::Provider::ReCaptcha,
     };
     config.captcha.secret.as_ref().map(|secret| Captcha::new(provider, secret.expose()))
+}
+
+/// What a development server takes for a solved captcha, without asking anybody.
+pub const SOLVED: &str = "test";
+
+impl App {
+    /// What must show that a person fills in a form that gave this. None: nobody is asked.
+    #[must_use]
+    pub fn widget<'a>(&'a self, token: Option<&'a str>) -> Option<Widget<'a>> {
+        let provider = self.captcha.as_ref()?;
+        let token = token.unwrap_or_default();
+        (!self.is_development() || token != SOLVED).then_some(Widget { provider, outgoing: &self.outgoing, token })
+    }
 }
 
 /// The domain that mails come from where nobody said otherwise, and the name that the mail server is greeted with.

@@ -1,4 +1,4 @@
-//! What runs beside requests: the revision poll, key stages, mail, the timing of passwords that were imported, cleaning. Each tick is safe on every replica at once.
+//! What runs beside requests: the revision poll, key stages, mail, the timing of passwords that were imported, counting, cleaning. Each tick is safe on every replica at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::app::App;
 use crate::storage::durable::revision::Current;
 use crate::storage::durable::{Act, Actor};
+use crate::telemetry::metrics;
 
 /// A change by another replica or the command line is seen within this.
 const POLL: Duration = Duration::from_millis(500);
@@ -21,6 +22,8 @@ const MEASURE: Duration = Duration::from_secs(3 * 60);
 const KEY_STAGES: Duration = Duration::from_secs(60);
 /// Mail of this replica goes out at once; that of others, or what waited, within this.
 const MAIL: Duration = Duration::from_secs(1);
+/// How often sessions are counted, which reads all that there are.
+const COUNTING: Duration = Duration::from_secs(60);
 const CLEANING: Duration = Duration::from_secs(15 * 60);
 
 /// Runs until `stop` says so. The jobs run beside each other: none waits for a slow one. What is under way at the stop is dropped; each step of
@@ -56,6 +59,13 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 loop {
                     tick.tick().await;
                     stage_keys(&app).await;
+                }
+            },
+            async {
+                let mut tick = ticks(COUNTING);
+                loop {
+                    tick.tick().await;
+                    count_sessions(&app).await;
                 }
             },
             async {
@@ -158,6 +168,13 @@ async fn send_mail(app: &App) {
                 return;
             }
         }
+    }
+}
+
+async fn count_sessions(app: &App) {
+    match app.storage.sessions.live(app.config.sessions.idle, app.clock.now()).await {
+        Ok(live) => metrics::sessions_active(live),
+        Err(fault) => tracing::warn!(event = "fault", detail = %fault, "sessions were not counted; the next round goes on"),
     }
 }
 

@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 use crate::app::App;
 use crate::browser::visit::Visit;
 use crate::request::RequestContext;
+use crate::storage::patience::Patience;
 use crate::telemetry::metrics;
 use crate::urls;
 
@@ -22,6 +23,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// A request that is not answered by then never will be of use.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What a request may spend on waiting for its stores: with what else it does, everybody has an answer within ten seconds.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Path and query together, in bytes. RFC 9110 §4.1: "It is RECOMMENDED that all senders and recipients support, at a minimum, URIs with lengths of
 /// 8000 octets in protocol elements."
@@ -46,6 +50,7 @@ pub async fn around(State(Around { app, too_long }): State<Around>, mut request:
     let sharing = Sharing::of(route.strip_prefix(app.urls.base()).unwrap_or(&route));
     // Whatever a request has to say by mail goes out at once, from pages, API and dialects alike.
     let mark = app.mailer.mark();
+    let patience = Patience::of(PATIENCE);
     let span = tracing::info_span!("request", request_id = %context.id, client_id = tracing::field::Empty);
     request.extensions_mut().insert(context.clone());
 
@@ -56,7 +61,7 @@ pub async fn around(State(Around { app, too_long }): State<Around>, mut request:
         if method == Method::OPTIONS && sharing != Sharing::Never {
             return StatusCode::NO_CONTENT.into_response();
         }
-        let answer = tokio::time::timeout(DEADLINE, next.run(request));
+        let answer = tokio::time::timeout(DEADLINE, patience.clone().lasts(next.run(request)));
         if method.is_safe() {
             return answer.await.unwrap_or_else(|_| late());
         }
@@ -76,7 +81,7 @@ pub async fn around(State(Around { app, too_long }): State<Around>, mut request:
 
     let shared = response.extensions_mut().remove::<Shared>();
     let sharing = if shared.is_some() { Sharing::Registered } else { sharing };
-    share(&app, sharing, method == Method::OPTIONS, origin, response.headers_mut()).await;
+    patience.lasts(share(&app, sharing, method == Method::OPTIONS, origin, response.headers_mut())).await;
     if let Some(shared) = shared.filter(|_| response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_METHODS)) {
         shared.allow(response.headers_mut());
     }

@@ -36,7 +36,7 @@
 //! | connections | telemetry::metrics |
 //! | config | colour |
 //! | outgoing | config |
-//! | storage | protocol seal |
+//! | storage | protocol seal telemetry::metrics |
 //! | keys | protocol storage seal outgoing |
 //! | once | storage seal |
 //! | mail | storage seal urls i18n telemetry::metrics |
@@ -46,10 +46,10 @@
 //! | browser | storage seal i18n urls request colour protocol::error connections::body |
 //! | app | config clock colour urls telemetry i18n seal outgoing request protocol storage keys once mail accounts clients tokens browser |
 //! | endpoints | app protocol tokens keys storage accounts clients browser urls seal clock request telemetry::metrics i18n::Lang |
-//! | web | app protocol accounts clients storage once mail browser urls i18n seal clock request::device config::SignUp |
+//! | web | app protocol accounts clients storage once mail browser urls i18n seal clock request::device config::SignUp telemetry::metrics |
 //! | api | app protocol tokens accounts clients storage once mail keys seal urls i18n request telemetry::metrics connections::body |
 //! | legacy | app config urls i18n protocol accounts clients tokens once storage clock request telemetry::metrics layers::Shared connections::body |
-//! | jobs | app keys storage tokens mail clock |
+//! | jobs | app keys storage tokens mail clock telemetry::metrics |
 //! | demo | app storage browser clients accounts mail outgoing urls i18n seal |
 //! | layers | app config storage browser urls request telemetry::metrics |
 //! | management | app storage keys telemetry |

@@ -5,6 +5,7 @@
 //   PORTERO_URL           the issuer, such as http://127.0.0.1:8080
 //   PORTERO_USER          name or e-mail of a person, and PORTERO_PASSWORD
 //   PORTERO_CLIENT_ID     a public client that is not first-party, and its PORTERO_REDIRECT_URI (a host that need not exist)
+//   PORTERO_INVITATION    the link of an invitation that nobody takes up
 //   PORTERO_SETUP_LINK    the set-up link of a server without an owner, another one than PORTERO_URL: in the end it is used; unset: not looked at
 //   PORTERO_DEMO          `off` where the server is not a development server
 //   PORTERO_LOOKS         which looks, all by default: a comma list of lang-theme-width such as en-light-1280,es-dark-320
@@ -28,6 +29,7 @@ const user = setting("PORTERO_USER");
 const password = setting("PORTERO_PASSWORD");
 const clientId = setting("PORTERO_CLIENT_ID");
 const redirectUri = setting("PORTERO_REDIRECT_URI");
+const invitation = process.env.PORTERO_INVITATION;
 const setupLink = process.env.PORTERO_SETUP_LINK;
 const hasDemo = process.env.PORTERO_DEMO !== "off";
 const looks = (process.env.PORTERO_LOOKS || ["en", "es"].flatMap((lang) => ["light", "dark"].flatMap((theme) => [1280, 320].map((width) => `${lang}-${theme}-${width}`))).join(","))
@@ -395,6 +397,10 @@ async function account(look_) {
   await page.click("#sign-in-submit");
   await page.waitForSelector("#account-title");
   await see("account");
+  // An invitation for somebody else, while this person is signed in.
+  await page.goto(invitation);
+  await see("sign-up-elsewhere");
+  await page.goto(`${base}/account`);
   await page.goto(authorize());
   if (await page.locator("#consent-allow").count()) await answer(page, () => page.click("#consent-allow"));
   await page.goto(`${base}/account`);

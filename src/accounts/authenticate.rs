@@ -386,7 +386,6 @@ async fn judge(
             if let Some(watch) = &parts.watch {
                 watch.tell(parts.seal, &user, password, now, by).await;
             }
-            metrics::login(METHOD, "ok", "");
             return Ok(Outcome::SignedIn { user: Box::new(user), amr: AMR, acr: ACR, proof });
         }
         account = current;

@@ -1,5 +1,6 @@
 //! The hook for widgets of others that tell people from programs: Turnstile, hCaptcha, reCAPTCHA. An app's own form shows the widget and sends its
-//! token with the sign-up; here the provider is asked whether the token is good.
+//! token with the sign-up, by the API or a dialect; here the provider is asked whether the token is good. `sign_up` asks when it has taken the sign-up
+//! from the allowance of the address: nobody makes the server ask more often than that.
 //!
 //! Portero's own pages show no such widget: they load nothing from anybody else, and each sign-up there is confirmed by a code that comes by mail.
 //! Off unless a provider is set. An answer that does not come is a fault, and lets nobody through.
@@ -39,6 +40,22 @@ impl Provider {
 pub struct Captcha {
     endpoint: Url,
     secret: String,
+}
+
+/// What a form gave, and who judges it.
+#[derive(Clone, Copy)]
+pub struct Widget<'a> {
+    pub provider: &'a Captcha,
+    pub outgoing: &'a Outgoing,
+    /// Empty where the form gave nothing: nobody is asked then, and it is not passed.
+    pub token: &'a str,
+}
+
+impl Widget<'_> {
+    /// As [`Captcha::passed`].
+    pub(super) async fn passed(&self, address: Option<IpAddr>) -> Result<bool, Fault> {
+        self.provider.passed(self.outgoing, self.token, address).await
+    }
 }
 
 /// The provider could not be asked.

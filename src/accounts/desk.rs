@@ -143,7 +143,7 @@ impl<'a> Desk<'a> {
             }
         };
         if let Err(AccountError::Link(_) | AccountError::Code(_)) = &opened {
-            self.refuse(purpose.name(), None, "bad_proof", asking).await?;
+            self.refuse(purpose.act(), None, "bad_proof", asking).await?;
         }
         opened
     }

@@ -5,6 +5,8 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::legible::shows;
+
 /// Characters of an address (RFC 5321 §4.5.3.1.3 less the angle brackets).
 const MAX_EMAIL: usize = 254;
 /// Octets before the `@` (RFC 5321 §4.5.3.1.1).
@@ -112,6 +114,7 @@ impl Username {
             && canonical.chars().count() <= MAX_USERNAME
             && canonical.starts_with(plain)
             && canonical.ends_with(plain)
+            && name.chars().all(shows)
             && canonical.chars().all(|c| plain(c) || matches!(c, '.' | '_' | '-') || unicode_normalization::char::is_combining_mark(c));
         // No `@`: a user name is never somebody's address.
         if valid { Ok(Self { name, canonical }) } else { Err(BadName::Username) }
@@ -178,7 +181,7 @@ fn canonical_domain(domain: &str) -> Option<String> {
 
 /// Letters, marks, digits: no white space, no control, no character that turns the direction of text or shows nothing.
 fn is_printable(c: char) -> bool {
-    c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c)
+    shows(c) && (c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c))
 }
 
 /// Lower case letter by letter, so that the end of a word is no special place, then NFC.

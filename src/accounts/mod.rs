@@ -8,7 +8,7 @@
 //! | people of other systems, in and out | [`import`] |
 //! | how often somebody may try | [`limits`] |
 //! | which passwords may be chosen | [`password_rules`] |
-//! | e-mail addresses and user names | [`email`] |
+//! | e-mail addresses and user names; what any name may be made of | [`email`], `legible` |
 //! | what else is known of a person | [`claims`] |
 //! | making accounts; what an account may hold | [`users`], [`attributes`] |
 //! | sessions in browsers | [`sessions`] |
@@ -36,6 +36,7 @@ pub mod desk;
 pub mod email;
 pub mod foreign;
 pub mod import;
+mod legible;
 pub mod limits;
 pub mod merge_patch;
 pub mod mine;

@@ -4,8 +4,8 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::new_id;
 use super::users::AccountError;
+use super::{legible, new_id};
 use crate::storage::Time;
 use crate::storage::durable::organizations::{NamedOrganization, Organization};
 
@@ -53,11 +53,11 @@ pub fn roles(given: &[String]) -> Result<Vec<String>, AccountError> {
     Ok(roles)
 }
 
-/// Names that differ only in case, in the way their letters are composed, or in the white space between words, are one.
+/// Names that differ only in case, in the way their letters are composed, in the white space between words, or in what is not seen, are one.
 #[must_use]
 pub fn canonical(name: &str) -> String {
     let folded: String =
-        name.nfkc().flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect();
+        legible::seen(name).nfkc().flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect();
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -70,8 +70,8 @@ fn named(organization: Organization) -> Result<NamedOrganization, AccountError> 
         return Err(AccountError::Invalid("slug", "must be 2 to 63 of a-z 0-9 -, and neither begin nor end with -"));
     }
     let name_canonical = canonical(&organization.name);
-    if name_canonical.is_empty() || organization.name.chars().count() > MAX_NAME || organization.name.chars().any(char::is_control) {
-        return Err(AccountError::Invalid("name", "must be 1 to 200 characters on one line"));
+    if name_canonical.is_empty() || organization.name.chars().count() > MAX_NAME || !legible::is_legible(&organization.name) {
+        return Err(AccountError::Invalid("name", "must be 1 to 200 characters on one line, all of them seen"));
     }
     Ok(NamedOrganization { organization, name_canonical })
 }
@@ -91,6 +91,7 @@ mod tests {
         }
         assert_eq!(canonical("Straße"), canonical("STRASSE"));
         assert_eq!(canonical("Pen\u{303}a"), canonical("Peña"));
+        assert_eq!(canonical("公司\u{200d}"), canonical("公司"));
     }
 
     #[test]
@@ -98,7 +99,7 @@ mod tests {
         for slug in ["", "a", "Acme", "-acme", "acme-", "a_b", "a b", "org_x", "ñandu", &"a".repeat(64)] {
             assert!(matches!(new(slug, "Acme", [0; 10], at()), Err(AccountError::Invalid("slug", _))), "{slug}");
         }
-        for name in ["", "  ", "a\nb", &"a".repeat(201)] {
+        for name in ["", "  ", "a\nb", "Acme\u{200b}", "\u{202e}Acme", &"a".repeat(201)] {
             assert!(matches!(new("acme", name, [0; 10], at()), Err(AccountError::Invalid("name", _))), "{name:?}");
         }
         let made = new("acme-2", " Acme S.A. ", [0; 10], at()).expect("valid");

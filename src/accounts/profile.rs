@@ -16,6 +16,7 @@ use super::claims;
 use super::desk::{Asking, Desk};
 use super::email::{Email, Username};
 use super::merge_patch;
+use super::sign_up;
 use super::users::{self, AccountError};
 use crate::mail::Mail;
 use crate::storage::durable::{NewMail, Revised, SERVER_ROLES, Updated, User};
@@ -139,10 +140,15 @@ fn moved(desk: &Desk<'_>, before: &User, changed: &Changed, asking: &Asking<'_>)
         return Vec::new();
     }
     let to_old = Mail::EmailReplaced { new_address: changed.user.email.clone() };
-    vec![
-        desk.letter(&before.email, Some(before), to_old, asking),
-        desk.letter(&changed.user.email, Some(before), Mail::EmailAssigned, asking),
-    ]
+    // Who signed up and confirmed nothing does so at the new address, unless whoever changes it vouches for it.
+    let to_new = if before.pending && !changed.user.email_verified {
+        let after = User { credential_revision: before.credential_revision + 1, ..changed.user.clone() };
+        let (token, expires_at) = sign_up::confirmation(desk, Some(&after), &changed.email_canonical, asking);
+        Mail::VerifyEmail { token, code: None, expires_at }
+    } else {
+        Mail::EmailAssigned
+    };
+    vec![desk.letter(&before.email, Some(before), to_old, asking), desk.letter(&changed.user.email, Some(before), to_new, asking)]
 }
 
 fn allowed(patch: &Map<String, Value>, hand: Hand) -> Result<(), AccountError> {
@@ -205,7 +211,8 @@ fn apply(desk: &Desk<'_>, user: &User, patch: &Map<String, Value>, hand: Hand) -
         email: email.address,
         email_verified,
         username: username.as_ref().map(|username| username.name.clone()),
-        name: users::read_name(text(&document, "name")?)?,
+        // What was taken before stays as it is.
+        name: if patch.contains_key("name") { users::read_name(text(&document, "name")?)? } else { user.name.clone() },
         locale: users::read_locale(text(&document, "locale")?)?,
         claims: claims.claims,
         attributes,

@@ -19,6 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::captcha::Widget;
 use super::desk::{Asking, Confirmed, Desk, Proof, SignUpPolicy, consumed, evenly, gone};
 use super::email::{self, Email, Username};
 use super::limits::Asked;
@@ -59,6 +60,11 @@ pub struct Terms<'a> {
     pub rules: Option<Rules<'a>>,
     /// The source whose counter gives new people a number.
     pub number_from: Option<&'a str>,
+    /// The old contract tells that an address is taken: before anything else is done, as there is nothing left to hide, and its owner need not be
+    /// written to each time.
+    pub tells_taken: bool,
+    /// What must show that a person fills in the form.
+    pub widget: Option<Widget<'a>>,
     /// The account opens before its address is confirmed: where it is told anyway that an address is taken, or where no mail can be sent.
     pub opens: bool,
 }
@@ -87,7 +93,14 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
         return Err(AccountError::Closed);
     }
     desk.admit(Asked::SignUp, asking).await?;
+    if let Some(widget) = &terms.widget {
+        is_a_person(desk, widget, asking).await?;
+    }
     let address = Email::parse(form.email)?;
+    if terms.tells_taken && desk.door.users.find(UserKey::Identifier(&address.canonical)).await?.is_some() {
+        desk.refuse("user.sign_up", None, "email_taken", asking).await?;
+        return Err(AccountError::Taken("email"));
+    }
     if invitation.as_ref().is_some_and(|invitation| invitation.link.subject != address.canonical) {
         return Err(LinkError::Wrong.into());
     }
@@ -109,41 +122,90 @@ pub async fn sign_up(desk: &Desk<'_>, form: Form<'_>, terms: Terms<'_>, asking: 
         rules: terms.rules.unwrap_or(desk.rules),
         ..NewAccount::default()
     };
-    let waiting = desk.door.users.with_password(UserKey::Identifier(&address.canonical)).await?;
-    let waiting = waiting.filter(|(user, _)| user.makes_room() && is_theirs(user, &address.canonical));
-    let mut fresh = Fresh { id: desk.random.bytes(), salt: desk.random.bytes() };
-    // One hash for everybody, and by its salt it says whether the password is the same.
-    let hash = waiting.as_ref().and_then(|(_, hash)| hash.as_deref());
-    fresh.salt = hash.and_then(Hasher::salt).unwrap_or(fresh.salt);
-    let mut new = users::prepare(desk.door.hasher, account, fresh, asking.now).await?;
-    new.user.pending = invitation.is_none() && !terms.opens;
-    // Counted when the form is in order, under the address as it is compared: nobody's mail box is filled from here.
-    desk.admit(Asked::Mail { to: &address.canonical }, asking).await?;
-    let room = desk.has_room(&address.canonical, asking).await?;
-    let same = waiting.as_ref().filter(|(_, hash)| *hash == new.password_hash).map(|(user, _)| user.id.as_str());
-    let waiting = waiting.as_ref().map(|(user, _)| user);
-    let (token, expires_at) = confirmation(desk, waiting.or(Some(&new.user)), &address.canonical, asking);
-    let (handle, code) = desk.code(Some(&token), asking.now).await?;
-    let confirm = Mail::SignUp { token, code: Some(code), expires_at };
-    let told = if waiting.is_some() { confirm.clone() } else { Mail::AlreadyRegistered };
-    let welcome = [desk.letter(&new.user.email, Some(&new.user), confirm, asking)];
-    let taken = [desk.letter(&new.user.email, waiting.or(Some(&new.user)), told, asking)];
-    let sign_up = SignUp {
-        new: &new,
-        number_from: terms.number_from,
-        spend: invitation.as_ref().map(|invitation| &invitation.spend),
-        inviter: offer.as_ref().and_then(|offer| offer.by.inviter()),
-        welcome: if invitation.is_some() { &[] } else { &welcome },
-        taken: if room { &taken } else { &[] },
-        same_password: same,
-    };
-    let made = match desk.accounts.sign_up(&sign_up, asking.now, asking.by).await? {
-        SignedUp::Made(user) => Some(*user),
-        SignedUp::EmailTaken => None,
-        SignedUp::Spent => return Err(LinkError::Used.into()),
-        SignedUp::Stale => return Err(LinkError::Stale.into()),
-    };
-    Ok(Registered { handle, made })
+    let ready = Ready { account, address: &address, terms: &terms, invitation: invitation.as_ref(), offer: offer.as_ref() };
+    let mut room = None;
+    for _ in 0..AT_ONCE {
+        if let Some(registered) = ready.try_once(desk, &mut room, asking).await? {
+            return Ok(registered);
+        }
+    }
+    Err(AccountError::Stale)
+}
+
+/// How often somebody else may sign up with the address, and be removed again, while it is looked at.
+const AT_ONCE: usize = 5;
+
+/// A sign-up that was asked for by somebody who may.
+struct Ready<'a> {
+    account: NewAccount<'a>,
+    address: &'a Email,
+    terms: &'a Terms<'a>,
+    invitation: Option<&'a Opened>,
+    offer: Option<&'a Offer>,
+}
+
+impl Ready<'_> {
+    /// None: somebody signed up with the address at this very moment, as a rule by a second click, and it is theirs to confirm: once more. `room` is
+    /// whether there is room for a mail, when that was counted.
+    async fn try_once(&self, desk: &Desk<'_>, room: &mut Option<bool>, asking: &Asking<'_>) -> Result<Option<Registered>, AccountError> {
+        let canonical = &self.address.canonical;
+        let waiting = desk.door.users.with_password(UserKey::Identifier(canonical)).await?;
+        let waiting = waiting.filter(|(user, _)| user.makes_room() && is_theirs(user, canonical));
+        let mut fresh = Fresh { id: desk.random.bytes(), salt: desk.random.bytes() };
+        // One hash for everybody, and by its salt it says whether the password is the same.
+        let hash = waiting.as_ref().and_then(|(_, hash)| hash.as_deref());
+        fresh.salt = hash.and_then(Hasher::salt).unwrap_or(fresh.salt);
+        let mut new = users::prepare(desk.door.hasher, self.account.clone(), fresh, asking.now).await?;
+        new.user.pending = self.invitation.is_none() && !self.terms.opens;
+        let room = match *room {
+            Some(room) => room,
+            None => {
+                // Counted when the form is in order, under the address as it is compared: nobody's mail box is filled from here.
+                desk.admit(Asked::Mail { to: canonical }, asking).await?;
+                *room.insert(desk.has_room(canonical, asking).await?)
+            }
+        };
+        let same = waiting.as_ref().filter(|(_, hash)| *hash == new.password_hash).map(|(user, _)| user.id.as_str());
+        let waiting = waiting.as_ref().map(|(user, _)| user);
+        let (token, expires_at) = confirmation(desk, waiting.or(Some(&new.user)), canonical, asking);
+        let (handle, code) = desk.code(Some(&token), asking.now).await?;
+        let confirm = Mail::SignUp { token, code: Some(code), expires_at };
+        let told = if waiting.is_some() { confirm.clone() } else { Mail::AlreadyRegistered };
+        let welcome = [desk.letter(&new.user.email, Some(&new.user), confirm, asking)];
+        let taken = [desk.letter(&new.user.email, waiting.or(Some(&new.user)), told, asking)];
+        let sign_up = SignUp {
+            new: &new,
+            number_from: self.terms.number_from,
+            spend: self.invitation.map(|invitation| &invitation.spend),
+            inviter: self.offer.and_then(|offer| offer.by.inviter()),
+            welcome: if self.invitation.is_some() { &[] } else { &welcome },
+            taken: if room { &taken } else { &[] },
+            waiting: waiting.map(|user| user.id.as_str()),
+            same_password: same,
+        };
+        match desk.accounts.sign_up(&sign_up, asking.now, asking.by).await? {
+            SignedUp::Made(user) => Ok(Some(Registered { handle, made: Some(*user) })),
+            SignedUp::EmailTaken => Ok(Some(Registered { handle, made: None })),
+            SignedUp::Meanwhile => Ok(None),
+            SignedUp::Spent => Err(LinkError::Used.into()),
+            SignedUp::Stale => Err(LinkError::Stale.into()),
+        }
+    }
+}
+
+/// Whoever solved the widget of a form.
+async fn is_a_person(desk: &Desk<'_>, widget: &Widget<'_>, asking: &Asking<'_>) -> Result<(), AccountError> {
+    match widget.passed(asking.by.address).await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            desk.refuse("user.sign_up", None, "captcha", asking).await?;
+            Err(AccountError::Captcha)
+        }
+        Err(fault) => {
+            tracing::error!(event = "fault", detail = %fault, "a captcha was not judged");
+            Err(AccountError::CaptchaFault)
+        }
+    }
 }
 
 /// The address belongs to whoever got the mail.
@@ -264,7 +326,7 @@ pub async fn invite(desk: &Desk<'_>, typed: &str, roles: Vec<String>, asking: &A
 }
 
 /// A link that confirms the address, and hangs from it and from the password that they have now; one that opens nothing for nobody.
-fn confirmation(desk: &Desk<'_>, of: Option<&User>, canonical: &str, asking: &Asking<'_>) -> (String, crate::storage::Time) {
+pub(super) fn confirmation(desk: &Desk<'_>, of: Option<&User>, canonical: &str, asking: &Asking<'_>) -> (String, crate::storage::Time) {
     let expires_at = asking.now + CONFIRM.max(codes::LIVES);
     let (id, credentials) = of.map_or(("", 0), |user| (&user.id, user.credential_revision));
     (desk.link(Purpose::VerifyEmail, id, format!("{credentials} {canonical}"), Value::Null, expires_at), expires_at)

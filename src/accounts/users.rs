@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::attributes::BadAttributes;
 use super::claims::{self, BadClaim, is_locale};
 use super::email::{BadName, Email, Unfit, Username};
+use super::legible::is_legible;
 use super::new_id;
 use super::password::{Busy, Hasher};
 use super::password_rules::{BadPassword, Rules};
@@ -59,6 +60,12 @@ pub enum AccountError {
     /// Sign-up is closed, or for those who were invited.
     #[error("accounts are not made here without an invitation")]
     Closed,
+    /// What the widget of the form gave does not show a person.
+    #[error("captcha: it was not solved, or is over")]
+    Captcha,
+    /// Nobody could say.
+    #[error("the captcha could not be judged; try again")]
+    CaptchaFault,
     #[error(transparent)]
     Link(#[from] LinkError),
     #[error(transparent)]
@@ -119,6 +126,7 @@ impl AccountError {
             Self::Invalid(member, _) => Some((*member).to_owned()),
             Self::Taken(member) => Some((*member).to_owned()),
             Self::Code(_) => Some("code".to_owned()),
+            Self::Captcha => Some("captcha".to_owned()),
             _ => None,
         }
     }
@@ -374,8 +382,8 @@ pub(super) async fn prepare(hasher: &Hasher, account: NewAccount<'_>, fresh: Fre
 /// A name to be shown; an empty one is none.
 pub(super) fn read_name(name: Option<String>) -> Result<Option<String>, AccountError> {
     let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-    if name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME || name.chars().any(char::is_control)) {
-        return Err(AccountError::Invalid("name", "must be at most 200 characters on one line"));
+    if name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME || !is_legible(name)) {
+        return Err(AccountError::Invalid("name", "must be at most 200 characters on one line, all of them seen"));
     }
     Ok(name)
 }

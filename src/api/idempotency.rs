@@ -41,6 +41,10 @@ pub struct IdempotencyKey {
 /// The body of an operation that creates something, and the attempt that it is.
 pub struct Keyed<T>(pub T, pub Attempt);
 
+/// The same of an operation that asks for no token. Nobody tells such callers apart: what comes again is the same request only with the same body, and two
+/// who chose the same key know nothing of one another.
+pub struct KeyedByAnybody<T>(pub T, pub Attempt);
+
 /// One request of perhaps several that are the same.
 pub struct Attempt {
     /// Of its caller (the person and the app that asks for them), operation and key; none without a key.
@@ -52,16 +56,33 @@ impl<T: DeserializeOwned + ToSchema, S: Sync> FromRequest<S> for Keyed<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let key = one_header(request.headers(), &HEADER, SHOWN)?.map(str::to_owned);
-        if key.as_ref().is_some_and(|key| !(1..=MAX_KEY).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic())) {
-            return Err(Wrong::header(SHOWN, "malformed", "problem-field-malformed").into());
-        }
+        let named = named(&request)?;
         let caller = presented(request.extensions()).caller()?;
-        let named = |key| format!("{} {}\n{} {}\n{key}", caller.name(), caller.claims.client_id, request.method(), request.uri().path());
-        let id = key.map(named);
+        let id = named.map(|named| format!("{} {}\n{named}", caller.name(), caller.claims.client_id));
         let bytes = bytes_of(request, &[JSON]).await?;
         Ok(Self(read_as(&bytes)?, Attempt { id, fingerprint: fingerprint(&bytes) }))
     }
+}
+
+impl<T: DeserializeOwned + ToSchema, S: Sync> FromRequest<S> for KeyedByAnybody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let named = named(&request)?;
+        let bytes = bytes_of(request, &[JSON]).await?;
+        let fingerprint = fingerprint(&bytes);
+        let id = named.map(|named| format!("anybody {fingerprint}\n{named}"));
+        Ok(Self(read_as(&bytes)?, Attempt { id, fingerprint }))
+    }
+}
+
+/// Operation and key of a request that has one.
+fn named(request: &Request) -> Result<Option<String>, Problem> {
+    let key = one_header(request.headers(), &HEADER, SHOWN)?;
+    if key.is_some_and(|key| !(1..=MAX_KEY).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return Err(Wrong::header(SHOWN, "malformed", "problem-field-malformed").into());
+    }
+    Ok(key.map(|key| format!("{} {}\n{key}", request.method(), request.uri().path())))
 }
 
 impl Attempt {
@@ -143,7 +164,8 @@ async fn keep(app: &App, id: &str, mine: Repeatable, done: Result<Response, Prob
         Ok(response) if response.status().is_success() => response,
         refused => {
             let free = Repeatable { answer: Answered::Refused, ..mine };
-            if let Err(fault) = records.put(id, &free, app.random.bytes()).await {
+            // A key that is free is as good as one that nobody used: it need not be kept.
+            if let Err(fault) = records.put_for(id, &free, ABANDONED, app.random.bytes()).await {
                 tracing::warn!(%fault, "a refused request keeps its idempotency key for a while");
             }
             return refused;

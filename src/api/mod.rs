@@ -66,6 +66,9 @@ pub fn routes(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
     operations().layer(middleware::from_fn_with_state(Arc::clone(app), edge::around))
 }
 
+/// How long to wait where somebody whom we ask did not answer.
+const MOMENT: Duration = Duration::from_secs(2);
+
 /// Who asks, for an operation on an account.
 fn asking<'a>(lang: Lang, now: Time, by: &'a Act) -> Asking<'a> {
     Asking { lang, device: None, now, by }
@@ -95,6 +98,8 @@ impl From<AccountError> for Problem {
             }
             AccountError::Member { .. } => wrong("not_yours", &error),
             AccountError::Password(_) => wrong("bad_password", &error),
+            AccountError::Captcha => wrong("bad_captcha", &error),
+            AccountError::CaptchaFault => Self::later(Code::Unavailable, MOMENT),
             AccountError::Taken(member) => Self::taken(member),
             AccountError::Unknown => Code::NotFound.into(),
             AccountError::WrongPassword => Code::WrongPassword.into(),

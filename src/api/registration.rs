@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use super::access::{Language, Visitor};
 use super::body::Body;
+use super::idempotency::{IdempotencyKey, KeyedByAnybody};
 use super::me::Handle;
 use super::problem::Problem;
 use super::{asking, refused};
@@ -60,18 +61,27 @@ pub struct Registration {
     #[schema(max_length = 4096)]
     #[serde(default)]
     invitation: Option<String>,
+    /// What the widget in the app's form gave. Needed where the deployment has one (Turnstile, hCaptcha, reCAPTCHA).
+    #[schema(max_length = 4096)]
+    #[serde(default)]
+    captcha: Option<String>,
 }
 
 /// Make an account. The answer is the same whether the address has one or not; a mail says what to do.
-#[utoipa::path(post, path = "/v1/registration", tag = "registration", operation_id = "register", request_body = Registration,
-    responses((status = 202, description = "A mail is on its way.", body = Handle), (status = 403, description = "Code `sign_up_closed`.", body = super::problem::ProblemDocument, content_type = "application/problem+json"), (status = 409, description = "Code `taken`: the user name.", body = super::problem::ProblemDocument, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/v1/registration", tag = "registration", operation_id = "register", params(IdempotencyKey), request_body = Registration,
+    responses((status = 202, description = "A mail is on its way.", body = Handle), (status = 403, description = "Code `sign_up_closed`.", body = super::problem::ProblemDocument, content_type = "application/problem+json"), (status = 409, description = "Code `taken`: the user name; or `idempotency_key_in_flight`.", body = super::problem::ProblemDocument, content_type = "application/problem+json")))]
 async fn register(
     visitor: Visitor,
     Language(lang): Language,
     State(app): State<Arc<App>>,
-    Body(form): Body<Registration>,
+    KeyedByAnybody(form, attempt): KeyedByAnybody<Registration>,
 ) -> Result<Response, Problem> {
+    attempt.once(&Arc::clone(&app), async move { made(&app, &visitor, lang, form).await }).await
+}
+
+async fn made(app: &App, visitor: &Visitor, lang: Lang, form: Registration) -> Result<Response, Problem> {
     let (now, by) = (app.clock.now(), visitor.act());
+    let widget = app.widget(form.captcha.as_deref());
     let form = sign_up::Form {
         email: &form.email,
         username: form.username.as_deref(),
@@ -81,7 +91,7 @@ async fn register(
         password: &form.password,
         invitation: form.invitation.as_deref(),
     };
-    let terms = sign_up::Terms { opens: !app.config.mail.is_possible(), ..sign_up::Terms::default() };
+    let terms = sign_up::Terms { widget, opens: !app.config.mail.is_possible(), ..sign_up::Terms::default() };
     let registered = sign_up::sign_up(&app.desk(), form, terms, &asking(lang, now, &by)).await;
     registered.map(|registered| Handle::answer(registered.handle)).map_err(|error| refused(error, now))
 }

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{Granted, Language, UsersRead, UsersWrite};
-use super::body::{Body, Patch, Place, Query};
+use super::body::{Patch, Place, Query};
 use super::idempotency::{IdempotencyKey, Keyed};
 use super::me::{SessionList, SessionView};
 use super::page::{self, Asked};
@@ -85,6 +85,8 @@ pub struct UserView {
     /// Their ids in the systems they came from.
     external_ids: Vec<ExternalId>,
     disabled: bool,
+    /// They signed up and have not confirmed the address: nothing opens yet, and the user name they asked for is nobody's.
+    pending: bool,
     /// Their password opens nothing until it is replaced.
     reset_required: bool,
     #[schema(nullable = false, format = DateTime)]
@@ -110,6 +112,7 @@ impl From<User> for UserView {
             roles: user.roles,
             external_ids: user.external.into_iter().map(|external| ExternalId { source: external.source, id: external.id }).collect(),
             disabled: user.disabled_at.is_some(),
+            pending: user.pending,
             reset_required: user.reset_required,
             password_changed_at: user.password_changed_at.map(super::moment),
             created_at: super::moment(user.created_at),
@@ -433,20 +436,24 @@ pub struct Invitation {
 }
 
 /// Invite somebody to make an account of this address and these roles. The link goes to them and to nobody else.
-#[utoipa::path(post, path = "/v1/invitations", tag = "users", operation_id = "inviteUser", request_body = Invitation,
+#[utoipa::path(post, path = "/v1/invitations", tag = "users", operation_id = "inviteUser", params(IdempotencyKey), request_body = Invitation,
     responses((status = 202, description = "The mail is on its way.")), security(("oauth" = ["users:write"])))]
 async fn invite(
     caller: Granted<UsersWrite>,
     Language(lang): Language,
     State(app): State<Arc<App>>,
-    Body(invitation): Body<Invitation>,
+    Keyed(invitation, attempt): Keyed<Invitation>,
 ) -> Result<Response, Problem> {
     caller.over(&invitation.roles)?;
-    let (now, by) = (app.clock.now(), caller.act());
-    sign_up::invite(&app.desk(), &invitation.email, invitation.roles, &asking(lang, now, &by))
-        .await
-        .map_err(|error| refused(error, now))?;
-    Ok(StatusCode::ACCEPTED.into_response())
+    let work = {
+        let app = Arc::clone(&app);
+        async move {
+            let (now, by) = (app.clock.now(), caller.act());
+            let sent = sign_up::invite(&app.desk(), &invitation.email, invitation.roles, &asking(lang, now, &by)).await;
+            sent.map(|()| StatusCode::ACCEPTED.into_response()).map_err(|error| refused(error, now))
+        }
+    };
+    attempt.once(&app, work).await
 }
 
 /// By id, by the id of another system (no address and no user name holds a colon), by e-mail or user name.

@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::layout::{Page, html, shown_detail};
-use crate::protocol::error as protocol;
+use crate::protocol::error::{Cause, NotRedirected};
 use crate::storage::StorageError;
 
 /// What happened, as far as the person is concerned.
@@ -181,22 +181,21 @@ impl PageError {
 }
 
 /// What the rules refuse before an answer to the app is safe.
-impl From<protocol::PageError> for PageError {
-    fn from(refused: protocol::PageError) -> Self {
-        use protocol::PageReason as Rule;
+impl From<NotRedirected> for PageError {
+    fn from(refused: NotRedirected) -> Self {
         let (reason, cause) = match refused.reason {
-            Rule::MissingClientId => (PageReason::App, "cause-missing-client-id"),
-            Rule::UnknownClient | Rule::DisabledClient => (PageReason::App, "cause-unknown-client"),
-            Rule::RepeatedParameter(_) => (PageReason::App, "cause-repeated-parameter"),
-            Rule::MissingRedirectUri => (PageReason::App, "cause-missing-redirect-uri"),
-            Rule::UnregisteredRedirectUri => (PageReason::App, "cause-unregistered-redirect-uri"),
-            Rule::MalformedRequest => (PageReason::App, "cause-malformed-request"),
-            Rule::ExpiredFlow => (PageReason::Expired, "cause-expired-flow"),
-            Rule::OtherBrowser => (PageReason::OtherBrowser, "cause-other-browser"),
-            Rule::ForgedForm => (PageReason::Form, "cause-forged-form"),
-            Rule::InvalidLogoutRequest => (PageReason::App, "cause-invalid-logout-request"),
-            Rule::InvalidIdTokenHint => (PageReason::App, "cause-invalid-id-token-hint"),
-            Rule::UnregisteredPostLogoutRedirectUri => (PageReason::App, "cause-unregistered-post-logout-redirect-uri"),
+            Cause::MissingClientId => (PageReason::App, "cause-missing-client-id"),
+            Cause::UnknownClient | Cause::DisabledClient => (PageReason::App, "cause-unknown-client"),
+            Cause::RepeatedParameter(_) => (PageReason::App, "cause-repeated-parameter"),
+            Cause::MissingRedirectUri => (PageReason::App, "cause-missing-redirect-uri"),
+            Cause::UnregisteredRedirectUri => (PageReason::App, "cause-unregistered-redirect-uri"),
+            Cause::MalformedRequest => (PageReason::App, "cause-malformed-request"),
+            Cause::ExpiredFlow => (PageReason::Expired, "cause-expired-flow"),
+            Cause::OtherBrowser => (PageReason::OtherBrowser, "cause-other-browser"),
+            Cause::ForgedForm => (PageReason::Form, "cause-forged-form"),
+            Cause::InvalidLogoutRequest => (PageReason::App, "cause-invalid-logout-request"),
+            Cause::InvalidIdTokenHint => (PageReason::App, "cause-invalid-id-token-hint"),
+            Cause::UnregisteredPostLogoutRedirectUri => (PageReason::App, "cause-unregistered-post-logout-redirect-uri"),
         };
         Self {
             code: refused.code.as_str(),
@@ -262,8 +261,8 @@ mod tests {
     #[tokio::test]
     async fn every_refusal_of_the_rules_has_its_words() {
         for lang in Lang::ALL {
-            for reason in protocol::PageReason::ALL {
-                let refused = protocol::PageError::new(reason).with_detail("got <script>alert(1)</script>");
+            for reason in Cause::ALL {
+                let refused = NotRedirected::new(reason).with_detail("got <script>alert(1)</script>");
                 let code = refused.code.as_str();
                 let (status, html) = body(refused.into(), lang).await;
                 assert!(status.is_client_error());

@@ -137,7 +137,13 @@ async fn stores(config: &Config, now: Time) -> Vec<Finding> {
     let storage = match Storage::open(&storage_options(config), seal.clone(), Schema::Require).await {
         Ok(storage) => storage,
         Err(error) => {
-            findings.push(fail("short-lived store", error.to_string(), "see that it runs and that PORTERO_REDIS_URL is right"));
+            let finding = match &error {
+                OpenError::Unreachable { variable, .. } | OpenError::Url { variable, .. } if *variable == storage::REDIS_URL => {
+                    fail("short-lived store", error.to_string(), "see that it runs and that PORTERO_REDIS_URL is right")
+                }
+                _ => fail("database", error.to_string(), reach(config)),
+            };
+            findings.push(finding);
             return findings;
         }
     };

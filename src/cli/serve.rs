@@ -249,7 +249,12 @@ fn checks(app: &Arc<App>) -> Vec<Check> {
         Check::new(name, move || run(Arc::clone(&app)))
     };
     vec![
-        with("database", |app| Box::pin(async move { app.storage.revisions.ping().await.map_err(|fault| fault.to_string()) })),
+        with("database", |app| {
+            Box::pin(async move {
+                app.storage.is_in_place().map_err(|error| error.to_string())?;
+                app.storage.revisions.ping().await.map_err(|fault| fault.to_string())
+            })
+        }),
         with("migrations", |app| Box::pin(async move { app.storage.schema_is_current().await.map_err(|error| error.to_string()) })),
         with("short-lived store", |app| {
             Box::pin(async move { app.storage.ephemeral.store.ping().await.map_err(|fault| fault.to_string()) })
@@ -282,6 +287,8 @@ fn measure(app: &App) {
         }
     }
     metrics::password_queue(app.hasher.queue_depth());
+    let held = app.storage.connections();
+    metrics::db_connections(held.used, held.idle, held.most);
 }
 
 /// What is said once the server serves.

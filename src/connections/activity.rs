@@ -25,7 +25,7 @@ pub struct Activity {
     pub http2: AtomicBool,
     /// The answer to the request under way, or to the next one, is the last.
     pub last: AtomicBool,
-    /// The head under way has both a length and a transfer coding.
+    /// A head came that has both a length and a transfer coding.
     pub ambiguous: AtomicBool,
 }
 
@@ -55,13 +55,11 @@ impl Activity {
         u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// True for the first byte of a head.
-    pub fn byte_came(&self, now: u64) -> bool {
-        let first = self.requests.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0;
-        if first {
+    /// Notes it, if it is the first of a head.
+    pub fn byte_came(&self, now: u64) {
+        if self.requests.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0 {
             self.head_since.store(now + 1, Ordering::Relaxed);
         }
-        first
     }
 
     pub fn begin(self: &Arc<Self>, http2: bool) -> UnderWay {

@@ -30,11 +30,11 @@ impl AsyncRead for Noted {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            let begins = self.activity.byte_came(self.activity.now());
-            match self.framing.read(&buffer.filled()[before..], begins) {
-                Seen::Nothing => {}
-                Seen::Ambiguous => self.activity.ambiguous.store(true, Ordering::Relaxed),
-                Seen::Last => self.activity.last.store(true, Ordering::Relaxed),
+            self.activity.byte_came(self.activity.now());
+            let seen = self.framing.read(&buffer.filled()[before..]);
+            if seen != Seen::Nothing {
+                self.activity.last.store(true, Ordering::Relaxed);
+                self.activity.ambiguous.fetch_or(seen == Seen::Ambiguous, Ordering::Relaxed);
             }
         }
         read

@@ -12,16 +12,17 @@ use axum::response::Response;
 
 use super::browser_text;
 use crate::app::App;
+use crate::browser::error::{PageError, PageReason};
 use crate::browser::flow::{self, FlowStep};
 use crate::browser::form::Unreadable;
 use crate::browser::form_post::form_post;
 use crate::browser::layout::{Page, asked_again, see_other, with_cookies};
+use crate::browser::session;
 use crate::browser::visit::Visit;
-use crate::browser::{self, session};
 use crate::clock::Time;
 use crate::protocol::authorization::{self, AuthorizationRequest, ReplyTo};
 use crate::protocol::client::Client;
-use crate::protocol::error::{ErrorCode, OAuthError, PageError, PageReason};
+use crate::protocol::error::{Cause, ErrorCode, NotRedirected, OAuthError};
 use crate::protocol::interaction::{self, Facts, SessionFacts, Step};
 use crate::protocol::params::Params;
 use crate::protocol::response_mode::{self, Answer};
@@ -35,7 +36,7 @@ use crate::urls;
 
 /// Why a request did not get its answer at the client: until the redirect is known to be safe, an error is a page.
 enum Refused {
-    Page(PageError),
+    Page(NotRedirected),
     /// To the client, by its redirect URI.
     Client(Box<ReplyTo>, OAuthError),
     /// A store did not answer.
@@ -46,8 +47,8 @@ enum Refused {
     TooMany(Duration),
 }
 
-impl From<PageError> for Refused {
-    fn from(error: PageError) -> Self {
+impl From<NotRedirected> for Refused {
+    fn from(error: NotRedirected) -> Self {
         Self::Page(error)
     }
 }
@@ -62,7 +63,7 @@ impl From<Unreadable> for Refused {
     fn from(unreadable: Unreadable) -> Self {
         match unreadable {
             Unreadable::TooLarge | Unreadable::Late => Self::Unread(unreadable),
-            why => PageError::new(PageReason::MalformedRequest).with_detail(why.to_string()).into(),
+            why => NotRedirected::new(Cause::MalformedRequest).with_detail(why.to_string()).into(),
         }
     }
 }
@@ -107,7 +108,7 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
             finish(&app, &asked, Some(&params), outcome)
         }
         Err(error) => {
-            let malformed = PageError::new(PageReason::MalformedRequest).with_detail(error.to_string());
+            let malformed = NotRedirected::new(Cause::MalformedRequest).with_detail(error.to_string());
             finish(&app, &asked, None, Err(malformed.into()))
         }
     }
@@ -158,19 +159,19 @@ pub async fn resume(State(app): State<Arc<App>>, Path(id): Path<String>, visit: 
 }
 
 async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationRequest>, Result<Response, Refused>) {
-    let page = |reason| Refused::Page(PageError::new(reason));
+    let page = |reason| Refused::Page(NotRedirected::new(reason));
     let mac = asked.visit.query("mac").unwrap_or_default();
     let Some(browser) = flow::check(&asked.visit, &app.urls, &app.seal, FlowStep::Resume, id, &mac) else {
-        return (None, Err(page(PageReason::OtherBrowser)));
+        return (None, Err(page(Cause::OtherBrowser)));
     };
     let mut interaction = match app.storage.ephemeral.get::<Interaction>(id).await {
         Ok(Some(interaction)) if interaction.is_live(asked.now) => interaction,
-        Ok(_) => return (None, Err(page(PageReason::ExpiredFlow))),
+        Ok(_) => return (None, Err(page(Cause::ExpiredFlow))),
         Err(fault) => return (None, Err(fault.into())),
     };
     let request = Some(interaction.request.clone());
     if interaction.browser != browser {
-        return (request, Err(page(PageReason::OtherBrowser)));
+        return (request, Err(page(Cause::OtherBrowser)));
     }
     let reply_to = interaction.request.reply_to.clone();
     let client = match find_client(app, &reply_to.client_id).await {
@@ -186,7 +187,7 @@ async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationReq
     if let Some(denied) = authorization::still_allowed(&client, &interaction.request).err().or(denied) {
         let outcome = match spend(app, id).await {
             Ok(true) => Err(Refused::Client(Box::new(reply_to), denied)),
-            Ok(false) => Err(page(PageReason::ExpiredFlow)),
+            Ok(false) => Err(page(Cause::ExpiredFlow)),
             Err(fault) => Err(told(&reply_to)(fault)),
         };
         return (request, outcome);
@@ -240,7 +241,7 @@ async fn advance(app: &App, asked: &Asked, client: &Client, interaction: Interac
             if let Some(id) = id
                 && !spend(app, id).await.map_err(fault())?
             {
-                return Err(PageError::new(PageReason::ExpiredFlow).into());
+                return Err(NotRedirected::new(Cause::ExpiredFlow).into());
             }
             let allowed = interaction.consented.as_deref() == Some(visitor.user_id.as_str());
             let scope = interaction::granted_scope(request, client, remembered.as_deref(), allowed);
@@ -337,7 +338,7 @@ fn page<'a>(app: &'a App, asked: &Asked, look: Look<'_>) -> Page<'a> {
 }
 
 fn answer(app: &App, asked: &Asked, look: Look<'_>, outcome: Result<Response, Refused>) -> Response {
-    let show = |error: browser::error::PageError| error.into_response(&page(app, asked, look));
+    let show = |error: PageError| error.into_response(&page(app, asked, look));
     match outcome {
         Ok(response) => response,
         Err(Refused::Page(error)) => {
@@ -365,7 +366,7 @@ fn answer(app: &App, asked: &Asked, look: Look<'_>, outcome: Result<Response, Re
         }
         Err(Refused::Fault(None, fault)) => show(fault.into()),
         Err(Refused::Unread(unreadable)) => show(unreadable.into()),
-        Err(Refused::TooMany(wait)) => show(browser::error::PageError::new(browser::error::PageReason::TooMany(wait))),
+        Err(Refused::TooMany(wait)) => show(PageError::new(PageReason::TooMany(wait))),
     }
 }
 

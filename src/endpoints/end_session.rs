@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::{act, browser_text};
 use crate::app::App;
-use crate::browser::error::{PageError as Shown, PageReason as ShownReason};
+use crate::browser::error::{PageError, PageReason};
 use crate::browser::layout::{Page, asked_again, see_other, with_cookies};
 use crate::browser::sign_out::{self, Confirm};
 use crate::browser::visit::Visit;
@@ -34,7 +34,7 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     if visit.is_ahead() {
         return super::not_ahead();
     }
-    let refused = |error: Shown| error.into_response(&app.page(&visit, None));
+    let refused = |error: PageError| error.into_response(&app.page(&visit, None));
     // §2: "OpenID Providers MUST support the use of the HTTP GET and POST methods […] at the Logout Endpoint."
     let text = match browser_text(&visit, body).await {
         Ok(text) => text,
@@ -43,18 +43,18 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     // From an app's page the form came without our cookies: nobody would be signed out.
     if visit.method == Method::POST && session::value(&visit, &app.urls).is_none() {
         // What is too long to be asked again must not look as if it were done.
-        return asked_again(&app.urls, urls::LOGOUT, &text).unwrap_or_else(|| refused(Shown::new(ShownReason::TooLarge)));
+        return asked_again(&app.urls, urls::LOGOUT, &text).unwrap_or_else(|| refused(PageError::new(PageReason::TooLarge)));
     }
     let params = match Params::parse(&text) {
         Ok(params) => params,
-        Err(error) => return refused(Shown::new(ShownReason::Request).with_detail(error.to_string())),
+        Err(error) => return refused(PageError::new(PageReason::Request).with_detail(error.to_string())),
     };
     let page = app.page(&visit, params.get("ui_locales"));
     let outcome = answer(&app, &visit, &page, &params, app.clock.now()).await;
     outcome.unwrap_or_else(|error| error.into_response(&page))
 }
 
-async fn answer(app: &App, visit: &Visit, page: &Page<'_>, params: &Params, now: Time) -> Result<Response, Shown> {
+async fn answer(app: &App, visit: &Visit, page: &Page<'_>, params: &Params, now: Time) -> Result<Response, PageError> {
     let request = LogoutRequest::parse(params)?;
     if let Some(hint) = &request.id_token_hint {
         app.tokens.learn(hint, now).await?;

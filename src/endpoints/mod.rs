@@ -87,6 +87,11 @@ impl From<GrantError> for Failure {
 }
 
 impl Failure {
+    /// Nothing was judged: the same request may be right in a moment.
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::Fault(_) | Self::Broken(_) | Self::Busy(_))
+    }
+
     /// The OAuth code this failure is counted under.
     #[must_use]
     pub fn code(&self) -> ErrorCode {

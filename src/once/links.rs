@@ -47,6 +47,21 @@ impl Purpose {
     }
 }
 
+impl Purpose {
+    /// What a link of this kind leads to, as the audit trail names it.
+    #[must_use]
+    pub const fn act(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "user.verify_email",
+            Self::ResetPassword => "user.reset_password",
+            Self::ChangeEmail => "user.change_email",
+            Self::UndoEmail => "user.restore_email",
+            Self::Invitation => "user.sign_up",
+            Self::SetUp => "user.create",
+        }
+    }
+}
+
 /// What a link says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {

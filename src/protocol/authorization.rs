@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::claims::ClaimsRequest;
 use super::client::{Client, GrantType, RESPONSE_TYPE};
-use super::error::{ErrorCode, OAuthError, PageError, PageReason};
+use super::error::{Cause, ErrorCode, NotRedirected, OAuthError};
 use super::machine::{self, AuthorizationFacts};
 use super::params::Params;
 pub use super::pkce::PkcePolicy;
@@ -141,18 +141,18 @@ const MAX_WORDS: usize = 20;
 ///
 /// # Errors
 /// A page, because nothing else is safe.
-pub fn client_id(params: &Params) -> Result<&str, PageError> {
+pub fn client_id(params: &Params) -> Result<&str, NotRedirected> {
     if params.repeats("client_id") {
-        return Err(PageError::new(PageReason::RepeatedParameter("client_id")));
+        return Err(NotRedirected::new(Cause::RepeatedParameter("client_id")));
     }
-    params.get("client_id").ok_or_else(|| PageError::new(PageReason::MissingClientId))
+    params.get("client_id").ok_or_else(|| NotRedirected::new(Cause::MissingClientId))
 }
 
 /// The page where no client in use has that id. Only the log tells a disabled one from none: which ids are somebody's is nobody else's business.
 #[must_use]
-pub fn not_in_use(client_id: &str, disabled: bool) -> PageError {
-    let reason = if disabled { PageReason::DisabledClient } else { PageReason::UnknownClient };
-    PageError::new(reason).with_detail(format!("No client in use has the id {}", shortened(client_id)))
+pub fn not_in_use(client_id: &str, disabled: bool) -> NotRedirected {
+    let reason = if disabled { Cause::DisabledClient } else { Cause::UnknownClient };
+    NotRedirected::new(reason).with_detail(format!("No client in use has the id {}", shortened(client_id)))
 }
 
 /// Finds where an answer may go. `client` is the one that [`client_id`] names.
@@ -163,21 +163,21 @@ pub fn not_in_use(client_id: &str, disabled: bool) -> PageError {
 ///
 /// # Errors
 /// A page, because nothing else is safe.
-pub fn reply_to(client: &Client, params: &Params) -> Result<ReplyTo, PageError> {
+pub fn reply_to(client: &Client, params: &Params) -> Result<ReplyTo, NotRedirected> {
     if params.repeats("redirect_uri") {
-        return Err(PageError::new(PageReason::RepeatedParameter("redirect_uri")));
+        return Err(NotRedirected::new(Cause::RepeatedParameter("redirect_uri")));
     }
     let registered = &client.redirect_uris;
     let redirect_uri = match params.get("redirect_uri") {
         Some(sent) if redirect_uri::matches(registered, sent) => sent,
         Some(sent) => {
-            return Err(PageError::new(PageReason::UnregisteredRedirectUri).with_detail(mismatch(sent, registered)));
+            return Err(NotRedirected::new(Cause::UnregisteredRedirectUri).with_detail(mismatch(sent, registered)));
         }
         // OIDC Core §3.1.2.1 has it REQUIRED; RFC 6749 §3.1.2.3: "If multiple redirection URIs have been registered, […] the client
         // MUST include a redirection URI with the authorization request"
         None => match registered.as_slice() {
             [only] if !asks_for_openid(params) => only,
-            _ => return Err(PageError::new(PageReason::MissingRedirectUri).with_detail(list(registered))),
+            _ => return Err(NotRedirected::new(Cause::MissingRedirectUri).with_detail(list(registered))),
         },
     };
     let inside = params.get("request").map(shape_of_refusal).unwrap_or_default();
@@ -193,10 +193,10 @@ pub fn reply_to(client: &Client, params: &Params) -> Result<ReplyTo, PageError> 
 ///
 /// # Errors
 /// A page: the address that was safe is no longer.
-pub fn still_registered(client: &Client, request: &mut AuthorizationRequest) -> Result<(), PageError> {
+pub fn still_registered(client: &Client, request: &mut AuthorizationRequest) -> Result<(), NotRedirected> {
     let (registered, sent) = (&client.redirect_uris, &request.reply_to.redirect_uri);
     if !redirect_uri::matches(registered, sent) {
-        return Err(PageError::new(PageReason::UnregisteredRedirectUri).with_detail(mismatch(sent, registered)));
+        return Err(NotRedirected::new(Cause::UnregisteredRedirectUri).with_detail(mismatch(sent, registered)));
     }
     let own: Vec<String> = client.scope.split_whitespace().map(str::to_owned).collect();
     request.scope.retain(|name| scope::contains(&own, name));

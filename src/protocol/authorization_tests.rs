@@ -46,7 +46,7 @@ fn refused(more: &str) -> ErrorCode {
     run(&client(), &request(more), &policy()).expect_err(more).code
 }
 
-fn page(client: &Client, raw: &str) -> PageReason {
+fn page(client: &Client, raw: &str) -> Cause {
     reply_to(client, &Params::parse(raw).expect("well-formed")).expect_err(raw).reason
 }
 
@@ -78,17 +78,17 @@ fn a_request_survives_being_stored() {
 #[test]
 fn ru_01_ru_08_rfc6749_4_1_2_1_no_redirect_before_the_uri_is_known() {
     let evil = "client_id=s6BhdRkqt3&redirect_uri=https%3A%2F%2Fevil.example%2Fcb&response_type=bogus";
-    assert_eq!(page(&client(), evil), PageReason::UnregisteredRedirectUri);
+    assert_eq!(page(&client(), evil), Cause::UnregisteredRedirectUri);
     for twice in [
         format!("redirect_uri={REDIRECT}&redirect_uri={REDIRECT}"),
         format!("redirect_uri={REDIRECT}&redirect_uri=https%3A%2F%2Fevil.example%2Fcb"),
         format!("redirect_uri=https%3A%2F%2Fevil.example%2Fcb&redirect_uri={REDIRECT}"),
     ] {
-        assert_eq!(page(&client(), &twice), PageReason::RepeatedParameter("redirect_uri"));
+        assert_eq!(page(&client(), &twice), Cause::RepeatedParameter("redirect_uri"));
     }
     let asks = |raw: &str| client_id(&Params::parse(raw).expect("well-formed")).map(str::to_owned).map_err(|error| error.reason);
-    assert_eq!(asks(&format!("client_id=a&client_id=s6BhdRkqt3&redirect_uri={REDIRECT}")), Err(PageReason::RepeatedParameter("client_id")));
-    assert_eq!(asks("response_type=code&client_id="), Err(PageReason::MissingClientId));
+    assert_eq!(asks(&format!("client_id=a&client_id=s6BhdRkqt3&redirect_uri={REDIRECT}")), Err(Cause::RepeatedParameter("client_id")));
+    assert_eq!(asks("response_type=code&client_id="), Err(Cause::MissingClientId));
     assert_eq!(asks("client_id=s6BhdRkqt3").as_deref(), Ok("s6BhdRkqt3"));
 }
 
@@ -97,10 +97,10 @@ fn ru_07_rfc6749_3_1_2_3_oidc_core_3_1_2_1_a_missing_redirect_uri() {
     let one = client();
     let two = Client { redirect_uris: vec!["https://a.example/1".to_owned(), "https://a.example/2".to_owned()], ..client() };
     let none = Client { redirect_uris: Vec::new(), ..client() };
-    assert_eq!(page(&one, "scope=openid"), PageReason::MissingRedirectUri);
-    assert_eq!(page(&one, "scope=openid&redirect_uri="), PageReason::MissingRedirectUri);
-    assert_eq!(page(&two, "scope=profile"), PageReason::MissingRedirectUri);
-    assert_eq!(page(&none, "scope=profile"), PageReason::MissingRedirectUri);
+    assert_eq!(page(&one, "scope=openid"), Cause::MissingRedirectUri);
+    assert_eq!(page(&one, "scope=openid&redirect_uri="), Cause::MissingRedirectUri);
+    assert_eq!(page(&two, "scope=profile"), Cause::MissingRedirectUri);
+    assert_eq!(page(&none, "scope=profile"), Cause::MissingRedirectUri);
     let params = request("scope=profile&redirect_uri=");
     let accepted = run(&one, &params, &policy()).expect("the only one");
     assert_eq!((accepted.reply_to.redirect_uri.as_str(), accepted.redirect_uri_sent), ("https://client.example.com/cb", false));

@@ -1,6 +1,6 @@
 //! OAuth error codes, their HTTP status, and what a client or a person may read about a refusal.
 //!
-//! Owns: [`OAuthError`] (for clients), [`PageError`] (for people, before a redirect is safe). Leaves to others: faults of stores,
+//! Owns: [`OAuthError`] (for clients), [`NotRedirected`] (for people, before a redirect is safe). Leaves to others: faults of stores,
 //! which are never one of these (`storage::StorageError`), the words of pages (`i18n`), and writing responses (`endpoints`,
 //! `browser`). Everything in `protocol` returns one of the two.
 
@@ -202,17 +202,17 @@ fn readable(text: Cow<'static, str>) -> Cow<'static, str> {
 /// browser itself is what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {}", reason.key())]
-pub struct PageError {
+pub struct NotRedirected {
     /// Stands alone in `#error-code`.
     pub code: ErrorCode,
-    pub reason: PageReason,
+    pub reason: Cause,
     /// For the developer of the client: what was got, what is registered. The page escapes it.
     pub detail: Option<String>,
 }
 
-impl PageError {
+impl NotRedirected {
     #[must_use]
-    pub fn new(reason: PageReason) -> Self {
+    pub fn new(reason: Cause) -> Self {
         Self { code: reason.code(), reason, detail: None }
     }
 
@@ -224,7 +224,7 @@ impl PageError {
 
 /// What was wrong, in a vocabulary that pages translate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PageReason {
+pub enum Cause {
     MissingClientId,
     UnknownClient,
     /// Told to the log only: the page is the one of an unknown client (RFC 6749 §4.1.2.1).
@@ -244,7 +244,7 @@ pub enum PageReason {
     UnregisteredPostLogoutRedirectUri,
 }
 
-impl PageReason {
+impl Cause {
     /// One of each, for the test that every key has its words.
     pub const ALL: [Self; 13] = [
         Self::MissingClientId,
@@ -335,15 +335,15 @@ mod tests {
 
     #[test]
     fn ru_16_a_disabled_client_looks_like_an_unknown_one() {
-        let (unknown, disabled) = (PageError::new(PageReason::UnknownClient), PageError::new(PageReason::DisabledClient));
+        let (unknown, disabled) = (NotRedirected::new(Cause::UnknownClient), NotRedirected::new(Cause::DisabledClient));
         assert_eq!((unknown.code, unknown.reason.key()), (disabled.code, disabled.reason.key()));
     }
 
     #[test]
     fn every_reason_has_a_key_in_kebab_case() {
-        for reason in PageReason::ALL {
+        for reason in Cause::ALL {
             assert!(reason.key().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{reason:?}");
         }
-        assert_eq!(PageReason::RepeatedParameter("redirect_uri").parameter(), Some("redirect_uri"));
+        assert_eq!(Cause::RepeatedParameter("redirect_uri").parameter(), Some("redirect_uri"));
     }
 }

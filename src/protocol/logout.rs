@@ -5,7 +5,7 @@
 
 use super::authorization::{MAX_STATE, shortened};
 use super::client::Client;
-use super::error::{PageError, PageReason};
+use super::error::{Cause, NotRedirected};
 use super::id_token::HintClaims;
 use super::params::Params;
 use super::response_mode::append_query;
@@ -28,9 +28,9 @@ impl LogoutRequest {
     ///
     /// # Errors
     /// A page when one repeats, or when a `state` is too long to be carried.
-    pub fn parse(params: &Params) -> Result<Self, PageError> {
+    pub fn parse(params: &Params) -> Result<Self, NotRedirected> {
         if let Some(name) = NAMES.into_iter().find(|name| params.repeats(name)) {
-            return Err(PageError::new(PageReason::RepeatedParameter(name)));
+            return Err(NotRedirected::new(Cause::RepeatedParameter(name)));
         }
         let text = |name: &str| params.get(name).map(str::to_owned);
         let request = Self {
@@ -41,7 +41,7 @@ impl LogoutRequest {
             ui_locales: params.get("ui_locales").unwrap_or_default().split(' ').filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
         };
         if request.state.as_ref().is_some_and(|state| state.len() > MAX_STATE) {
-            return Err(PageError::new(PageReason::InvalidLogoutRequest).with_detail("state is longer than 8 KB"));
+            return Err(NotRedirected::new(Cause::InvalidLogoutRequest).with_detail("state is longer than 8 KB"));
         }
         Ok(request)
     }
@@ -60,16 +60,16 @@ pub enum Hint<'a> {
 ///
 /// # Errors
 /// A page for a hint that is none, or one that belongs to another client than `client_id`.
-pub fn client_id<'a>(request: &'a LogoutRequest, hint: Hint<'a>) -> Result<Option<&'a str>, PageError> {
+pub fn client_id<'a>(request: &'a LogoutRequest, hint: Hint<'a>) -> Result<Option<&'a str>, NotRedirected> {
     let named = request.client_id.as_deref();
     match hint {
         Hint::None => Ok(named),
-        Hint::Invalid => Err(PageError::new(PageReason::InvalidIdTokenHint)),
+        Hint::Invalid => Err(NotRedirected::new(Cause::InvalidIdTokenHint)),
         // §2: "When both client_id and id_token_hint are present, the OP MUST verify that the Client Identifier matches the one used when
         // issuing the ID Token."
         Hint::Valid(claims) => match named {
             Some(named) if !claims.is_for(named) => {
-                Err(PageError::new(PageReason::InvalidLogoutRequest).with_detail("client_id is not the client of id_token_hint"))
+                Err(NotRedirected::new(Cause::InvalidLogoutRequest).with_detail("client_id is not the client of id_token_hint"))
             }
             Some(named) => Ok(Some(named)),
             None => Ok(claims.aud.values().first().map(String::as_str)),
@@ -102,11 +102,11 @@ pub fn decide(
     hint: Hint<'_>,
     client: Option<&Client>,
     session: Option<SessionFacts<'_>>,
-) -> Result<Decision, PageError> {
+) -> Result<Decision, NotRedirected> {
     let named = client_id(request, hint)?;
     let client = client.filter(|client| Some(client.client_id.as_str()) == named);
     if request.client_id.is_some() && client.is_none() {
-        return Err(PageError::new(PageReason::UnknownClient));
+        return Err(NotRedirected::new(Cause::UnknownClient));
     }
     let redirect = match &request.post_logout_redirect_uri {
         // §3: without a client there is nobody with whom the URI could be registered, and so no redirection; the person may still sign out.
@@ -121,11 +121,11 @@ pub fn decide(
 /// §2, post_logout_redirect_uri: "The value MUST have been previously registered with the OP". §3: "The OP MUST NOT perform post-logout
 /// redirection if the post_logout_redirect_uri value supplied does not exactly match one of the previously registered
 /// post_logout_redirect_uris values."
-fn after(uri: &str, state: Option<&str>, client: Option<&Client>) -> Result<String, PageError> {
+fn after(uri: &str, state: Option<&str>, client: Option<&Client>) -> Result<String, NotRedirected> {
     let registered = client.map(|client| client.post_logout_redirect_uris.as_slice()).unwrap_or_default();
     if !registered.iter().any(|known| known == uri) {
         let detail = format!("post_logout_redirect_uri: {}\nregistered: {}", shortened(uri), registered.join(", "));
-        return Err(PageError::new(PageReason::UnregisteredPostLogoutRedirectUri).with_detail(detail));
+        return Err(NotRedirected::new(Cause::UnregisteredPostLogoutRedirectUri).with_detail(detail));
     }
     // §2, state: "If included in the logout request, the OP passes this value back to the RP using the state parameter when
     // redirecting the User Agent back to the RP."
@@ -219,7 +219,7 @@ mod tests {
             "javascript:alert(1)",
             "https://evil.example/",
         ] {
-            assert_eq!(outcome(uri).expect_err(uri).reason, PageReason::UnregisteredPostLogoutRedirectUri, "{uri}");
+            assert_eq!(outcome(uri).expect_err(uri).reason, Cause::UnregisteredPostLogoutRedirectUri, "{uri}");
         }
         // Nobody named a client: the person may sign out, and goes nowhere.
         for client in [None, Some(&client)] {
@@ -232,7 +232,7 @@ mod tests {
     fn lo_03_hints_that_do_not_fit() {
         let client = client();
         let invalid = decide(&request("id_token_hint=x"), Hint::Invalid, Some(&client), ALICE).expect_err("refused");
-        assert_eq!((invalid.reason, invalid.code), (PageReason::InvalidIdTokenHint, ErrorCode::InvalidRequest));
+        assert_eq!((invalid.reason, invalid.code), (Cause::InvalidIdTokenHint, ErrorCode::InvalidRequest));
         let bobs = hint("bob", Some("s9"), "s6BhdRkqt3");
         assert!(
             decide(&request(""), Hint::Valid(&bobs), Some(&client), ALICE).expect("asked").confirm,
@@ -240,9 +240,9 @@ mod tests {
         );
         let other = hint("alice", Some("s1"), "other");
         let crossed = decide(&request("client_id=s6BhdRkqt3"), Hint::Valid(&other), Some(&client), ALICE).expect_err("refused");
-        assert_eq!(crossed.reason, PageReason::InvalidLogoutRequest);
+        assert_eq!(crossed.reason, Cause::InvalidLogoutRequest);
         let unknown = decide(&request("client_id=gone"), Hint::None, None, ALICE).expect_err("refused");
-        assert_eq!(unknown.reason, PageReason::UnknownClient);
+        assert_eq!(unknown.reason, Cause::UnknownClient);
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
         let parse = |raw: &str| LogoutRequest::parse(&Params::parse(raw).expect("well-formed"));
         for name in NAMES {
             let twice = parse(&format!("{name}=a&{name}=a")).expect_err(name);
-            assert_eq!(twice.reason, PageReason::RepeatedParameter(name));
+            assert_eq!(twice.reason, Cause::RepeatedParameter(name));
         }
         assert_eq!(parse("foo=1&foo=2&client_id=").expect("fine"), LogoutRequest::default());
         assert_eq!(parse("ui_locales=es%20en").expect("fine").ui_locales, ["es", "en"]);

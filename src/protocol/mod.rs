@@ -1,6 +1,6 @@
 //! THE RULES: types and pure functions. No I/O, no async, no clock, no axum; time comes in as `now`, facts as arguments.
 //!
-//! Each file is one rule or one vocabulary, named in the words of its RFC. Refusals are of two types: [`error::PageError`] as long
+//! Each file is one rule or one vocabulary, named in the words of its RFC. Refusals are of two types: [`error::NotRedirected`] as long
 //! as no redirect is safe, [`error::OAuthError`] from then on. Called by `endpoints`, `tokens`, `clients`, `browser` and `storage`
 //! (types); imports nothing of ours but `clock::Time`.
 //!

@@ -11,6 +11,7 @@ pub mod durable;
 pub mod ephemeral;
 pub mod memory;
 mod open;
+pub mod patience;
 pub mod records;
 pub mod redis;
 mod sql;
@@ -20,8 +21,9 @@ use std::sync::Arc;
 pub use crate::clock::Time;
 pub use crate::seal::Digest;
 
-pub use open::{OpenError, Schema, StorageOptions, example, is_there, migrate, misnamed, pending};
+pub use open::{OpenError, REDIS_URL, Schema, StorageOptions, example, is_there, migrate, misnamed, pending};
 pub use sql::alone::{Alone, Place};
+pub use sql::pool::Connections;
 
 use cached::CachedClients;
 use durable::{
@@ -77,4 +79,6 @@ pub struct Storage {
     /// Looks after the database, whatever its users do; see [`sql::Sql::apart`].
     watch: Arc<sql::Sql>,
     sql: Arc<sql::Sql>,
+    /// Of SQLite: the file that was opened.
+    file: Option<sql::connect::OpenFile>,
 }

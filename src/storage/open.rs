@@ -1,5 +1,6 @@
 //! From settings to [`Storage`]: connects, looks after the schema, and says in an operator's words what is wrong.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cached::CachedClients;
@@ -7,9 +8,9 @@ use super::ephemeral::{Ephemeral, Records};
 use super::memory::Memory;
 use super::redis::Redis;
 use super::sql::alone::Place;
-use super::sql::connect::Target;
+use super::sql::connect::{OpenFile, Target};
 use super::sql::{Sql, migrate};
-use super::{Result, Storage};
+use super::{Connections, Result, Storage};
 use crate::seal::Seal;
 
 /// The settings that errors name.
@@ -59,6 +60,11 @@ pub enum OpenError {
     Url { variable: &'static str, reason: String },
     #[error("{variable} names {what}, which cannot be used: {reason}. Is it running, and do address, user, password and rights hold? Examples: {}", examples(.variable))]
     Unreachable { variable: &'static str, what: String, reason: String },
+    #[error(
+        "{}: the database file was moved, removed or replaced while it was open, and what is written goes into a file that nobody will open: stop the \
+         server, put the right file in its place, start it again", .0.display()
+    )]
+    Moved(PathBuf),
     #[error("the database lacks these migrations: {}. Run `portero migrate` first", .0.join(", "))]
     Pending(Vec<String>),
     #[error(
@@ -104,7 +110,7 @@ impl Storage {
     /// # Errors
     /// [`OpenError`], in words for whoever runs the server.
     pub async fn open(options: &StorageOptions, seal: Seal, schema: Schema) -> std::result::Result<Self, OpenError> {
-        let sql = Target::parse(&options.database_url)?.connect(options.max_connections).await?;
+        let (sql, file) = Target::parse(&options.database_url)?.connect(options.max_connections).await?;
         match schema {
             Schema::Migrate => {
                 migrate::run(&sql).await?;
@@ -120,10 +126,10 @@ impl Storage {
             Some(url) => Arc::new(Redis::open(url).await?),
             None => Arc::new(Memory::default()),
         };
-        Ok(Self::on(Arc::new(sql), Records::new(ephemeral, seal)))
+        Ok(Self::on(Arc::new(sql), file, Records::new(ephemeral, seal)))
     }
 
-    fn on(sql: Arc<Sql>, ephemeral: Records) -> Self {
+    fn on(sql: Arc<Sql>, file: Option<OpenFile>, ephemeral: Records) -> Self {
         let client_cache = Arc::new(CachedClients::new(sql.clone()));
         let watch = sql.apart();
         Self {
@@ -145,6 +151,24 @@ impl Storage {
             client_cache,
             watch,
             sql,
+            file,
+        }
+    }
+
+    /// What there is of connections to the database.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.sql.connections()
+    }
+
+    /// Is the file of SQLite still the one that was opened? One that was moved goes on being read and written, as if nothing had happened.
+    ///
+    /// # Errors
+    /// [`OpenError::Moved`].
+    pub fn is_in_place(&self) -> std::result::Result<(), OpenError> {
+        match &self.file {
+            Some(file) if !file.is_in_place() => Err(OpenError::Moved(file.path().to_owned())),
+            _ => Ok(()),
         }
     }
 
@@ -192,7 +216,7 @@ impl Storage {
 /// # Errors
 /// [`OpenError`].
 pub async fn migrate(database_url: &str) -> std::result::Result<Vec<String>, OpenError> {
-    let sql = Target::parse(database_url)?.connect(1).await?;
+    let (sql, _) = Target::parse(database_url)?.connect(1).await?;
     let run = migrate::run(&sql).await;
     sql.close().await;
     run
@@ -213,7 +237,7 @@ pub async fn pending(database_url: &str) -> std::result::Result<Vec<String>, Ope
     if target.is_absent() {
         return Ok(migrate::all());
     }
-    let sql = target.connect(1).await?;
+    let (sql, _) = target.connect(1).await?;
     let pending = migrate::pending(&sql).await;
     sql.close().await;
     pending

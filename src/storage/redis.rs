@@ -17,7 +17,8 @@ use tokio::time::Instant;
 
 use super::ephemeral::{Ephemeral, LISTED, Rule, Taken};
 use super::open::{OpenError, REDIS_URL};
-use super::{Result, StorageError, Time};
+use super::{Result, StorageError, Time, patience};
+use crate::telemetry::metrics;
 
 /// Before every key, so that one Redis can serve others too.
 const PREFIX: &str = "portero:";
@@ -149,13 +150,15 @@ impl Redis {
 
     async fn ask<T>(&self, call: impl AsyncFnOnce(ConnectionManager) -> redis::RedisResult<T>) -> Result<T> {
         let line = self.trusted().await;
-        let answer = tokio::time::timeout(DEADLINE, call(line.connection.clone())).await;
+        let answer = patience::bounded(DEADLINE, call(line.connection.clone())).await;
         self.heard(&line, &answer);
-        match answer {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(StorageError::Unavailable(format!("redis: {error}"))),
-            Err(_) => Err(StorageError::Unavailable(format!("redis did not answer within {} ms", DEADLINE.as_millis()))),
-        }
+        let fault = match answer {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => format!("redis: {error}"),
+            Err(after) => format!("redis did not answer within {} ms", after.as_millis()),
+        };
+        metrics::store_fault("short_lived");
+        Err(StorageError::Unavailable(fault))
     }
 
     /// The line that there is, or another one. Where it was closed meanwhile, asking makes it anew, and no command is lost by finding out.
@@ -173,7 +176,7 @@ impl Redis {
     }
 
     /// A line that keeps silent, or leads to a Redis which is not the one that takes what is written (any more), is replaced by whoever notices.
-    fn heard<T>(&self, line: &Arc<Line>, answer: &std::result::Result<redis::RedisResult<T>, tokio::time::error::Elapsed>) {
+    fn heard<T>(&self, line: &Arc<Line>, answer: &std::result::Result<redis::RedisResult<T>, Duration>) {
         let error = match answer {
             Ok(Ok(_)) => None,
             Ok(Err(error)) if !error.is_timeout() => Some(error.kind()),

@@ -47,7 +47,10 @@ fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_histogram!(REQUEST_SECONDS, "How long requests took, by route template");
     describe_counter!("portero_logins_total", "Sign-ins, by method, result and reason");
-    describe_counter!("portero_tokens_issued_total", "Answers of the token endpoint, by grant type and result");
+    describe_counter!(
+        "portero_tokens_issued_total",
+        "Answers of the token endpoint, by grant type and result: ok, refused, or failed by a fault of ours"
+    );
     describe_counter!("portero_token_errors_total", "Errors of the token endpoint, by their code");
     describe_counter!("portero_dialect_requests_total", "Requests in the words of an old service, by operation and result");
     describe_counter!("portero_refresh_reuse_total", "Refresh tokens that were used again, which revoked their grant");
@@ -56,6 +59,13 @@ fn describe() {
     describe_counter!("portero_log_lines_dropped_total", "Lines of the log that nobody took in time");
     describe_histogram!(HASH_SECONDS, "How long one password hash took, by scheme");
     describe_gauge!("portero_password_queue_depth", "Password checks that wait for the hashing pool");
+    describe_counter!(
+        "portero_store_faults_total",
+        "Steps on a store that it did not do, or not in time, by store: database or short_lived"
+    );
+    describe_gauge!("portero_db_connections", "Connections to the database, by state: used or idle");
+    describe_gauge!("portero_db_connections_max", "How many connections to the database there may be");
+    describe_gauge!("portero_sessions_active", "Sessions of browsers that are live, on all replicas together; counted once a minute");
     describe_gauge!("portero_signing_key_age_seconds", "How long the signing key of an algorithm has been signing");
     describe_counter!("portero_mails_total", "Mails, by kind and what came of a try: sent, failed (it waits) or dead (given up)");
     describe_gauge!("portero_build_info", "The version that runs; always 1");
@@ -121,6 +131,11 @@ fn histogram(name: &'static str, labels: Vec<Label>) -> Histogram {
     metrics::histogram!(name, labels)
 }
 
+#[expect(clippy::cast_precision_loss, reason = "what is counted here is far less than 2^52")]
+fn count(things: usize) -> f64 {
+    things as f64
+}
+
 /// A sign-in: by `password`, with `ok` or `refused`, and why it was refused.
 pub fn login(method: &'static str, result: &'static str, reason: &'static str) {
     static LOGINS: Family<Counter, 3> = Family::new("portero_logins_total", ["method", "result", "reason"], counter);
@@ -143,6 +158,11 @@ pub fn token_issued(grant_type: &'static str) {
 /// The token endpoint refused a grant.
 pub fn token_refused(grant_type: &'static str) {
     TOKENS.with([grant_type, "refused"], |counter| counter.increment(1));
+}
+
+/// The token endpoint could not judge a grant, by no fault of whoever asked.
+pub fn token_failed(grant_type: &'static str) {
+    TOKENS.with([grant_type, "failed"], |counter| counter.increment(1));
 }
 
 /// The token endpoint answered with this error code.
@@ -169,6 +189,28 @@ pub fn head_refused(status: &'static str) {
     REFUSED.with([status], |counter| counter.increment(1));
 }
 
+/// A store did not do a step, or not in time.
+pub fn store_fault(store: &'static str) {
+    static FAULTS: Family<Counter, 1> = Family::new("portero_store_faults_total", ["store"], counter);
+    FAULTS.with([store], |counter| counter.increment(1));
+}
+
+/// So many connections to the database are used, lie idle, and may be there at most.
+pub fn db_connections(used: usize, idle: usize, most: usize) {
+    static CONNECTIONS: Family<Gauge, 1> = Family::new("portero_db_connections", ["state"], gauge);
+    static MOST: Family<Gauge, 0> = Family::new("portero_db_connections_max", [], gauge);
+    CONNECTIONS.with(["used"], |gauge| gauge.set(count(used)));
+    CONNECTIONS.with(["idle"], |gauge| gauge.set(count(idle)));
+    MOST.with([], |gauge| gauge.set(count(most)));
+}
+
+/// So many sessions are live.
+#[expect(clippy::cast_precision_loss, reason = "there are far fewer than 2^52")]
+pub fn sessions_active(live: u64) {
+    static ACTIVE: Family<Gauge, 0> = Family::new("portero_sessions_active", [], gauge);
+    ACTIVE.with([], |gauge| gauge.set(live as f64));
+}
+
 /// A line of the log found no room.
 pub fn log_line_dropped() {
     static DROPPED: Family<Counter, 0> = Family::new("portero_log_lines_dropped_total", [], counter);
@@ -190,8 +232,7 @@ pub fn mail(kind: &'static str, result: &'static str) {
 /// So many password checks wait.
 pub fn password_queue(depth: usize) {
     static DEPTH: Family<Gauge, 0> = Family::new("portero_password_queue_depth", [], gauge);
-    #[expect(clippy::cast_precision_loss, reason = "a queue is far shorter than 2^52")]
-    DEPTH.with([], |gauge| gauge.set(depth as f64));
+    DEPTH.with([], |gauge| gauge.set(count(depth)));
 }
 
 /// The key that signs with `alg` has done so for that long.

@@ -197,6 +197,38 @@ async fn closed_doors_are_closed_and_an_invitation_opens_them_once() {
     assert_eq!(Browser::new(&closed).get("/sign-up").await.status, 403);
 }
 
+/// Whose account is open is said, and whom the invitation is for; nothing happens to either unasked.
+#[tokio::test]
+async fn an_invitation_is_opened_where_somebody_else_is_signed_in() {
+    let server = Server::with(|config| config.sign_up = SignUp::Invitation).await;
+    server.user("ana").await;
+    let mut browser = Browser::new(&server);
+    signed_in(&server, &mut browser, "ana", PASSWORD).await;
+    let by = Server::operator();
+    let app = &server.app;
+    let asking = portero::accounts::desk::Asking { lang: portero::i18n::Lang::En, device: None, now: app.clock.now(), by: &by };
+    portero::accounts::sign_up::invite(&app.desk(), "eva@example.org", vec![], &asking).await.expect("invited");
+    let path = format!("/sign-up?token={}", token(&server.mail_to("eva@example.org").await));
+    let page = browser.get(&path).await.expect(200);
+    for said in ["id=\"sign-up-elsewhere\"", "A. Person", "eva@example.org", "Stay signed in"] {
+        assert!(page.body.contains(said), "{said}: {}", page.body);
+    }
+    assert_eq!(browser.get("/account").await.status, 200, "still signed in");
+    let forged = [("leave", "1"), ("csrf", "x")];
+    browser.submit(&page, &forged, Some("sign-up-leave-submit")).await.expect(403);
+    let form = browser.submit(&page, &[], Some("sign-up-leave-submit")).await.expect(200);
+    assert!(form.body.contains("value=\"eva@example.org\""), "{}", form.body);
+    let done = browser.submit(&form, &[("password", NEW)], Some("sign-up-submit")).await.expect(200);
+    assert!(done.body.contains("id=\"verify-done\""), "{}", done.body);
+    // One's own, one that was used, and none at all lead to the account, as before.
+    signed_in(&server, &mut browser, "ana", PASSWORD).await;
+    portero::accounts::sign_up::invite(&app.desk(), "ana@example.org", vec![], &asking).await.expect("invited");
+    let own = format!("/sign-up?token={}", token(&server.mail_to("ana@example.org").await));
+    for path in [own.as_str(), path.as_str(), "/sign-up?token=x", "/sign-up"] {
+        assert_eq!(browser.request(axum::http::Method::GET, path, None).await.location(), "/account", "{path}");
+    }
+}
+
 /// PR-01, PR-02: a link shows a form, the form uses it, once; and it ends what was before.
 #[tokio::test]
 async fn a_forgotten_password_is_replaced_by_the_link_of_the_mail() {

@@ -146,6 +146,55 @@ async fn rg_05_rg_11_nobody_signs_up_as_more_than_anybody_or_where_it_is_closed(
     assert_eq!((&eve["roles"], &eve["email_verified"]), (&json!(["editor"]), &json!(true)));
 }
 
+/// A client that tries again after a time-out, and a double click of an administrator.
+#[tokio::test]
+async fn a_registration_and_an_invitation_that_come_again_are_done_once() {
+    let server = Server::with_sign_up(SignUp::Open).await;
+    let register = async |email: &str, password: &str, key: &str| {
+        let form = json!({ "email": email, "password": password });
+        server.call_with("POST", "/v1/registration", "", Some(form), &[("idempotency-key", key)]).await
+    };
+    let first = register("ana@example.org", PASSWORD, "k").await.expect(202);
+    let reader = server.console().await;
+    let reader = server.administrator(&reader, "rita", &["auditor"]).await;
+    let ana = server.call("GET", "/v1/users/ana@example.org", &reader, None).await.expect(200).json();
+    assert_eq!((&ana["pending"], &ana["email_verified"]), (&json!(true), &json!(false)));
+    let again = register("ana@example.org", PASSWORD, "k").await.expect(202);
+    assert_eq!(first.json()["handle"], again.json()["handle"]);
+    let mails = server.mails().await;
+    let [(_, Mail::SignUp { code: Some(code), .. })] = &mails[..] else { panic!("{mails:?}") };
+    // A key is nobody's: whoever sends something else under it hears nothing of the first.
+    let eva = register("eva@example.org", PASSWORD, "k").await.expect(202);
+    let other = register("ana@example.org", "another good password", "k").await.expect(202);
+    assert!([&eva, &other].iter().all(|answer| answer.json()["handle"] != first.json()["handle"]));
+    assert_eq!(server.mails().await.len(), 2);
+    // What was refused is tried again.
+    assert_eq!(
+        register("sol@example.org", "password", "w").await.expect_problem(400, "invalid_request").wrong(),
+        ["/password bad_password"]
+    );
+    assert_eq!(
+        register("sol@example.org", "password", "w").await.expect_problem(400, "invalid_request").wrong(),
+        ["/password bad_password"]
+    );
+    register("sol@example.org", PASSWORD, "two words").await.expect_problem(400, "invalid_request");
+    // Ana's password is in doubt by now; the address is hers all the same.
+    let proof = json!({ "handle": first.json()["handle"], "code": code });
+    server.post("/v1/registration/verify", proof).await.expect(204);
+
+    let console = server.console().await;
+    let admin = server.administrator(&console, "uma", &["user_admin"]).await;
+    server.mails().await;
+    for (email, mails) in [("luz@example.org", 1), ("luz@example.org", 0)] {
+        let body = Some(json!({ "email": email, "roles": ["editor"] }));
+        assert_eq!(server.call_with("POST", "/v1/invitations", &admin, body, &[("idempotency-key", "i")]).await.status, 202);
+        assert_eq!(server.mails().await.len(), mails);
+    }
+    let other = Some(json!({ "email": "mar@example.org", "roles": [] }));
+    let reused = server.call_with("POST", "/v1/invitations", &admin, other, &[("idempotency-key", "i")]).await;
+    reused.expect_problem(422, "idempotency_key_reused");
+}
+
 #[tokio::test]
 async fn a_forgotten_password_is_replaced_by_link_or_code() {
     let server = Server::with_sign_up(SignUp::Closed).await;

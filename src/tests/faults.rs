@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::header;
 use portero::seal::Seal;
 use portero::storage::{Schema, Storage, StorageOptions};
+use portero::telemetry::metrics;
 use serde_json::json;
 
 use crate::harness::{Answer, Browser, Flow, PASSWORD, Server};
@@ -70,4 +71,32 @@ async fn what_cannot_be_read_spends_nothing() {
     server.alter(&client, |client| client.scope = "openid".to_owned()).await;
     server.redeem(&client, &code).await.expect(200);
     server.refresh(&client, refresh).await.expect(200);
+}
+
+/// Whoever runs the server sees a bad night as one of the stores, not as one of refusals. The numbers are those of all tests here.
+#[tokio::test]
+async fn a_fault_is_counted_as_one() {
+    metrics::start();
+    let count = |series: &str| {
+        let rendered = metrics::render();
+        rendered.lines().find_map(|line| line.strip_prefix(series)?.trim().parse::<u64>().ok()).unwrap_or(0)
+    };
+    let signed_in = "portero_logins_total{method=\"password\",result=\"ok\",reason=\"\"}";
+    let [failed, faults] =
+        ["portero_tokens_issued_total{grant_type=\"refresh_token\",result=\"failed\"}", "portero_store_faults_total{store=\"database\"}"];
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    let machine =
+        server.client(json!({ "grant_types": ["password"], "redirect_uris": [], "response_types": [], "first_party": true })).await;
+    server.user("ana").await;
+    let before = count(signed_in);
+    let tokens = Browser::new(&server).tokens(&client, &Flow::new(&client), "ana").await;
+    assert!(count(signed_in) > before, "on a page");
+    let before = count(signed_in);
+    server.token(&machine, &[("grant_type", "password"), ("username", "ana"), ("password", PASSWORD)]).await.expect(200);
+    assert!(count(signed_in) > before, "at the token endpoint");
+    let before = (count(failed), count(faults));
+    server.app.storage.close().await;
+    unavailable(&server.refresh(&client, tokens["refresh_token"].as_str().expect("one")).await);
+    assert!(count(failed) > before.0 && count(faults) > before.1, "{}", metrics::render());
 }

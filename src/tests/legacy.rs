@@ -1,5 +1,8 @@
 //! Old services' requests (`src/legacy`): what `conformance/seeds` cannot see, because it takes a clock that is moved by hand or a look into the store.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use portero::config::{Config, DialectMount};
@@ -413,43 +416,88 @@ async fn a_store_that_does_not_answer_is_no_denial() {
     }
 }
 
-/// The captcha of an old form: what its provider says counts, and where it says nothing nobody is let through unjudged.
+/// The captcha of an old form, and of one that speaks the API: what its provider says counts, and where it says nothing nobody is let through unjudged.
 #[tokio::test]
 async fn a_captcha_is_judged_by_its_provider_and_by_nobody_else() {
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
+    let asked = Arc::new(AtomicUsize::new(0));
     let mut judgements = Vec::new();
-    for (provider, status) in [(None, 503), (Some(r#"{"success":false}"#), 400), (Some(r#"{"success":true}"#), 201)] {
+    for (provider, old, new) in [(None, 503, 503), (Some(r#"{"success":false}"#), 400, 400), (Some(r#"{"success":true}"#), 201, 202)] {
         let address = match provider {
-            Some(judgement) => answering(judgement).await,
+            Some(judgement) => answering(judgement, &asked).await,
             None => closed,
         };
-        let server = Server::with_app(
-            |config| {
-                config.sign_up = portero::config::SignUp::Open;
-                dialect("fastapi-auth")(config);
-            },
-            |app| {
-                let endpoint = format!("http://{address}/siteverify").parse().expect("a URL");
-                app.captcha = Some(portero::accounts::captcha::Captcha::at(endpoint, "secret"));
-                app.outgoing = portero::outgoing::Outgoing::new(vec!["127.0.0.0/8".parse().expect("a network")]);
-            },
-        )
-        .await;
+        let server = judged_by(address).await;
         let form = json!({ "username": "luz", "email": "luz@example.org", "password": PASSWORD, "captcha_token": "solved" });
-        let answer = post(&server, "/auth/register", None, form).await.expect(status);
-        assert_eq!(answer.headers.contains_key(header::RETRY_AFTER), status == 503, "{}", answer.body);
-        let found = server.app.storage.users.find(UserKey::Identifier("luz@example.org")).await.expect("read");
-        judgements.push(found.is_some());
+        let answer = post(&server, "/auth/register", None, form).await.expect(old);
+        assert_eq!(answer.headers.contains_key(header::RETRY_AFTER), old == 503, "{}", answer.body);
+        let form = json!({ "email": "sol@example.org", "password": PASSWORD, "captcha": "solved" });
+        let answer = post(&server, "/v1/registration", None, form).await.expect(new);
+        assert_eq!(answer.headers.contains_key(header::RETRY_AFTER), new == 503, "{}", answer.body);
+        if new == 400 {
+            assert_eq!(answer.expect_problem(400, "invalid_request").wrong(), ["/captcha bad_captcha"]);
+        }
+        for email in ["luz@example.org", "sol@example.org"] {
+            judgements.push(server.app.storage.users.find(UserKey::Identifier(email)).await.expect("read").is_some());
+        }
+        // Who has none is not asked about.
+        let before = asked.load(Ordering::SeqCst);
+        let without = json!({ "email": "mar@example.org", "password": PASSWORD });
+        let answer = post(&server, "/v1/registration", None, without).await.expect_problem(400, "invalid_request");
+        assert_eq!((answer.wrong(), asked.load(Ordering::SeqCst)), (vec!["/captcha bad_captcha".to_owned()], before));
     }
-    assert_eq!(judgements, [false, false, true]);
+    assert_eq!(judgements, [false, false, false, false, true, true]);
+    // Without a provider it is a member like any other, and read by nobody.
+    let server = Server::with(|config| config.sign_up = portero::config::SignUp::Open).await;
+    for (email, captcha) in [("a@example.org", json!("x")), ("b@example.org", Value::Null)] {
+        post(&server, "/v1/registration", None, json!({ "email": email, "password": PASSWORD, "captcha": captcha })).await.expect(202);
+    }
 }
 
-/// A provider that says the same to whoever comes.
-async fn answering(judgement: &'static str) -> std::net::SocketAddr {
+/// What nobody may ask of us they do not ask of somebody else through us: the allowance of the address is taken first.
+#[tokio::test]
+async fn a_captcha_is_judged_no_more_often_than_an_address_may_sign_up() {
+    for (path, member) in [("/auth/register", "captcha_token"), ("/v1/registration", "captcha")] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let server = judged_by(answering(r#"{"success":false}"#, &asked).await).await;
+        let mut answers = Vec::new();
+        for n in 0..25 {
+            let mut form = json!({ "email": format!("luz{n}@example.org"), "password": PASSWORD, member: "solved" });
+            if path == "/auth/register" {
+                form["username"] = json!(format!("luz{n}"));
+            }
+            answers.push(post(&server, path, None, form).await.status.as_u16());
+        }
+        let judged = answers.iter().filter(|status| **status == 400).count();
+        assert_eq!((judged, answers.last()), (asked.load(Ordering::SeqCst), Some(&429)), "{path} {answers:?}");
+        assert!(judged <= 20, "{path} {answers:?}");
+    }
+}
+
+/// A server whose captcha provider is there.
+async fn judged_by(address: std::net::SocketAddr) -> Server {
+    Server::with_app(
+        |config| {
+            config.sign_up = portero::config::SignUp::Open;
+            dialect("fastapi-auth")(config);
+        },
+        |app| {
+            let endpoint = format!("http://{address}/siteverify").parse().expect("a URL");
+            app.captcha = Some(portero::accounts::captcha::Captcha::at(endpoint, "secret"));
+            app.outgoing = portero::outgoing::Outgoing::new(vec!["127.0.0.0/8".parse().expect("a network")]);
+        },
+    )
+    .await
+}
+
+/// A provider that says the same to whoever comes, and how many came.
+async fn answering(judgement: &'static str, asked: &Arc<AtomicUsize>) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
+    let asked = Arc::clone(asked);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            asked.fetch_add(1, Ordering::SeqCst);
             let mut heard = Vec::new();
             let mut piece = [0; 1024];
             // Head and body may come apart.

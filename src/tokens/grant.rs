@@ -12,6 +12,7 @@ use crate::protocol::{refresh_token, resource, scope};
 use crate::storage::durable::{self, Act, ByCode, Grant, GrantId, Opened, OpenedByCode, Proof, Rotation, User};
 use crate::storage::records::AuthorizationCode;
 use crate::storage::{Storage, StorageError};
+use crate::telemetry::metrics;
 
 /// Why a grant was not opened or renewed: the client's doing, or a fault.
 #[derive(Debug)]
@@ -106,7 +107,13 @@ pub const WRONG_PASSWORD: &str = "The user name or password is not right";
 /// `invalid_grant` where the password was changed, or the account disabled, since it was proved; faults of the store.
 pub async fn open(storage: &Storage, grant: &Grant, proof: Option<&Proof>, by: &Act) -> Result<(), GrantError> {
     let stands = match proof {
-        Some(proof) => storage.grants.open_proved(grant, proof, by).await?,
+        Some(proof) => {
+            let stands = storage.grants.open_proved(grant, proof, by).await?;
+            if stands {
+                metrics::login("password", "ok", "");
+            }
+            stands
+        }
         None => storage.grants.open(grant, None, by).await? == Opened::Fresh,
     };
     if stands { Ok(()) } else { Err(OAuthError::invalid_grant(WRONG_PASSWORD).into()) }

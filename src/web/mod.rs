@@ -41,6 +41,7 @@ use crate::protocol::client::Client;
 use crate::request::device;
 use crate::storage::StorageError;
 use crate::storage::durable::{Act, Actor, Proof, SignedIn, User};
+use crate::telemetry::metrics;
 use crate::urls;
 use flow::Open;
 
@@ -191,6 +192,10 @@ impl<'a> Asked<'a> {
         let lifetimes = self.lifetimes();
         let fresh = Fresh { cookie: app.random.bytes(), id: app.random.bytes() };
         let started = sessions::start(&*app.storage.sessions, &app.seal, &new, lifetimes, fresh, self.now, by).await?;
+        // A sign-in is one when there is something to show for it.
+        if started.is_some() && proof.is_some() {
+            metrics::login("password", "ok", "");
+        }
         Ok(started.map(|Started { id, cookie }| (id, session::set(&app.urls, &cookie, lifetimes.absolute))))
     }
 }

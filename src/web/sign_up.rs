@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::flow::{Open, open};
 use super::simple::{Ask, Notice, Simple, Wrong, code_field};
-use super::{Asked, LONGEST_PASSWORD, sent, shown};
+use super::{Asked, LONGEST_PASSWORD, person, sent, shown};
 use crate::accounts::desk::{Confirmed, Proof, SignUpPolicy};
 use crate::accounts::email::Email;
 use crate::accounts::sign_up::{self, Terms};
@@ -20,14 +20,16 @@ use crate::browser::csrf;
 use crate::browser::error::PageError;
 use crate::browser::flow::FlowStep;
 use crate::browser::form::{Field, Form};
-use crate::browser::layout::see_other;
+use crate::browser::layout::{see_other, with_cookies};
+use crate::browser::session;
 use crate::browser::visit::Visit;
 use crate::once::links::Purpose;
-use crate::storage::durable::Actor;
+use crate::storage::durable::{Actor, User};
 use crate::urls;
 
 /// The names of the forms, for their tokens.
 const SIGN_UP: &str = "sign-up";
+const LEAVE: &str = "sign-up-leave";
 const VERIFY: &str = "verify";
 const RESEND: &str = "resend";
 
@@ -38,10 +40,12 @@ pub async fn show(State(app): State<Arc<App>>, visit: Visit) -> Response {
 async fn page(asked: &mut Asked<'_>) -> Result<Response, PageError> {
     let app = asked.app;
     let open = opened(asked, urls::SIGN_UP).await?;
-    if open.is_none() && asked.signed_in().await?.is_some() {
-        return Ok(see_other(&app.urls, &app.urls.path(urls::ACCOUNT)));
-    }
     let token = asked.visit.query("token");
+    if open.is_none()
+        && let Some(signed_in) = asked.signed_in().await?
+    {
+        return elsewhere(asked, &signed_in.user, token).await;
+    }
     let mut typed = Typed::default();
     match (&token, app.desk().sign_up) {
         (Some(token), SignUpPolicy::Open | SignUpPolicy::Invitation) => {
@@ -66,6 +70,9 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
     let sent = Form::read(request).await?;
     let open = opened(asked, urls::SIGN_UP).await?;
     asked.here.get_or_insert_with(|| app.urls.path(urls::SIGN_UP));
+    if sent.get("leave").is_some() {
+        return leave(asked, &sent).await;
+    }
     asked.check(SIGN_UP, open.as_ref(), &sent)?;
     let typed = Typed {
         email: sent.trimmed("email").to_owned(),
@@ -105,6 +112,41 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
             Ok(if closes { over(asked, open.as_ref(), wrong) } else { form(asked, open.as_ref(), invitation, &typed, wrong) })
         }
     }
+}
+
+/// Somebody is signed in here already. An invitation for somebody else says so, and offers to sign out; everything else leads to their account.
+async fn elsewhere(asked: &mut Asked<'_>, user: &User, token: Option<String>) -> Result<Response, PageError> {
+    let app = asked.app;
+    let account = app.urls.path(urls::ACCOUNT);
+    let Some(token) = token else { return Ok(see_other(&app.urls, &account)) };
+    let invited = match app.desk().look(Purpose::Invitation, &token, asked.now).await {
+        Ok(link) => link.subject,
+        Err(AccountError::Link(_)) => return Ok(see_other(&app.urls, &account)),
+        Err(error) => return Wrong::say(error, asked).map(|_| see_other(&app.urls, &account)),
+    };
+    if Email::parse(&user.email).is_ok_and(|own| own.canonical == invited) {
+        return Ok(see_other(&app.urls, &account));
+    }
+    let l = asked.page().l;
+    let ask = Ask::new(LEAVE, app.urls.path(urls::SIGN_UP), l.t("sign-up-elsewhere-button")).hidden("leave", "1").hidden("token", token);
+    let page = Simple::new("sign-up-elsewhere", l.t("sign-up-elsewhere-title"))
+        .lead(l.with("sign-up-elsewhere-who", "person", person(user)))
+        .lead(l.with("sign-up-elsewhere-lead", "email", &invited))
+        .ask(ask)
+        .link(account, l.t("sign-up-elsewhere-stay"));
+    Ok(page.show(asked, ""))
+}
+
+/// Ends the session of this browser, and goes on to the invitation.
+async fn leave(asked: &mut Asked<'_>, sent: &Form) -> Result<Response, PageError> {
+    let app = asked.app;
+    asked.check(LEAVE, None, sent)?;
+    if let Some(signed_in) = asked.signed_in().await? {
+        let by = asked.act(Actor::Person(signed_in.user.id.clone()), None);
+        app.storage.sessions.end(&signed_in.session.id, asked.now, &by).await?;
+    }
+    let token = format!("token={}", urls::encode(sent.get("token").unwrap_or_default()));
+    Ok(with_cookies(see_other(&app.urls, &asked.with(None, urls::SIGN_UP, &token)), [session::clear(&app.urls)]))
 }
 
 /// What was typed, but for the password.

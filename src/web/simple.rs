@@ -193,6 +193,9 @@ impl Wrong {
             AccountError::Busy(busy) => {
                 return Err(PageError::new(PageReason::Unavailable(busy.retry_after)).with_detail("no room to hash a password"));
             }
+            AccountError::Captcha | AccountError::CaptchaFault => {
+                return Err(PageError::new(PageReason::Unavailable(Duration::from_secs(2))).with_detail("no page shows a widget"));
+            }
             AccountError::Code(BadCode::Storage(fault)) => return Err(fault.into()),
             AccountError::Name(BadName::Username) => Self::at("username", l.t("setup-username-wrong")),
             AccountError::Name(_) => Self::at("email", l.t("setup-email-wrong")),

@@ -32,6 +32,7 @@ pub use reader::{Format, Unreadable};
 use super::attributes;
 use super::email::Username;
 use super::foreign::Kept;
+use super::legible;
 use super::password::Hasher;
 use super::users::{self, Fresh, NewAccount};
 use crate::seal::{Digest, sha256};
@@ -318,11 +319,13 @@ async fn arrive(
 async fn arrival(parts: &Parts<'_>, row: Row, kept: Kept, options: &Options, id: [u8; 10], now: Time) -> Result<Arrival, String> {
     parts.attributes.check(&row.attributes).map_err(|bad| bad.to_string())?;
     let described = describe(&row);
+    // What is not seen came in by mistake, and nobody stays out for it. A control character did not: the row is not what it seems.
+    let name = row.name.as_deref().map(|name| if name.chars().any(char::is_control) { name.to_owned() } else { legible::mended(name) });
     let account = NewAccount {
         email: row.email.as_deref().ok_or("there is no e-mail address")?,
         email_verified: row.email_verified,
         username: row.username.as_deref(),
-        name: row.name.as_deref(),
+        name: name.as_deref(),
         locale: row.locale.as_deref(),
         roles: row.roles,
         claims: row.claims,

@@ -274,6 +274,92 @@ async fn an_address_is_confirmed_by_link_or_code_once() {
     assert!(is_link(recovery::reset(&desk, Proof::Token(&token), ANOTHER, &town.asking(now())).await, LinkError::Wrong), "another purpose");
 }
 
+/// A double click: both answers lead on, whichever of them the browser shows.
+#[tokio::test]
+async fn two_sign_ups_at_once_are_one_account_with_a_code_for_each() {
+    let town = Town::new().await;
+    let (one, two) = tokio::join!(town.sign_up("ana@example.org"), town.sign_up("ana@example.org"));
+    let (one, two) = (one.expect("one answer"), two.expect("one answer"));
+    assert_eq!([&one, &two].into_iter().filter(|registered| registered.made.is_some()).count(), 1);
+    let mails = town.mails(now()).await;
+    let [(_, first @ Mail::SignUp { .. }), (_, second @ Mail::SignUp { .. })] = &mails[..] else { panic!("{mails:?}") };
+    let asking = town.asking(now());
+    let desk = town.desk();
+    let codes = [first, second].map(|mail| token_of(mail).1.expect("a code"));
+    // Nobody knows which of the two mails was whose.
+    let mut confirmed = 0;
+    for registered in [&one, &two] {
+        for code in &codes {
+            let done = sign_up::verify_email(&desk, Proof::Code { handle: &registered.handle, code }, &asking).await;
+            confirmed += usize::from(done.is_ok_and(|confirmed| !confirmed.user.reset_required));
+        }
+    }
+    assert_eq!(confirmed, 2);
+    assert!(signed_in(&town.sign_in(PASSWORD, now()).await));
+}
+
+/// Somebody mistyped their address, and an administrator puts it right: they confirm the new one, and have as long for it as anybody.
+#[tokio::test]
+async fn an_administrator_changes_an_address_that_nobody_confirmed() {
+    let town = Town::new().await;
+    let made = town.sign_up("anna@example.org").await.expect("made").made.expect("new");
+    let (old, _) = token_of(&town.mails(now()).await[0].1);
+    let later = now() + TimeDelta::days(6);
+    let asking = town.asking(later);
+    let patch = Map::from_iter([("email".to_owned(), json!("ana@example.org"))]);
+    let changed = profile::patch(&town.desk(), &made.id, &patch, None, Hand::Administrator, &asking).await.expect("changed");
+    assert!(changed.pending && !changed.email_verified);
+    let mails = town.mails(later).await;
+    let to = |address: &str| mails.iter().find(|(to, _)| to == address).map(|(_, mail)| mail).expect("told");
+    assert_eq!((to("anna@example.org").kind(), mails.len()), (Mail::EmailReplaced { new_address: String::new() }.kind(), 2));
+    let (token, code) = token_of(to("ana@example.org"));
+    assert_eq!(code, None, "nobody has a handle for it");
+    // As old as the account is, it is not removed while the mail is good.
+    let day = later + TimeDelta::hours(23);
+    assert_eq!(town.storage.accounts.clean(now() + TimeDelta::days(8), &town.by).await.expect("cleaned"), 0);
+    assert!(is_link(sign_up::verify_email(&town.desk(), Proof::Token(&old), &asking).await, LinkError::Expired));
+    let confirmed = sign_up::verify_email(&town.desk(), Proof::Token(&token), &town.asking(day)).await.expect("confirmed");
+    assert!(confirmed.user.email_verified && !confirmed.user.pending);
+    assert!(signed_in(&town.sign_in(PASSWORD, day).await));
+    // One that an administrator vouches for needs no mail to be confirmed.
+    let other = town.sign_up("eva@example.org").await.expect("made").made.expect("new");
+    town.mails(now()).await;
+    let patch = Map::from_iter([("email".to_owned(), json!("eve@example.org")), ("email_verified".to_owned(), json!(true))]);
+    profile::patch(&town.desk(), &other.id, &patch, None, Hand::Administrator, &town.asking(now())).await.expect("changed");
+    assert!(town.mails(now()).await.iter().all(|(_, mail)| mail.kind() != "verify_email"));
+}
+
+/// A refused link stands in the trail under the name of what it was for.
+#[tokio::test]
+async fn what_a_bad_link_was_for_is_written_down() {
+    let town = Town::new().await;
+    let (desk, asking) = (town.desk(), town.asking(now()));
+    let bad = Proof::Token("x");
+    assert!(sign_up::verify_email(&desk, bad, &asking).await.is_err());
+    assert!(recovery::reset(&desk, bad, ANOTHER, &asking).await.is_err());
+    assert!(address::confirm_change(&desk, bad, &asking).await.is_err());
+    assert!(address::undo_change(&desk, "x", &asking).await.is_err());
+    let form = Form { email: "ana@example.org", password: PASSWORD, invitation: Some("x"), ..Form::default() };
+    assert!(sign_up::sign_up(&desk, form, Terms::default(), &asking).await.is_err());
+    let acts = ["sign_up", "restore_email", "change_email", "reset_password", "verify_email"];
+    assert_eq!(town.trail().await, acts.map(|act| format!("user.{act} refused bad_proof")));
+}
+
+/// What is not seen makes no name: it would be another one's, for whoever reads it.
+#[tokio::test]
+async fn a_name_is_what_is_seen_of_it() {
+    let town = Town::new().await;
+    for hidden in ["Ana\u{200b}", "\u{202e}anA", "\u{3164}"] {
+        let form = Form { email: "ana@example.org", name: Some(hidden), password: PASSWORD, ..Form::default() };
+        let refused = sign_up::sign_up(&town.desk(), form, Terms::default(), &town.asking(now())).await;
+        assert_eq!(refused.expect_err("no name").member().as_deref(), Some("name"));
+        let username = format!("ana{hidden}ana");
+        let form = Form { email: "ana@example.org", username: Some(&username), password: PASSWORD, ..Form::default() };
+        let refused = sign_up::sign_up(&town.desk(), form, Terms::default(), &town.asking(now())).await;
+        assert_eq!(refused.expect_err("no user name").member().as_deref(), Some("username"));
+    }
+}
+
 #[tokio::test]
 async fn rg_09_a_code_dies_after_ten_tries() {
     let town = Town::new().await;

@@ -84,8 +84,9 @@ async fn redeem_and_issue(app: &App, from: &FromClient) -> Result<Response, Fail
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "The client is not registered for this grant type").into());
     }
     let answer = answer(app, from, *grant).await;
-    match answer {
+    match &answer {
         Ok(_) => metrics::token_issued(grant.name().as_str()),
+        Err(failure) if failure.is_ours() => metrics::token_failed(grant.name().as_str()),
         Err(_) => metrics::token_refused(grant.name().as_str()),
     }
     answer

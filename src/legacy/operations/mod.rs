@@ -203,6 +203,8 @@ impl Call<'_> {
             AccountError::Invalid("name", _) => field(FieldName::Name, Wrong::Refused),
             AccountError::Invalid("locale", _) => field(FieldName::Locale, Wrong::Refused),
             AccountError::Password(bad) => Refused::because(ErrorName::RefusedPassword, i18n::text(self.lang, bad.key(), &[])),
+            AccountError::Captcha => ErrorName::BadCaptcha.into(),
+            AccountError::CaptchaFault => Refused::later(ErrorName::Unavailable, RETRY_AFTER),
             AccountError::Taken("username") => ErrorName::UsernameTaken.into(),
             AccountError::Taken(_) => ErrorName::EmailTaken.into(),
             AccountError::Unknown => ErrorName::UnknownUser.into(),

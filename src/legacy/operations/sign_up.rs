@@ -1,24 +1,19 @@
 //! Register, and the proof that an address is somebody's.
 
-use super::{Call, Done, Values, fault, tokens};
+use super::{Call, Done, Values, tokens};
 use crate::accounts::authenticate::ACR;
+use crate::accounts::captcha::Widget;
 use crate::accounts::desk::Proof;
-use crate::accounts::email::Email;
-use crate::accounts::limits::Asked;
 use crate::accounts::password_rules::{MIN, Rules};
 use crate::accounts::sign_up::{self, Form, Terms};
+use crate::app::SOLVED;
 use crate::legacy::answer::Refused;
 use crate::legacy::dialect::{ErrorName, FieldName, Ids};
-use crate::storage::durable::UserKey;
-use crate::tokens::grant::RETRY_AFTER;
 
-/// What a development server takes for a solved captcha.
-const TEST: &str = "test";
 /// RFC 8176 §2: a one-time password, which a link by mail is.
 const BY_MAIL: &str = "otp";
 
 pub async fn register(call: &Call<'_>) -> Done {
-    captcha(call).await?;
     let fields = &call.fields;
     let form = Form {
         email: fields.needed(FieldName::Email),
@@ -30,35 +25,15 @@ pub async fn register(call: &Call<'_>) -> Done {
         invitation: None,
     };
     let number_from = (call.dialect.accounts.ids == Ids::Number).then(|| call.dialect.source());
-    if call.dialect.accounts.tells_taken {
-        told_that_it_is_taken(call).await?;
-    }
-    let (desk, by) = (call.app.desk(), call.by());
-    let opens = call.dialect.accounts.tells_taken || !call.app.config.mail.is_possible();
-    let terms = Terms { rules: rules(call), number_from, opens };
+    let (desk, by, tells_taken) = (call.app.desk(), call.by(), call.dialect.accounts.tells_taken);
+    let opens = tells_taken || !call.app.config.mail.is_possible();
+    let terms = Terms { rules: rules(call), number_from, tells_taken, widget: widget(call)?, opens };
     let registered = sign_up::sign_up(&desk, form, terms, &call.asking(&by)).await.map_err(|error| call.account_error(&error))?;
     match registered.made {
         Some(user) => call.about(&user).await,
-        None if call.dialect.accounts.tells_taken => Err(ErrorName::EmailTaken.into()),
+        None if tells_taken => Err(ErrorName::EmailTaken.into()),
         // Answered like any other: the owner of the address has a mail.
         None => Ok(Values::default()),
-    }
-}
-
-/// Where the old contract tells that an address is taken, it is told before anything else is done: there is nothing left to hide, and its owner need
-/// not be written to each time. Who asks that is counted as for a sign-up.
-async fn told_that_it_is_taken(call: &Call<'_>) -> Result<(), Refused> {
-    let (app, email) = (call.app, Email::parse(call.fields.needed(FieldName::Email)));
-    let (Ok(email), true) = (email, app.config.sign_up == crate::config::SignUp::Open) else { return Ok(()) };
-    let found = app.storage.users.find(UserKey::Identifier(&email.canonical)).await.map_err(|error| fault(&error))?;
-    if found.is_none() {
-        return Ok(());
-    }
-    let store = &*app.storage.ephemeral.store;
-    match app.limits.asked(store, &app.seal, Asked::SignUp, call.context.address, call.now).await {
-        Ok(None) => Err(call.refused(ErrorName::EmailTaken, "email_taken")),
-        Ok(Some(after)) => Err(Refused::later(ErrorName::TooMany, after)),
-        Err(error) => Err(fault(&error)),
     }
 }
 
@@ -75,17 +50,14 @@ pub(super) fn rules<'a>(call: &'a Call<'_>) -> Option<Rules<'a>> {
 /// The captcha that an old form sends along. Its provider judges it, where one is set (`PORTERO_CAPTCHA`); a development server takes `test` without
 /// asking. Without a provider nobody here can judge what another service's widget gave: outside development it must be there, and the limits of
 /// sign-up and the mail to the address do what it was for.
-async fn captcha(call: &Call<'_>) -> Result<(), Refused> {
-    let (app, Some(solved)) = (call.app, call.fields.text(FieldName::Captcha)) else { return Ok(()) };
-    let passed = match &app.captcha {
-        _ if app.is_development() && solved == TEST => true,
-        Some(provider) => provider.passed(&app.outgoing, solved, call.context.address).await.map_err(|error| {
-            tracing::error!(event = "fault", detail = %error, "a captcha was not judged");
-            Refused::later(ErrorName::Unavailable, RETRY_AFTER)
-        })?,
-        None => !app.is_development() && !solved.trim().is_empty(),
-    };
-    if passed { Ok(()) } else { Err(call.refused(ErrorName::BadCaptcha, "captcha")) }
+fn widget<'a>(call: &'a Call<'_>) -> Result<Option<Widget<'a>>, Refused> {
+    if !call.route.fields.contains_key(&FieldName::Captcha) {
+        return Ok(None);
+    }
+    let (app, solved) = (call.app, call.fields.text(FieldName::Captcha));
+    let passed = app.captcha.is_some()
+        || solved.is_none_or(|solved| if app.is_development() { solved == SOLVED } else { !solved.trim().is_empty() });
+    if passed { Ok(app.widget(solved)) } else { Err(call.refused(ErrorName::BadCaptcha, "captcha")) }
 }
 
 /// A token from a mail: the address is theirs, and they are signed in; once. A further mail of before opens nothing for somebody who is confirmed:

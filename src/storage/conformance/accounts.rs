@@ -65,7 +65,7 @@ pub(super) async fn mails(storage: &Storage) -> Vec<String> {
 }
 
 pub(super) fn sign_up(new: &NewUser) -> SignUp<'_> {
-    SignUp { new, number_from: None, spend: None, inviter: None, welcome: &[], taken: &[], same_password: None }
+    SignUp { new, number_from: None, spend: None, inviter: None, welcome: &[], taken: &[], waiting: None, same_password: None }
 }
 
 /// Of somebody who never changed their password.
@@ -474,6 +474,18 @@ async fn a_password_is_reset_once(place: &Place) {
     storage.users.set_disabled(Whom::by_id("ana"), true, &[], at(7), &operator()).await.expect("done");
     assert_eq!(reset("$d", revision + 1, 3, at(8)).await, Consumed::Stale);
     assert_eq!((hash(&storage, "ana").await.as_str(), mails(&storage).await), ("$a", vec!["$a".to_owned()]));
+    // What led nowhere meanwhile was not used up; what was used is told so, though it is out of date as well.
+    storage.users.set_disabled(Whom::by_id("ana"), false, &[], at(9), &operator()).await.expect("done");
+    assert_eq!(reset("$e", revision + 1, 3, at(10)).await, Consumed::Done);
+    assert_eq!(reset("$f", revision + 1, 3, at(11)).await, Consumed::Spent);
+    let now = ana(&storage).await.credential_revision;
+    let change = async |at: Time| {
+        storage.accounts.change_email(&address(now, "ana@new.example"), &spend(4), &[], at, &person("ana")).await.expect("answered")
+    };
+    storage.users.set_disabled(Whom::by_id("ana"), true, &[], at(12), &operator()).await.expect("done");
+    assert_eq!(change(at(13)).await, Consumed::Stale);
+    storage.users.set_disabled(Whom::by_id("ana"), false, &[], at(14), &operator()).await.expect("done");
+    assert_eq!((change(at(15)).await, change(at(16)).await), (Consumed::Done, Consumed::Spent));
 }
 
 async fn a_required_reset_ends_everything(place: &Place) {
@@ -654,7 +666,8 @@ async fn an_invited_person_takes_the_place_of_one_that_nobody_confirmed(place: &
     let mut again = user("sol");
     (again.user.pending, again.user.email_verified) = (true, false);
     again.email_canonical = squatter.email_canonical.clone();
-    assert!(matches!(storage.accounts.sign_up(&sign_up(&again), at(0), &operator()).await, Ok(SignedUp::EmailTaken)));
+    let again = SignUp { waiting: Some("eva"), ..sign_up(&again) };
+    assert!(matches!(storage.accounts.sign_up(&again, at(0), &operator()).await, Ok(SignedUp::EmailTaken)));
     assert!(matches!(storage.accounts.sign_up(&sign_up(&invited), at(0), &operator()).await, Ok(SignedUp::Made(_))));
     assert_eq!(storage.users.find(UserKey::Id("eva")).await.expect("read"), None);
 }

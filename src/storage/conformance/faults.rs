@@ -449,8 +449,77 @@ async fn sqlite_makes_a_private_file_and_memory_works() {
     }
 }
 
+/// A reader that stays (a backup) keeps the log of SQLite from beginning anew; afterwards it takes no more room than it may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_log_of_sqlite_is_cut_back() {
+    const MOST: u64 = 64 << 20;
+    let place = Place::sqlite();
+    let (storage, reader) = (furnished(&place).await, place.open().await);
+    let log = format!("{}-wal", place.url.trim_start_matches("sqlite:"));
+    let size = || std::fs::metadata(&log).expect("there").len();
+    reader.sql.tamper("BEGIN; SELECT COUNT(*) FROM users").await;
+    storage.sql.tamper("CREATE TABLE filling (x BLOB); INSERT INTO filling VALUES (zeroblob(50000000)), (zeroblob(50000000))").await;
+    storage.users.create(&user("eva"), &operator()).await.expect("created");
+    assert!(size() > MOST);
+    reader.sql.tamper("COMMIT").await;
+    // The first puts everything into its place, the next begins the log anew.
+    for name in ["leo", "luz", "mar"] {
+        storage.users.create(&user(name), &operator()).await.expect("created");
+    }
+    assert!(size() <= MOST, "{}", size());
+    for one in [storage, reader] {
+        one.close().await;
+    }
+    place.clear().await;
+}
+
+/// `mv` under a running server: it would go on, and everything it writes would be lost.
+#[tokio::test]
+async fn a_file_of_sqlite_that_was_moved_or_replaced_is_noticed() {
+    let place = Place::sqlite();
+    let storage = furnished(&place).await;
+    let file = std::path::PathBuf::from(place.url.trim_start_matches("sqlite:"));
+    let aside = file.with_extension("aside");
+    storage.is_in_place().expect("nothing happened");
+    std::fs::rename(&file, &aside).expect("moved");
+    let said = storage.is_in_place().expect_err("it is gone").to_string();
+    assert!(said.starts_with(&file.display().to_string()) && said.contains("moved, removed or replaced"), "{said}");
+    std::fs::copy(&aside, &file).expect("copied");
+    storage.is_in_place().expect_err("it is another one");
+    std::fs::rename(&aside, &file).expect("moved back");
+    storage.is_in_place().expect("it is the same");
+    storage.close().await;
+    place.clear().await;
+    open("sqlite::memory:").await.expect("opens").is_in_place().expect("it has no file");
+}
+
 async fn open(url: &str) -> std::result::Result<Storage, OpenError> {
     Storage::open(&StorageOptions::new(url), seal(), Schema::Migrate).await
+}
+
+/// What Postgres would take and a pooler does not: PgBouncer's own words.
+#[tokio::test]
+async fn a_pooler_that_keeps_settings_from_postgres_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("postgres://root:hunter2@{}/portero", listener.local_addr().expect("bound"));
+    let pooler = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut ask = [0; 1024];
+        // First whether it speaks TLS (it does not), then what the session shall be like.
+        assert_eq!(stream.read(&mut ask).expect("asked"), 8);
+        stream.write_all(b"N").expect("said");
+        let length = stream.read(&mut ask).expect("asked");
+        assert!(String::from_utf8_lossy(&ask[..length]).contains("statement_timeout=3s"));
+        let said = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: options\0\0";
+        let length = u32::try_from(said.len() + 4).expect("small").to_be_bytes();
+        stream.write_all(&[b"E", &length[..], said].concat()).expect("said");
+    });
+    let said = open(&url).await.map(drop).expect_err("refused").to_string();
+    for piece in ["PORTERO_DATABASE_URL", "unsupported startup parameter", "PgBouncer", "pool_mode=session", "statement_timeout = '3s'"] {
+        assert!(said.contains(piece), "{said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+    pooler.join().expect("it said so");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use super::{Place, at, furnished, on_every_database, operator, owner, person, tr
 const ROUNDS: u32 = 40;
 
 on_every_database!(
+    a_sign_up_beside_another_is_asked_for_again,
     whoever_is_sure_of_an_address_takes_it,
     what_an_administrator_said_of_a_sign_up_stands,
     an_import_takes_the_place_of_a_sign_up,
@@ -42,6 +43,34 @@ async fn found(storage: &Storage, id: &str) -> Option<User> {
 /// The one with this address.
 async fn holder(storage: &Storage, email: &str) -> Option<User> {
     storage.users.find(UserKey::Identifier(email)).await.expect("read")
+}
+
+/// The mails of a sign-up are made for whoever waits: where that is somebody else by now, nothing is done.
+async fn a_sign_up_beside_another_is_asked_for_again(place: &Place) {
+    let storage = place.open().await;
+    signed_up(&storage, &squatter("one", "ana")).await;
+    let rows = trail(&storage, 10).await;
+    let taken = [mail("taken")];
+    let second = squatter("two", "ana");
+    for waiting in [None, Some("somebody else")] {
+        let again = SignUp { taken: &taken, waiting, ..sign_up(&second) };
+        assert_eq!(storage.accounts.sign_up(&again, at(5), &operator()).await.expect("told"), SignedUp::Meanwhile);
+    }
+    assert!(mails(&storage).await.is_empty() && !found(&storage, "one").await.expect("there").reset_required);
+    assert_eq!(trail(&storage, 10).await, rows);
+    let known = SignUp { taken: &taken, waiting: Some("one"), same_password: Some("one"), ..sign_up(&second) };
+    assert_eq!(storage.accounts.sign_up(&known, at(5), &operator()).await.expect("told"), SignedUp::EmailTaken);
+    assert_eq!(mails(&storage).await, ["taken"]);
+    assert_eq!((found(&storage, "two").await, found(&storage, "one").await.expect("there").reset_required), (None, false));
+    // Whoever confirmed meanwhile is told like anybody who has an account.
+    assert_eq!(
+        storage.accounts.set_verified(&proof("one", "ana@example.org"), None, &[], at(6), &operator()).await.expect("done"),
+        Consumed::Done
+    );
+    let late = [mail("told")];
+    let known = SignUp { taken: &late, ..known };
+    assert_eq!(storage.accounts.sign_up(&known, at(7), &operator()).await.expect("told"), SignedUp::EmailTaken);
+    assert!(!found(&storage, "one").await.expect("there").reset_required);
 }
 
 /// TJ-12, RG-06: nothing of theirs is there any more, and what they were sent opens nothing.
@@ -75,7 +104,8 @@ async fn whoever_is_sure_of_an_address_takes_it(place: &Place) {
     }
     // Whoever was invited; whoever else signs up has shown no more than the one before.
     signed_up(&storage, &squatter("p3", "i3")).await;
-    let second = storage.accounts.sign_up(&sign_up(&squatter("p4", "i3")), at(1), &operator()).await;
+    let fourth = squatter("p4", "i3");
+    let second = storage.accounts.sign_up(&SignUp { waiting: Some("p3"), ..sign_up(&fourth) }, at(1), &operator()).await;
     assert_eq!(second.expect("answered"), SignedUp::EmailTaken);
     assert!(matches!(storage.accounts.sign_up(&sign_up(&user("i3")), at(1), &operator()).await, Ok(SignedUp::Made(_))));
     assert_eq!(trail(&storage, 2).await, ["user.sign_up operator user:i3 done - 1".to_owned(), made_room("p3")]);

@@ -304,7 +304,11 @@ async fn old_sessions_are_removed(place: &Place) {
     let storage = furnished(place).await;
     storage.grants.open(&grant(1, Some("s1")), None, &person("ana")).await.expect("opened");
     storage.sessions.start(&session("s2", "ana", at(0)), &digest(2), None, &person("ana")).await.expect("started");
+    let live = async |seconds: i64| storage.sessions.live(IDLE, at(seconds)).await.expect("counted");
+    assert_eq!(live(1).await, 2);
     storage.sessions.end("s2", at(10), &person("ana")).await.expect("done");
+    let idle = i64::try_from(IDLE.as_secs()).expect("small");
+    assert_eq!((live(10).await, live(idle - 1).await, live(idle).await), (1, 1, 0));
     let week = 7 * 24 * 3600;
     assert_eq!(storage.sessions.clean(at(10 + week)).await.expect("done"), 0);
     assert_eq!(storage.sessions.clean(at(11 + week)).await.expect("done"), 1);

@@ -26,6 +26,8 @@ pub struct SignUp<'a> {
     pub welcome: &'a [NewMail],
     /// What goes out if the address is somebody's: they are told, nobody else.
     pub taken: &'a [NewMail],
+    /// Whoever signed up with the address before and has not confirmed it, as far as was known when the mails were made.
+    pub waiting: Option<&'a str>,
     /// The id of whoever signed up with the address before, with the same password, and has not confirmed it. If it is somebody else's, or the password
     /// another one, whoever confirms must choose a new password.
     pub same_password: Option<&'a str>,
@@ -48,6 +50,8 @@ pub enum SignedUp {
     /// The address is somebody's. Nothing but the mail to them was written; and, of a sign-up that nobody confirmed, when it was written to, and
     /// that its password is in doubt.
     EmailTaken,
+    /// Somebody signed up with the address meanwhile, or somebody else than was known: the mails are not theirs, and nothing was done.
+    Meanwhile,
     /// The invitation was used before.
     Spent,
     /// Whoever made the invitation could not make it now. It is not used up.

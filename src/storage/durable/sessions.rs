@@ -108,6 +108,8 @@ pub trait Sessions: Send + Sync {
     /// Ends all of a person's sessions, except one if named, with their grants that are not offline, and those that never had a session. Answers
     /// how many sessions.
     async fn end_all(&self, user_id: &str, except: Option<&str>, now: Time, by: &Act) -> Result<u64>;
+    /// How many are live: neither ended nor past `expires_at` or `idle`.
+    async fn live(&self, idle: Duration, now: Time) -> Result<u64>;
     /// Removes sessions that ended or expired more than a week ago.
     async fn clean(&self, now: Time) -> Result<u64>;
 }

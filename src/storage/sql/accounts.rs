@@ -46,7 +46,7 @@ pub(super) const UPDATE: &str = concat!(
     " THEN wanted END), username_canonical = COALESCE($7, CASE WHEN $5 AND pending AND ",
     wanted_is_free!(),
     " THEN wanted_canonical END), pending = (pending AND NOT $5), wanted = CASE WHEN $5 THEN NULL ELSE wanted END, \
-     wanted_canonical = CASE WHEN $5 THEN NULL ELSE wanted_canonical END, name = $8, name_search = $9, locale = $10, claims = $11, attributes = $12, roles = $13, owner = $14, updated_at = $15, revision = revision + 1, \
+     wanted_canonical = CASE WHEN $5 THEN NULL ELSE wanted_canonical END, mailed_at = CASE WHEN email_canonical = $4 THEN mailed_at ELSE $15 END, name = $8, name_search = $9, locale = $10, claims = $11, attributes = $12, roles = $13, owner = $14, updated_at = $15, revision = revision + 1, \
      credential_revision = credential_revision + CASE WHEN email_canonical = $4 THEN 0 ELSE 1 END \
      WHERE id = $1 AND revision = $2"
 );
@@ -56,6 +56,8 @@ const MOVES: &str = "UPDATE users SET revision = revision WHERE id = $1 AND revi
 
 /// Password and address are still those that a link was made for, or that whoever made it had. Whoever else changes them waits.
 const HOLDS: &str = "UPDATE users SET revision = revision WHERE id = $1 AND credential_revision = $2 AND disabled_at IS NULL";
+
+const WAITING: &str = concat!("SELECT id FROM users WHERE email_canonical = $1 AND ", makes_room!());
 
 /// Somebody signed up again with the address of a sign-up that nobody confirmed: it is kept as long as the mail to it is good, and where the password was
 /// another one, neither opens anything.
@@ -140,6 +142,24 @@ macro_rules! may_invite {
     }};
 }
 
+/// Inside a step that a link led to: does what the link hangs from still hold? Only then is it used up: what is out of date because the account is
+/// disabled goes on when it is not. Whoever else changes password, address or state waits for the end of the step.
+macro_rules! held_by_link {
+    ($tx:ident, $act:literal, $id:expr, $credentials:expr, $spend:expr, $now:expr, $by:expr) => {{
+        let spend: &Spend = $spend;
+        let held = sqlx::query(HOLDS).bind($id).bind($credentials).execute(&mut *$tx).await?.rows_affected() > 0;
+        // Using it once changed what it hangs from: who used it is told so.
+        if !held && sqlx::query(super::spent::FIND).bind(spend.digest.hex()).fetch_optional(&mut *$tx).await?.is_none() {
+            audit!($tx, Entry::refused($act, subject($id), "stale", $now, $by));
+            return Ok(Consumed::Stale);
+        }
+        if !held || !spend!($tx, spend) {
+            audit!($tx, Entry::refused($act, subject($id), "used", $now, $by));
+            return Ok(Consumed::Spent);
+        }
+    }};
+}
+
 #[async_trait]
 impl Accounts for Sql {
     async fn sign_up(&self, sign_up: &SignUp<'_>, now: Time, by: &Act) -> Result<SignedUp> {
@@ -181,6 +201,10 @@ impl Accounts for Sql {
             let made = if user.email_verified { insert_sure!(tx, &user, new, now, by) } else { insert_user!(tx, INSERT, &user, new) };
             // Somebody whose address is taken gets no row; the rest of the step goes on as if.
             if !made {
+                let waiting = sqlx::query_as::<_, (String,)>(WAITING).bind(&new.email_canonical).fetch_optional(&mut *tx).await?;
+                if waiting.is_some_and(|(id,)| sign_up.waiting != Some(&*id)) {
+                    return Ok(SignedUp::Meanwhile);
+                }
                 sqlx::query(AGAIN)
                     .bind(&new.email_canonical)
                     .bind(seconds(now))
@@ -311,15 +335,9 @@ impl Accounts for Sql {
     async fn change_email(&self, change: &NewAddress<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed> {
         let id = change.user_id;
         step!(self, |tx| {
-            if !spend!(tx, spend) {
-                audit!(tx, Entry::refused("user.change_email", subject(id), "used", now, by));
-                return Ok(Consumed::Spent);
-            }
+            held_by_link!(tx, "user.change_email", id, change.credential_revision, spend, now, by);
             // Whoever confirms it reads the mail of the new address.
-            let holds = sqlx::query(HOLDS).bind(id).bind(change.credential_revision).execute(&mut *tx).await?;
-            if holds.rows_affected() > 0 {
-                make_room!(tx, change.canonical, id, now, by);
-            }
+            make_room!(tx, change.canonical, id, now, by);
             let done = sqlx::query(CHANGE_EMAIL)
                 .bind(id)
                 .bind(change.credential_revision)
@@ -329,8 +347,7 @@ impl Accounts for Sql {
                 .execute(&mut *tx)
                 .await?;
             if done.rows_affected() == 0 {
-                audit!(tx, Entry::refused("user.change_email", subject(id), "stale", now, by));
-                return Ok(Consumed::Stale);
+                return Err(StorageError::corrupt("a person who is held was not there").into());
             }
             enqueue!(tx, mails);
             audit!(tx, Entry::done("user.change_email", subject(id), now, by));
@@ -341,25 +358,18 @@ impl Accounts for Sql {
     async fn restore_email(&self, change: &NewAddress<'_>, spend: &Spend, mails: &[NewMail], now: Time, by: &Act) -> Result<Consumed> {
         let id = change.user_id;
         step!(self, |tx| {
+            let held = sqlx::query("UPDATE users SET revision = revision WHERE id = $1").bind(id).execute(&mut *tx).await?;
+            if held.rows_affected() == 0 {
+                audit!(tx, Entry::refused("user.restore_email", subject(id), "stale", now, by));
+                return Ok(Consumed::Stale);
+            }
             if !spend!(tx, spend) {
                 audit!(tx, Entry::refused("user.restore_email", subject(id), "used", now, by));
                 return Ok(Consumed::Spent);
             }
             // It was theirs; who signed up with it since has shown nothing.
-            if sqlx::query("SELECT id FROM users WHERE id = $1").bind(id).fetch_optional(&mut *tx).await?.is_some() {
-                make_room!(tx, change.canonical, id, now, by);
-            }
-            let done = sqlx::query(RESTORE_EMAIL)
-                .bind(id)
-                .bind(change.address)
-                .bind(change.canonical)
-                .bind(seconds(now))
-                .execute(&mut *tx)
-                .await?;
-            if done.rows_affected() == 0 {
-                audit!(tx, Entry::refused("user.restore_email", subject(id), "stale", now, by));
-                return Ok(Consumed::Stale);
-            }
+            make_room!(tx, change.canonical, id, now, by);
+            sqlx::query(RESTORE_EMAIL).bind(id).bind(change.address).bind(change.canonical).bind(seconds(now)).execute(&mut *tx).await?;
             end_everything!(tx, id, None::<&str>, now);
             enqueue!(tx, mails);
             audit!(tx, Entry::done("user.restore_email", subject(id), now, by));
@@ -391,17 +401,9 @@ impl Accounts for Sql {
         by: &Act,
     ) -> Result<Consumed> {
         step!(self, |tx| {
-            if !spend!(tx, spend) {
-                audit!(tx, Entry::refused("user.reset_password", subject(id), "used", now, by));
-                return Ok(Consumed::Spent);
-            }
+            held_by_link!(tx, "user.reset_password", id, new.credential_revision, spend, now, by);
             let asked_for_a_name = asked_for_a_name!(tx, id);
-            let done =
-                sqlx::query(RESET_HASH).bind(id).bind(new.credential_revision).bind(new.hash).bind(seconds(now)).execute(&mut *tx).await?;
-            if done.rows_affected() == 0 {
-                audit!(tx, Entry::refused("user.reset_password", subject(id), "stale", now, by));
-                return Ok(Consumed::Stale);
-            }
+            sqlx::query(RESET_HASH).bind(id).bind(new.credential_revision).bind(new.hash).bind(seconds(now)).execute(&mut *tx).await?;
             end_everything!(tx, id, new.keep_session, now);
             enqueue!(tx, mails.done);
             audit!(tx, Entry::done("user.reset_password", subject(id), now, by));

@@ -1,6 +1,6 @@
 //! From a database URL to [`Sql`]: which database it names, and how each is spoken to.
 
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
@@ -8,15 +8,21 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row as _, SqliteConnection};
 
 use super::super::open::{DATABASE_URL, OpenError};
 use super::pool::{Lifetime, Pool};
 use super::writer::Writer;
-use super::{Fault, Sql};
+use super::{Fault, Sql, StorageError};
 
 /// Statements kept prepared on each connection: more than there are.
 const STATEMENTS: usize = 256;
+/// How long Postgres works on a statement, as it shows it.
+const STATEMENT: &str = "3s";
+const POOLER: &str = "A pooler in between keeps the settings of a connection from Postgres: name Postgres itself, or a pooler by session (PgBouncer: \
+    pool_mode=session, ignore_startup_parameters=options,extra_float_digits) after ALTER ROLE … SET statement_timeout = '3s'";
+/// The log of SQLite is cut back to so many bytes when it begins anew.
+const LOG: u64 = 64 << 20;
 /// How long SQLite waits for a lock that another process holds.
 const BUSY: Duration = Duration::from_secs(5);
 /// Readers of a SQLite file, each with its own thread.
@@ -75,9 +81,10 @@ impl Target {
     ///
     /// # Errors
     /// [`OpenError::Unreachable`].
-    pub async fn connect(self, connections: usize) -> Result<Sql, OpenError> {
+    pub async fn connect(self, connections: usize) -> Result<(Sql, Option<OpenFile>), OpenError> {
         let name = self.name();
         let unreachable = |reason: String| OpenError::Unreachable { variable: DATABASE_URL, what: name.clone(), reason };
+        let mut file = None;
         let sql = match self {
             Self::Postgres(options) => Sql::Postgres(Pool::new(postgres(options), connections, Some(LIFETIME), mend_postgres)),
             Self::Memory(options) => {
@@ -85,24 +92,66 @@ impl Target {
                 Sql::Sqlite { read: only.clone(), write: Writer::new(only) }
             }
             Self::File(options, path) => {
-                make_file(&path).map_err(|error| unreachable(error.to_string()))?;
-                let options = sqlite(options).journal_mode(SqliteJournalMode::Wal);
+                file = Some(OpenFile::make(path).map_err(|error| unreachable(error.to_string()))?);
+                // The log grows while somebody reads what is older (a backup, another program), and would stay as large as it once was.
+                let options = sqlite(options).journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", LOG.to_string());
                 let readers = options.clone().pragma("query_only", "on");
                 // What a savepoint keeps to undo a step is let go with it: a file for that costs more than the log of the database.
                 let write = Writer::new(Pool::new(options.pragma("temp_store", "memory"), 1, None, mend_sqlite));
                 Sql::Sqlite { read: Pool::new(readers, READERS, None, mend_sqlite), write }
             }
         };
-        sql.prove().await.map_err(|fault| unreachable(super::super::StorageError::from(fault).to_string()))?;
-        Ok(sql)
+        sql.prove().await.map_err(|fault| unreachable(why(fault)))?;
+        Ok((sql, file))
     }
+}
+
+/// The file of a database, and which it was when it was opened: a name may come to lead to another one.
+#[derive(Clone, Debug)]
+pub struct OpenFile {
+    path: PathBuf,
+    /// Device and inode.
+    is: (u64, u64),
+}
+
+impl OpenFile {
+    /// Makes it where it is not there yet.
+    fn make(path: PathBuf) -> std::io::Result<Self> {
+        make_file(&path)?;
+        let is = identity(&path)?;
+        Ok(Self { path, is })
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        identity(&self.path).is_ok_and(|is| is == self.is)
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    let file = std::fs::metadata(path)?;
+    Ok((file.dev(), file.ino()))
 }
 
 impl Sql {
     /// Opens the first connection of each kind; the writer first, which sets the journal of a new file.
     async fn prove(&self) -> Result<(), Fault> {
         match self {
-            Self::Postgres(pool) => pool.lend().await?.settle(None),
+            Self::Postgres(pool) => {
+                let mut lent = pool.lend().await?;
+                let settings = sqlx::raw_sql("SHOW statement_timeout").fetch_one(lent.connection()).await;
+                lent.settle(settings.as_ref().err());
+                let limit: String = settings?.try_get(0)?;
+                if limit != STATEMENT {
+                    let told = format!("statement_timeout is {limit} and not {STATEMENT}. {POOLER}");
+                    return Err(StorageError::Unavailable(told).into());
+                }
+            }
             Self::Sqlite { read, write } => {
                 write.lend().await?.settle(None);
                 read.lend().await?.settle(None);
@@ -112,12 +161,18 @@ impl Sql {
     }
 }
 
+/// A fault of the first connection, in words for whoever runs the server.
+fn why(fault: Fault) -> String {
+    let reason = StorageError::from(fault).to_string();
+    if reason.contains("unsupported startup parameter") { format!("{reason}. {POOLER}") } else { reason }
+}
+
 fn postgres(options: PgConnectOptions) -> PgConnectOptions {
     options
         .application_name("portero")
         .statement_cache_capacity(STATEMENTS)
         // A statement that takes longer has lost its caller; a transaction left idle must not hold its locks.
-        .options([("statement_timeout", "3s"), ("idle_in_transaction_session_timeout", "10s")])
+        .options([("statement_timeout", STATEMENT), ("idle_in_transaction_session_timeout", "10s")])
         .disable_statement_logging()
 }
 

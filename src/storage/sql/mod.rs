@@ -223,7 +223,7 @@ mod keys;
 pub mod migrate;
 mod organizations;
 mod outbox;
-mod pool;
+pub mod pool;
 mod revision;
 #[cfg(test)]
 pub mod scratch;
@@ -237,8 +237,9 @@ use std::time::Duration;
 
 use sqlx::{Postgres, Sqlite};
 
-use super::{StorageError, Time};
-use pool::Pool;
+use super::{StorageError, Time, patience};
+use crate::telemetry::metrics;
+use pool::{Connections, Pool};
 use writer::{Stopped, Writer};
 
 /// The longest that any step may take, waiting for a connection and every try included.
@@ -267,6 +268,14 @@ impl Sql {
         }
     }
 
+    /// What the pools hold.
+    pub fn connections(&self) -> Connections {
+        match self {
+            Self::Postgres(pool) => pool.connections(),
+            Self::Sqlite { read, write } => read.connections() + write.connections(),
+        }
+    }
+
     /// Ends every connection; SQLite folds its log into the file.
     pub async fn close(&self) {
         match self {
@@ -288,7 +297,7 @@ pub enum Fault {
 
 impl Fault {
     fn late(what: &str, after: Duration) -> Self {
-        Self::Store(StorageError::Unavailable(format!("{what} within {} s", after.as_secs())))
+        Self::Store(StorageError::Unavailable(format!("{what} within {} ms", after.as_millis())))
     }
 
     fn closed() -> Self {
@@ -340,6 +349,10 @@ impl From<Fault> for StorageError {
                 Self::Conflict(UNIQUE.iter().find(|(piece, _)| message.contains(piece)).map_or("id", |(_, member)| member))
             }
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => Self::corrupt(error),
+            // 26000 and 42P05: a statement that was prepared here is not known there, or somebody else's has its name.
+            sqlx::Error::Database(database) if database.code().is_some_and(|code| matches!(&*code, "26000" | "42P05")) => {
+                Self::Unavailable(format!("{error}: a pooler in between lends a connection to several at once; let it work by session"))
+            }
             _ => Self::Unavailable(error.to_string()),
         }
     }
@@ -347,8 +360,15 @@ impl From<Fault> for StorageError {
 
 /// Runs a step against the deadline and turns what stopped it into the error of the contracts.
 async fn within<T>(work: impl Future<Output = Result<T, Fault>>) -> super::Result<T> {
-    let outcome = tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| Err(Fault::late("the database did not answer", DEADLINE)));
-    outcome.map_err(StorageError::from)
+    let outcome = patience::bounded(DEADLINE, work).await;
+    let outcome = outcome.unwrap_or_else(|after| Err(Fault::late("the database did not answer", after)));
+    outcome.map_err(|fault| {
+        let error = StorageError::from(fault);
+        if let StorageError::Unavailable(_) = error {
+            metrics::store_fault("database");
+        }
+        error
+    })
 }
 
 /// Decides, failure by failure, whether there is another try.

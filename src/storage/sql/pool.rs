@@ -36,6 +36,7 @@ pub struct Pool<DB: Database> {
 
 struct Shared<DB: Database> {
     options: OptionsOf<DB>,
+    size: usize,
     permits: Arc<Semaphore>,
     /// The one that was used last is at the end, and lent first.
     idle: Mutex<VecDeque<Idle<DB>>>,
@@ -59,6 +60,23 @@ struct Idle<DB: Database> {
     since: Instant,
 }
 
+/// What a pool holds at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// On loan, or being made or mended.
+    pub used: usize,
+    pub idle: usize,
+    pub most: usize,
+}
+
+impl std::ops::Add for Connections {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { used: self.used + other.used, idle: self.idle + other.idle, most: self.most + other.most }
+    }
+}
+
 impl<DB: Database> Clone for Pool<DB> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }
@@ -67,8 +85,9 @@ impl<DB: Database> Clone for Pool<DB> {
 
 impl<DB: Database> Pool<DB> {
     pub fn new(options: OptionsOf<DB>, size: usize, lifetime: Option<Lifetime>, mend: Mend<DB>) -> Self {
-        let permits = Arc::new(Semaphore::new(size.max(1)));
-        Self { shared: Arc::new(Shared { options, permits, idle: Mutex::default(), lifetime, mend }) }
+        let size = size.max(1);
+        let permits = Arc::new(Semaphore::new(size));
+        Self { shared: Arc::new(Shared { options, size, permits, idle: Mutex::default(), lifetime, mend }) }
     }
 
     /// To the same database, with one connection of its own.
@@ -101,6 +120,13 @@ impl<DB: Database> Pool<DB> {
         }
         let connection = shared.options.connect().await?;
         Ok(Lent { connection: Some(connection), made: Instant::now(), sound: false, permit: Some(permit), shared: Arc::clone(shared) })
+    }
+
+    /// How many connections are on loan, how many lie idle, how many there may be.
+    pub fn connections(&self) -> Connections {
+        let shared = &self.shared;
+        let idle = shared.idle.lock().expect("no holder of this lock panics").len();
+        Connections { used: shared.size.saturating_sub(shared.permits.available_permits()), idle, most: shared.size }
     }
 
     /// Lends nothing any more and says goodbye on every idle connection; one still on loan ends when it is given back.
@@ -208,8 +234,10 @@ mod tests {
                 lent.settle(None);
                 lent
             };
-            drop([use_it().await, use_it().await, use_it().await, use_it().await]);
-            assert_eq!(pool.shared.idle.lock().expect("whole").len(), 4);
+            let all = [use_it().await, use_it().await, use_it().await, use_it().await];
+            assert_eq!(pool.connections(), Connections { used: 4, idle: 0, most: 4 });
+            drop(all);
+            assert_eq!(pool.connections(), Connections { used: 0, idle: 4, most: 4 });
             tokio::time::sleep(Duration::from_millis(150)).await;
             for _ in 0..8 {
                 drop(use_it().await);

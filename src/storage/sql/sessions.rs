@@ -330,6 +330,17 @@ impl Sessions for Sql {
         })
     }
 
+    async fn live(&self, idle: Duration, now: Time) -> Result<u64> {
+        let (live,) = on!(self.read, |db| sqlx::query_as::<_, (i64,)>(
+            "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL AND expires_at > $1 AND last_seen_at > $2"
+        )
+        .bind(seconds(now))
+        .bind(seconds(now) - length(idle))
+        .fetch_one(db)
+        .await)?;
+        Ok(live.unsigned_abs())
+    }
+
     async fn clean(&self, now: Time) -> Result<u64> {
         let before = seconds(now) - KEPT;
         let mut removed = 0;

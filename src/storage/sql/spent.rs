@@ -8,6 +8,7 @@ use super::audit::Entry;
 use super::{Sql, seconds};
 
 /// Whoever inserts the row used it. Beside itself the statement waits for the other, and then inserts nothing. See [`spend!`].
+pub(super) const FIND: &str = "SELECT digest FROM spent WHERE digest = $1";
 pub(super) const INSERT: &str = "INSERT INTO spent (digest, expires_at) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING";
 
 /// Rows are kept for so long past their thing's end: clocks of replicas differ a little.
@@ -28,11 +29,7 @@ impl Spent for Sql {
     }
 
     async fn is_spent(&self, digest: &Digest) -> Result<bool> {
-        on!(self.read, |db| sqlx::query("SELECT digest FROM spent WHERE digest = $1")
-            .bind(digest.hex())
-            .fetch_optional(db)
-            .await
-            .map(|row| row.is_some()))
+        on!(self.read, |db| sqlx::query(FIND).bind(digest.hex()).fetch_optional(db).await.map(|row| row.is_some()))
     }
 
     async fn clean(&self, now: Time) -> Result<u64> {

@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tokio::time::timeout;
 
 use super::Fault;
-use super::pool::{Lent, MENDING, Pool, WAIT};
+use super::pool::{Connections, Lent, MENDING, Pool, WAIT};
 use crate::storage::StorageError;
 
 /// Steps in one commit: enough to forget its cost, few enough that no step waits long for those behind it.
@@ -115,6 +115,11 @@ impl Writer {
     /// As [`Pool::lend`].
     pub async fn lend(&self) -> Result<Lent<Sqlite>, Fault> {
         self.pool.lend().await
+    }
+
+    /// The one that there is.
+    pub fn connections(&self) -> Connections {
+        self.pool.connections()
     }
 
     /// Ends the connection; a transaction that is open is committed first.
