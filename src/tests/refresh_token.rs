@@ -231,13 +231,14 @@ async fn a_refresh_that_is_refused_has_spent_nothing() {
     let client = server.client(json!({ "scope": "openid profile offline_access", "resources": ["https://api.example"] })).await;
     let plain = Flow::new(&client).with("scope", "openid profile");
     let offline = Flow::new(&client).with("scope", "openid offline_access").with("prompt", "consent");
-    let take_resources = |client: &mut Client| client.resources.clear();
-    let take_offline = |client: &mut Client| client.scope = "openid profile".to_owned();
-    let take_all = |client: &mut Client| client.scope = "email".to_owned();
-    let cases: [(Flow, &str, &dyn Fn(&mut Client)); 3] = [
-        (plain.with("resource", "https://api.example"), "invalid_target", &take_resources),
-        (offline, "invalid_grant", &take_offline),
-        (Flow::new(&client).with("scope", "openid profile"), "invalid_scope", &take_all),
+    type Take = fn(&mut Client);
+    let take_resources: Take = |client| client.resources.clear();
+    let take_offline: Take = |client| client.scope = "openid profile".to_owned();
+    let take_all: Take = |client| client.scope = "email".to_owned();
+    let cases = [
+        (plain.with("resource", "https://api.example"), "invalid_target", take_resources),
+        (offline, "invalid_grant", take_offline),
+        (Flow::new(&client).with("scope", "openid profile"), "invalid_scope", take_all),
     ];
     for (flow, error, take) in cases {
         let first = Browser::new(&server).tokens(&client, &flow, "ana").await;
