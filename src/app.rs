@@ -24,7 +24,7 @@ use crate::clients::guesses::Guesses;
 use crate::clients::logo::Logos;
 use crate::clock::{Clock, Random};
 use crate::colour::Rgb;
-use crate::config::{CaptchaProvider, Config, Mode, Problem, Problems, SignUp, variable};
+use crate::config::{CaptchaProvider, Config, LONGEST_ACCESS, Mode, Problem, Problems, SignUp, variable};
 use crate::i18n::Lang;
 use crate::keys::rotation::Policy as KeyPolicy;
 use crate::keys::{KeyError, KeyRing};
@@ -254,12 +254,15 @@ impl App {
     async fn on(config: Arc<Config>, pieces: Pieces, storage: Storage, seal: Seal, clock: Clock, random: Random) -> Result<Self, AppError> {
         let Pieces { brand, breached, attributes, delivery, sender } = pieces;
         let now = clock.now();
+        let tokens = &config.tokens;
+        // A dialect's file, which is read later, may say how long its access tokens live.
+        let access_token = if config.dialects.is_empty() { tokens.access_token } else { tokens.access_token.max(LONGEST_ACCESS) };
         let policy = KeyPolicy {
             rotate_after: config.keys.rotate_after,
             publish_before: config.keys.publish_before,
             jwks_max_age: config.keys.jwks_max_age,
             // What it signed last, and some skew of whoever verifies it.
-            keep: config.tokens.access_token.max(config.tokens.id_token) + Duration::from_secs(300),
+            keep: access_token.max(tokens.id_token) + Duration::from_secs(300),
             hints: config.sessions.max,
         };
         let keys = KeyRing::load(Arc::clone(&storage.keys), seal.clone(), policy, now).await?;

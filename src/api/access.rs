@@ -88,8 +88,8 @@ impl Presented {
         };
         let Some(access) = app.tokens.access(&app.storage, token, now).await? else { return Ok(Self::Bad) };
         // RFC 9068 §4: "The resource server MUST validate that the "aud" claim contains a resource indicator value corresponding to an
-        // identifier the resource server expects for itself."
-        if !access.claims.aud.contains(app.urls.issuer()) {
+        // identifier the resource server expects for itself." A token that is for another one, too, is in its hands: it opens nothing here.
+        if !access.claims.aud.is_only(app.urls.issuer()) {
             return Ok(Self::Bad);
         }
         Ok(Self::Good(Arc::new(Caller {

@@ -1,7 +1,12 @@
 //! `dialects`: which old services' requests are answered, and where.
 
+use std::time::Duration;
+
 use super::reader::Setting;
 use super::source::Raw;
+
+/// The longest life that a dialect's file may give its access tokens.
+pub const LONGEST_ACCESS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One dialect at one place: `fastapi-users`, `./mine.toml`, `flask-jwt@/old`.
 #[derive(Clone, Debug, PartialEq, Eq)]

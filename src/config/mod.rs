@@ -35,7 +35,7 @@ use ipnet::IpNet;
 pub use access::PkcePolicy;
 pub use brand::Brand;
 pub use captcha::{Captcha, CaptchaProvider};
-pub use dialects::DialectMount;
+pub use dialects::{DialectMount, LONGEST_ACCESS};
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
 pub use mail::Mail;

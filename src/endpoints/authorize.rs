@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderValue, Method};
+use axum::response::Response;
 
 use super::browser_text;
 use crate::app::App;
@@ -85,13 +85,15 @@ struct Asked {
     responses((status = 303, description = "To a page, or back to the client with a code or an error."), (status = 400, description = "A page: the client cannot be told.", content_type = "text/html")))]
 pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let asked = Asked { visit: Visit::of(&parts), now: app.clock.now() };
-    if asked.visit.is_ahead() {
-        return not_ahead();
+    let visit = Visit::of(&parts);
+    if visit.is_ahead() {
+        return super::not_ahead();
     }
     // OIDC Core §3.1.2.1: "Authorization Servers MUST support the use of the HTTP GET and POST methods defined in RFC 2616 at the
     // Authorization Endpoint."
-    let text = match browser_text(&asked.visit, body).await {
+    let read = browser_text(&visit, body).await;
+    let asked = Asked { visit, now: app.clock.now() };
+    let text = match read {
         Ok(text) => text,
         Err(unreadable) => return finish(&app, &asked, None, Err(unreadable.into())),
     };
@@ -147,18 +149,13 @@ async fn find_client(app: &App, client_id: &str) -> Result<Arc<Client>, Refused>
 /// The handler where pages come back to.
 pub async fn resume(State(app): State<Arc<App>>, Path(id): Path<String>, visit: Visit) -> Response {
     if visit.is_ahead() {
-        return not_ahead();
+        return super::not_ahead();
     }
     let asked = Asked { visit, now: app.clock.now() };
     let (request, outcome) = proceed(&app, &asked, &id).await;
     let locales = request.as_ref().map(|request| request.ui_locales.join(" "));
     let look = Look { ui_locales: locales.as_deref(), display: request.as_ref().and_then(|request| request.display.as_deref()) };
     answer(&app, &asked, look, outcome)
-}
-
-/// A browser that asks ahead gets nothing: a code, or a flow that was spent, would be for nobody. It asks again when the person comes.
-fn not_ahead() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "0"), (header::CACHE_CONTROL, "no-store")]).into_response()
 }
 
 async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationRequest>, Result<Response, Refused>) {
@@ -185,12 +182,9 @@ async fn proceed(app: &App, asked: &Asked, id: &str) -> (Option<AuthorizationReq
     if let Err(taken_away) = authorization::still_registered(&client, &mut interaction.request) {
         return (request, Err(taken_away.into()));
     }
-    if let Err(refusal) = authorization::still_allowed(&client, &interaction.request) {
-        return (request, Err(Refused::Client(Box::new(reply_to), refusal)));
-    }
-    if interaction.denied {
-        // RFC 6749 §4.1.2.1: "access_denied: The resource owner or authorization server denied the request."
-        let denied = OAuthError::access_denied("The person did not allow it");
+    // RFC 6749 §4.1.2.1: "access_denied: The resource owner or authorization server denied the request."
+    let denied = interaction.denied.then(|| OAuthError::access_denied("The person did not allow it"));
+    if let Some(denied) = authorization::still_allowed(&client, &interaction.request).err().or(denied) {
         let outcome = match spend(app, id).await {
             Ok(true) => Err(Refused::Client(Box::new(reply_to), denied)),
             Ok(false) => Err(page(Cause::ExpiredFlow)),

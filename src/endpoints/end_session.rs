@@ -30,7 +30,10 @@ const CONFIRMED: &str = "confirmed";
         (status = 400, description = "A page that says what is wrong.", content_type = "text/html")))]
 pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let (visit, now) = (Visit::of(&parts), app.clock.now());
+    let visit = Visit::of(&parts);
+    if visit.is_ahead() {
+        return super::not_ahead();
+    }
     let refused = |error: PageError| error.into_response(&app.page(&visit, None));
     // §2: "OpenID Providers MUST support the use of the HTTP GET and POST methods […] at the Logout Endpoint."
     let text = match browser_text(&visit, body).await {
@@ -47,7 +50,7 @@ pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
         Err(error) => return refused(PageError::new(PageReason::Request).with_detail(error.to_string())),
     };
     let page = app.page(&visit, params.get("ui_locales"));
-    let outcome = answer(&app, &visit, &page, &params, now).await;
+    let outcome = answer(&app, &visit, &page, &params, app.clock.now()).await;
     outcome.unwrap_or_else(|error| error.into_response(&page))
 }
 

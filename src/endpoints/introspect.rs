@@ -11,9 +11,10 @@ use super::client_auth::FromClient;
 use super::{Failure, json_bytes};
 use crate::app::App;
 use crate::protocol::error::{ErrorCode, OAuthError};
-use crate::protocol::{introspection, refresh_token};
+use crate::protocol::{introspection, refresh_token, scope};
 use crate::storage::durable::{Holder, User};
 use crate::tokens::bearer::Access;
+use crate::tokens::grant;
 
 /// The handler.
 #[utoipa::path(post, path = "/oauth2/introspect", tag = "protocol", operation_id = "introspect", summary = "Ask whether a token is good, and what it says",
@@ -59,13 +60,15 @@ async fn access(app: &App, from: &FromClient, token: &str) -> Result<Option<Vec<
 async fn refresh(app: &App, from: &FromClient, id: &crate::storage::durable::GrantId, generation: u32) -> Result<Option<Vec<u8>>, Failure> {
     let lifetimes = &app.tokens.lifetimes;
     let Some((grant, user)) = app.storage.grants.refreshable(id, lifetimes.session_idle, from.now).await? else { return Ok(None) };
-    let current = grant.client_id == from.client.client_id && grant.generation == generation;
+    // RFC 7662 §2.2: "whether or not the presented token is currently active": whether the token endpoint would take it.
+    let current = grant.client_id == from.client.client_id && grant.generation == generation && grant::gives_refresh_token(&from.client);
+    let Ok(scope) = grant::scope_of(&from.client, &grant, None) else { return Ok(None) };
     if !current || refresh_token::live(grant.rotated_at, grant.expires_at, lifetimes.refresh_idle, from.now).is_err() {
         return Ok(None);
     }
     let active = json!({
         "active": true,
-        "scope": grant.scope,
+        "scope": scope::join(&scope),
         "client_id": grant.client_id,
         "username": username_of(&user),
         "sub": user.id,

@@ -200,6 +200,11 @@ async fn browser_text(visit: &Visit, body: Body) -> Result<String, Unreadable> {
     if visit.method == Method::POST { form::text(&visit.headers, body).await } else { Ok(visit.uri.query().unwrap_or("").to_owned()) }
 }
 
+/// A browser that asks ahead gets nothing: a code, a flow that was spent, or a sign-out would be for nobody. It asks again when the person comes.
+fn not_ahead() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "0"), (header::CACHE_CONTROL, "no-store")]).into_response()
+}
+
 /// Writes a refusal into the audit trail beside the request: its answer does not wait for it, and a fault of it is no fault of the request.
 pub fn audit_refusal(app: &App, refusal: Refusal, by: Act, now: Time) {
     let audit = Arc::clone(&app.storage.audit);

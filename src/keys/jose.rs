@@ -27,8 +27,8 @@ const GENERATED_RSA_BITS: u32 = 2048;
 /// A compact JWS longer than this is not looked at.
 pub const MAX_TOKEN: usize = 16 * 1024;
 
-/// The `typ` values whose header is written once per key.
-const CACHED_TYPES: [&str; 2] = ["at+jwt", "JWT"];
+/// The `typ` whose header is written once per key: that of access tokens (RFC 9068 §2.1).
+const CACHED_TYPE: &str = "at+jwt";
 
 /// Members of a JWK that everybody may see; the public form is made of these and nothing else.
 const PUBLIC_MEMBERS: [&str; 9] = ["kty", "use", "alg", "kid", "n", "e", "crv", "x", "y"];
@@ -249,7 +249,7 @@ pub struct SigningKey {
     signer: Box<dyn JwsSigner>,
     verifier: Box<dyn JwsVerifier>,
     public: CoreJsonWebKey,
-    headers: [String; CACHED_TYPES.len()],
+    typed_header: String,
     untyped_header: String,
 }
 
@@ -297,9 +297,9 @@ impl SigningKey {
         let public =
             serde_json::from_value(Value::Object(public)).map_err(|error| BadKey::because("a public key cannot be read", error))?;
         let (kid, alg) = (private.kid.clone(), private.alg);
-        let headers = CACHED_TYPES.map(|typ| header(alg, Some(typ), &kid));
+        let typed_header = header(alg, Some(CACHED_TYPE), &kid);
         let untyped_header = header(alg, None, &kid);
-        Ok(Self { kid, alg, signer, verifier, public, headers, untyped_header })
+        Ok(Self { kid, alg, signer, verifier, public, typed_header, untyped_header })
     }
 
     /// The key as the world sees it (RFC 7517), with `alg`, `use` and `kid`.
@@ -326,10 +326,10 @@ impl SigningKey {
     /// # Errors
     /// [`BadKey`] if OpenSSL does not sign or the claims have no JSON form.
     pub fn sign_jwt(&self, typ: &str, claims: &impl Serialize) -> Result<String, BadKey> {
-        match CACHED_TYPES.iter().position(|known| *known == typ) {
-            Some(at) => self.compact(&self.headers[at], claims),
-            None => self.compact(&header(self.alg, Some(typ), &self.kid), claims),
+        if typ == CACHED_TYPE {
+            return self.compact(&self.typed_header, claims);
         }
+        self.compact(&header(self.alg, Some(typ), &self.kid), claims)
     }
 
     /// The same for an ID token, whose header says nothing of its type (OIDC Core §2).

@@ -11,6 +11,7 @@ pub mod jose;
 pub mod rotation;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use base64::Engine as _;
@@ -111,12 +112,23 @@ pub struct KeyRing {
     keys: Arc<ArcSwap<Keys>>,
     /// One reload at a time, so that an older look at the rows never replaces a newer one.
     reload: Arc<tokio::sync::Mutex<()>>,
-    /// When an unknown key was last looked for; whoever meets one meanwhile waits.
-    asked: Arc<tokio::sync::Mutex<Option<Time>>>,
+    looks: Arc<Looks>,
 }
 
-/// An unknown key is looked for at most so often: anybody can make one up.
-const ASK: chrono::Duration = chrono::Duration::milliseconds(500);
+/// How unknown keys are looked for: one look at a time, whose outcome is that of everybody who came before it began. Anybody can make such a key up, and
+/// however many do, the store is asked once at a time.
+#[derive(Default)]
+struct Looks {
+    begun: AtomicU64,
+    last: tokio::sync::Mutex<Look>,
+}
+
+/// The look that ended last.
+#[derive(Default)]
+struct Look {
+    number: u64,
+    failed: bool,
+}
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -135,7 +147,7 @@ impl KeyRing {
         if known != mine {
             return Err(KeyError::OtherMasterKey { mine, known });
         }
-        let ring = Self { store, seal, policy, keys: Arc::default(), reload: Arc::default(), asked: Arc::default() };
+        let ring = Self { store, seal, policy, keys: Arc::default(), reload: Arc::default(), looks: Arc::default() };
         ring.refresh(now).await?;
         Ok(ring)
     }
@@ -230,23 +242,30 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Looks for the key of a token that this process does not know, once in a while: another replica may have made it a moment ago, and a good
-    /// token is never called bad for that.
+    /// Looks for the key of a token that this process does not know: another replica may have made it a moment ago, and a good token is never called bad
+    /// for that.
     ///
     /// # Errors
-    /// As [`KeyRing::load`].
+    /// As [`KeyRing::load`]; of a look that failed, everybody who waited for it has the fault.
     pub async fn learn(&self, token: &str, now: Time) -> Result<(), KeyError> {
         let Some(kid) = Compact::parse(token).ok().and_then(|jws| jws.kid().map(str::to_owned)) else { return Ok(()) };
         let is_known = || self.keys.load().held.iter().any(|held| held.stored.kid == kid);
         if is_known() {
             return Ok(());
         }
-        let mut asked = self.asked.lock().await;
-        if is_known() || asked.is_some_and(|at| (now - at).abs() < ASK) {
+        let came = self.looks.begun.load(Ordering::SeqCst);
+        let mut last = self.looks.last.lock().await;
+        if is_known() {
             return Ok(());
         }
-        *asked = Some(now);
-        self.refresh(now).await
+        if last.number > came {
+            let failed = || StorageError::Unavailable("the signing keys could not be read".to_owned());
+            return if last.failed { Err(failed().into()) } else { Ok(()) };
+        }
+        let number = self.looks.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let outcome = self.refresh(now).await;
+        *last = Look { number, failed: outcome.is_err() };
+        outcome
     }
 
     fn open(&self, stored: &StoredKey) -> Result<SigningKey, KeyError> {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta};
 
 use super::jose::PrivateJwk;
@@ -100,4 +102,24 @@ async fn a_key_is_imported_once_and_another_master_key_refused() {
     assert!(matches!(b.import(file.as_json(), false, [2; 24], now(), &system()).await, Err(KeyError::Known(_))));
     let other = KeyRing::load(Arc::clone(&storage.keys), Seal::new(&[8; 32]), Policy::default(), now()).await;
     assert!(matches!(other, Err(KeyError::OtherMasterKey { .. })));
+}
+
+/// A look that fails says nothing about the token, to nobody who waited for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_cannot_be_looked_for_is_a_fault_for_everybody_who_asks() {
+    let storage = storage().await;
+    let ring = ring(&storage).await;
+    let unknown = format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","kid":"made elsewhere"}"#));
+    ring.learn(&unknown, now()).await.expect("nothing is found, and nothing failed");
+    storage.close().await;
+    let asking: Vec<_> = (0..8)
+        .map(|_| {
+            let (ring, unknown) = (ring.clone(), unknown.clone());
+            tokio::spawn(async move { ring.learn(&unknown, now()).await })
+        })
+        .collect();
+    for asked in asking {
+        assert!(matches!(asked.await.expect("no panic"), Err(KeyError::Storage(_))));
+    }
+    ring.learn("no token", now()).await.expect("nothing to look for");
 }

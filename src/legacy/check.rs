@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::dialect::{Answer, BodyKind, Dialect, ErrorAnswer, ErrorName, FieldName, FieldPlace, FindBy, Kind, Operation, Route};
 use super::mount::Path;
 use super::template::Template;
+use crate::config::LONGEST_ACCESS;
 use crate::protocol::scope;
 
 /// Something wrong in a file.
@@ -126,7 +127,8 @@ impl Checker<'_> {
         if dialect.accounts.min_password.is_some_and(|min| !(1..=128).contains(&min)) {
             self.wrong(way!["accounts", "min_password"], "must be from 1 to 128");
         }
-        for (name, length, most) in [("access", dialect.tokens.access, 24 * 3600), ("grant", dialect.tokens.grant, 366 * 24 * 3600)] {
+        let lengths = [("access", dialect.tokens.access, LONGEST_ACCESS.as_secs()), ("grant", dialect.tokens.grant, 366 * 24 * 3600)];
+        for (name, length, most) in lengths {
             if length.is_some_and(|length| !(60..=most).contains(&length.as_secs())) {
                 self.wrong(way!["tokens", name], format!("must be from 1m to {}h", most / 3600));
             }

@@ -92,6 +92,12 @@ impl Audience {
     pub fn contains(&self, value: &str) -> bool {
         self.values().iter().any(|known| known == value)
     }
+
+    /// Is it this one and no other? Whoever else a token is for has it as well, and could use it here (RFC 9068 §5).
+    #[must_use]
+    pub fn is_only(&self, value: &str) -> bool {
+        matches!(self.values(), [only] if only == value)
+    }
 }
 
 /// RFC 9068 §4: "The resource server MUST verify that the "typ" header value is "at+jwt" or "application/at+jwt" and reject tokens
@@ -152,6 +158,7 @@ mod tests {
         assert_eq!(written(&["a", "b"]), json!(["a", "b"]));
         let both: Audience = serde_json::from_value(json!(["a", "b"])).expect("valid");
         assert!(both.contains("b") && !both.contains("c") && Audience::one("a").contains("a"));
+        assert!(!both.is_only("b") && Audience::one("a").is_only("a") && !Audience::one("a").is_only("b"));
     }
 
     #[test]

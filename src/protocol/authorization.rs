@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::claims::ClaimsRequest;
 use super::client::{Client, GrantType, RESPONSE_TYPE};
@@ -227,11 +228,9 @@ fn may_have_codes(client: &Client) -> Result<(), OAuthError> {
 }
 
 /// How a client that sends a request object expects to be answered.
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 struct Shape {
-    #[serde(default)]
     response_mode: Option<ResponseMode>,
-    #[serde(default)]
     state: Option<String>,
 }
 
@@ -240,7 +239,10 @@ struct Shape {
 /// than the same two parameters beside it would.
 fn shape_of_refusal(object: &str) -> Shape {
     let payload = object.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
-    payload.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
+    let Some(Value::Object(mut members)) = payload.and_then(|json| serde_json::from_slice(&json).ok()) else { return Shape::default() };
+    // Each by itself: a response mode of others takes no state with it.
+    let mut text = |name: &str| members.remove(name).and_then(|value| value.as_str().map(str::to_owned));
+    Shape { response_mode: text("response_mode").as_deref().and_then(ResponseMode::parse), state: text("state") }
 }
 
 fn asks_for_openid(params: &Params) -> bool {

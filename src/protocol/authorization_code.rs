@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::client::Client;
 use super::error::OAuthError;
 use super::machine::{self, CodeFacts};
 use super::pkce;
@@ -26,7 +27,8 @@ pub struct CodeBinding<'a> {
 ///
 /// # Errors
 /// `invalid_grant`, with one description for whatever a stranger could try.
-pub fn check(bound: &CodeBinding<'_>, client_id: &str, redirect_uri: Option<&str>, verifier: Option<&str>) -> Result<(), OAuthError> {
+pub fn check(bound: &CodeBinding<'_>, client: &Client, redirect_uri: Option<&str>, verifier: Option<&str>) -> Result<(), OAuthError> {
+    let client_id = client.client_id.as_str();
     // RFC 6749 §4.1.3: "ensure that the authorization code was issued to the authenticated confidential client, or if the client is
     // public, ensure that the code was issued to "client_id" in the request"
     if bound.client_id != client_id {
@@ -44,12 +46,16 @@ pub fn check(bound: &CodeBinding<'_>, client_id: &str, redirect_uri: Option<&str
         Some(sent) => sent,
         None => bound.redirect_uri,
     };
-    check_verifier(bound.code_challenge, verifier)?;
+    check_verifier(bound.code_challenge, verifier, client.is_public())?;
     machine::redeem(&CodeFacts { bound_client_id: bound.client_id, bound_redirect_uri: bound.redirect_uri, client_id, redirect_uri })
 }
 
-fn check_verifier(challenge: Option<&str>, verifier: Option<&str>) -> Result<(), OAuthError> {
+fn check_verifier(challenge: Option<&str>, verifier: Option<&str>, public: bool) -> Result<(), OAuthError> {
     match (challenge, verifier) {
+        // RFC 9700 §2.1.1: "Public clients MUST use PKCE". This one was confidential when the code was asked for.
+        (None, None) if public => {
+            Err(OAuthError::invalid_grant("The authorization request had no code_challenge, which a public client needs"))
+        }
         (None, None) => Ok(()),
         // RFC 7636 §4.6: "If the values are not equal, an error response indicating "invalid_grant" as described in Section 5.2 of
         // [RFC6749] MUST be returned."
@@ -76,6 +82,7 @@ pub fn live(issued_at: Time, lifetime: Duration, now: Time) -> Result<(), OAuthE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::client::{AuthMethod, fixture};
     use crate::protocol::error::ErrorCode;
 
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -84,6 +91,12 @@ mod tests {
 
     fn bound(code_challenge: Option<&str>, redirect_uri_sent: bool) -> CodeBinding<'_> {
         CodeBinding { client_id: "s6BhdRkqt3", redirect_uri: REDIRECT, redirect_uri_sent, code_challenge }
+    }
+
+    /// A confidential client, known by this name.
+    fn check(bound: &CodeBinding<'_>, client_id: &str, redirect_uri: Option<&str>, verifier: Option<&str>) -> Result<(), OAuthError> {
+        let client = Client { client_id: client_id.to_owned(), ..fixture("openid", None) };
+        super::check(bound, &client, redirect_uri, verifier)
     }
 
     fn refused(outcome: Result<(), OAuthError>) -> bool {
@@ -133,6 +146,9 @@ mod tests {
             assert!(refused(check(&bound(Some(CHALLENGE), true), "s6BhdRkqt3", Some(REDIRECT), verifier)), "{verifier:?}");
         }
         assert!(refused(check(&bound(None, true), "s6BhdRkqt3", Some(REDIRECT), Some(VERIFIER))), "downgrade");
+        let public = Client { token_endpoint_auth_method: AuthMethod::None, ..fixture("openid", None) };
+        assert!(refused(super::check(&bound(None, true), &public, Some(REDIRECT), None)), "public since the code was asked for");
+        assert_eq!(super::check(&bound(Some(CHALLENGE), true), &public, Some(REDIRECT), Some(VERIFIER)), Ok(()));
     }
 
     #[test]

@@ -313,6 +313,12 @@ fn oidc_core_6_a_refused_request_object_says_how_the_refusal_travels_and_nothing
     let inside = asked("");
     assert_eq!((inside.response_mode, inside.state.as_deref()), (ResponseMode::FormPost, Some("inside")));
     assert_eq!((&inside.redirect_uri, &inside.client_id), (uri, &client.client_id));
+    // A response mode of others (JARM's `jwt`), or none at all, takes no state with it.
+    for other in [r#""jwt""#, "3", "null"] {
+        let payload = format!(r#"{{"response_mode":{other},"state":"inside"}}"#);
+        let shape = shape_of_refusal(&format!("eyJhbGciOiJub25lIn0.{}.", URL_SAFE_NO_PAD.encode(payload)));
+        assert_eq!((shape.response_mode, shape.state.as_deref()), (None, Some("inside")), "{other}");
+    }
     let beside = asked("&response_mode=query&state=beside");
     assert_eq!((beside.response_mode, beside.state.as_deref()), (ResponseMode::Query, Some("beside")));
 }

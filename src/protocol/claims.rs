@@ -222,10 +222,22 @@ impl ClaimsRequest {
         }
         let members = json::object(text.as_bytes())
             .ok_or_else(|| OAuthError::invalid_request("claims must be a JSON object in which no member stands twice"))?;
-        let request = Self { userinfo: section(members.get("userinfo"))?, id_token: section(members.get("id_token"))? };
+        let mut request = Self { userinfo: section(members.get("userinfo"))?, id_token: section(members.get("id_token"))? };
         // OIDC Core §2: `sub` is a case-sensitive string. One of another type would be nobody, and must not count as anybody.
         if request.subs().flat_map(named).any(|sub| !sub.is_string()) {
             return Err(OAuthError::invalid_request("sub in claims must be a string"));
+        }
+        // The same of `acr`: one of another type, left out, would let a sign-in pass that was asked to fail.
+        if request.id_token.get("acr").into_iter().flatten().flat_map(named).any(|acr| !acr.is_string()) {
+            return Err(OAuthError::invalid_request("acr in claims must be a string"));
+        }
+        // Values of other claims are looked at by nobody. Kept, a number may be longer than it was sent.
+        for section in [&mut request.userinfo, &mut request.id_token] {
+            for (_, entry) in section.iter_mut().filter(|(name, _)| !matches!(name.as_str(), "sub" | "acr")) {
+                if let Some(entry) = entry {
+                    (entry.value, entry.values) = (None, Vec::new());
+                }
+            }
         }
         Ok(request)
     }
@@ -440,6 +452,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_of_a_request_is_no_longer_than_what_was_sent() {
+        let sent = format!(r#"{{"id_token":{{"email":{{"values":[{}]}},"sub":{{"value":"usr_1"}}}}}}"#, vec!["1e15"; 2900].join(","));
+        let kept = serde_json::to_string(&ClaimsRequest::parse(&sent).expect("well-formed")).expect("JSON");
+        assert!(kept.len() < sent.len(), "{}", kept.len());
+        let read = ClaimsRequest::of_grant(Some(&kept), "openid email");
+        assert!(read.id_token.contains_key("email") && read.excludes("usr_2") && !read.excludes("usr_1"));
+    }
+
+    #[test]
     fn tj_21_a_client_gets_no_claim_beyond_its_scopes_by_asking_for_it() {
         let mut request = ClaimsRequest::parse(EXAMPLE).expect("the example");
         assert!(ClaimsRequest::of_grant(Some(EXAMPLE), "openid email profile").userinfo.contains_key("given_name"));
@@ -500,5 +521,9 @@ mod tests {
         assert_eq!(parse(r#"{"id_token":{"acr":{"essential":true}}}"#), None);
         assert_eq!(parse(r#"{"userinfo":{"acr":{"essential":true,"value":"2"}}}"#), None);
         assert_eq!(parse(r#"{"id_token":{"acr":null}}"#), None);
+        for other in [r#""value":2"#, r#""value":null"#, r#""values":["1",2]"#, r#""values":[["1"]]"#] {
+            let text = format!(r#"{{"id_token":{{"acr":{{"essential":true,{other}}}}}}}"#);
+            assert_eq!(ClaimsRequest::parse(&text).expect_err(&text).code, ErrorCode::InvalidRequest);
+        }
     }
 }

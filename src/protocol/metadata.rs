@@ -80,7 +80,8 @@ type Metadata = ProviderMetadata<
 >;
 
 /// The claims that the protocol itself puts into an ID token.
-const PROTOCOL_CLAIMS: [&str; 11] = ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid"];
+const PROTOCOL_CLAIMS: [&str; 12] =
+    ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid", "external_id"];
 
 /// The discovery document. No member is ever `null`.
 ///
@@ -198,7 +199,7 @@ mod tests {
             "display_values_supported": ["page", "popup"],
             "claim_types_supported": ["normal"],
             "claims_supported": [
-                "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid", "name", "given_name",
+                "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid", "external_id", "name", "given_name",
                 "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website", "gender", "birthdate", "zoneinfo",
                 "locale", "updated_at", "email", "email_verified", "address", "phone_number", "phone_number_verified", "roles",
                 "external_ids", "org"

@@ -11,10 +11,10 @@ use super::error::OAuthError;
 /// The value in a deployment's list that opens every resource to every client.
 pub const ANY: &str = "*";
 const MAX_COUNT: usize = 10;
+/// Of one, and of all that are asked for together: a token that names them must be one that a header carries.
 const MAX_LENGTH: usize = 2048;
 
-/// RFC 8707 §2: "Its value MUST be an absolute URI, as specified by Section 4.3 of [RFC3986], which MAY include a query component
-/// but MUST NOT include a fragment component."
+/// RFC 8707 §2: "Its value MUST be an absolute URI, as specified by Section 4.3 of [RFC3986]. The URI MUST NOT include a fragment component."
 #[must_use]
 pub fn is_valid(uri: &str) -> bool {
     uri.len() <= MAX_LENGTH
@@ -92,8 +92,8 @@ fn distinct<'a>(asked: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>,
             uris.push(uri.to_owned());
         }
     }
-    if uris.len() > MAX_COUNT {
-        return Err(OAuthError::invalid_target("Too many resources"));
+    if uris.len() > MAX_COUNT || uris.iter().map(String::len).sum::<usize>() > MAX_LENGTH {
+        return Err(OAuthError::invalid_target("The resources are too many or too long for one token"));
     }
     Ok(uris)
 }
@@ -132,6 +132,10 @@ mod tests {
         assert_eq!(allowed(&client, &[], ISSUER, [CAL, ISSUER]).expect("its own, and everybody's"), [CAL, ISSUER]);
         let many: Vec<String> = (0..=MAX_COUNT).map(|n| format!("https://r{n}.example")).collect();
         assert!(allowed(&client, &[ANY.to_owned()], ISSUER, many.iter().map(String::as_str)).is_err());
+        let long: Vec<String> = (0..3).map(|n| format!("https://r{n}.example/{}", "x".repeat(663))).collect();
+        assert!(allowed(&client, &[ANY.to_owned()], ISSUER, long.iter().map(String::as_str)).is_ok(), "{}", 3 * long[0].len());
+        let longer = long.iter().map(String::as_str).chain(["urn:x"]);
+        assert_eq!(allowed(&client, &[ANY.to_owned()], ISSUER, longer).expect_err("too long").code, ErrorCode::InvalidTarget);
     }
 
     #[test]

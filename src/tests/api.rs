@@ -155,6 +155,21 @@ async fn ad_01_every_operation_asks_for_the_token_and_scope_that_the_document_sa
     assert!(seen > 15, "{seen}");
 }
 
+/// RFC 9068 §5: whoever else a token is for holds it as well, and is not its person here.
+#[tokio::test]
+async fn ad_01_a_token_that_is_for_another_too_opens_nothing() {
+    let server = Server::start().await;
+    let console = server.console().await;
+    server.person("olga", &["owner"]).await;
+    let mut fields = vec![("grant_type", "password"), ("username", "olga"), ("password", PASSWORD), ("scope", "openid account")];
+    fields.push(("resource", "https://id.example"));
+    let alone = server.token(&console, &fields).await.expect(200).json();
+    server.call("GET", "/v1/me", alone["access_token"].as_str().expect("one"), None).await.expect(200);
+    fields.push(("resource", "https://api.example"));
+    let both = server.token(&console, &fields).await.expect(200).json();
+    server.call("GET", "/v1/me", both["access_token"].as_str().expect("one"), None).await.expect_problem(401, "invalid_token");
+}
+
 #[tokio::test]
 async fn ad_03_a_role_and_a_scope_are_needed_and_the_refusal_is_written_down() {
     let server = Server::start().await;

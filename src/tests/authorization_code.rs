@@ -82,6 +82,42 @@ async fn a_late_replay_ends_what_a_code_opened() {
     }
 }
 
+/// The same where the short-lived store knows the code no more, by whoever has its verifier; a stranger with the code alone ends nothing.
+#[tokio::test]
+async fn a_replay_that_only_sql_remembers_needs_the_verifier() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "token_endpoint_auth_method": "none" })).await;
+    server.user("ana").await;
+    let flow = Flow::new(&client).with("scope", "openid offline_access").with("prompt", "consent");
+    let code = Browser::new(&server).code(&flow, "ana").await;
+    let tokens = server.redeem(&client, &code).await.expect(200).json();
+    // Beyond the life of any record of a code.
+    server.advance(3600);
+    let stolen = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", CALLBACK)];
+    server.token(&client, &stolen).await.expect_error(400, "invalid_grant");
+    let wrong = [&stolen[..], &[("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXX")]].concat();
+    server.token(&client, &wrong).await.expect_error(400, "invalid_grant");
+    let tokens = server.refresh(&client, tokens["refresh_token"].as_str().expect("one")).await.expect(200).json();
+    server.redeem(&client, &code).await.expect_error(400, "invalid_grant");
+    server.refresh(&client, tokens["refresh_token"].as_str().expect("one")).await.expect_error(400, "invalid_grant");
+}
+
+/// RFC 6749 §5.1: an answer without `scope` says that all were granted, so where nothing is left there is none; and nothing was spent.
+#[tokio::test]
+async fn a_client_that_lost_all_it_asked_for_gets_an_error_and_keeps_its_code() {
+    let server = Server::with(|config| config.resources.clear()).await;
+    let client = server.client(json!({ "scope": "openid profile", "resources": ["https://api.example"] })).await;
+    server.user("ana").await;
+    let flow = Flow::new(&client).with("scope", "openid profile").with("resource", "https://api.example");
+    let code = Browser::new(&server).code(&flow, "ana").await;
+    server.alter(&client, |client| client.scope = "email".to_owned()).await;
+    server.redeem(&client, &code).await.expect_error(400, "invalid_scope");
+    server.alter(&client, |client| (client.scope, client.resources) = ("openid profile".to_owned(), Vec::new())).await;
+    server.redeem(&client, &code).await.expect_error(400, "invalid_target");
+    server.alter(&client, |client| client.resources = vec!["https://api.example".to_owned()]).await;
+    server.redeem(&client, &code).await.expect(200);
+}
+
 #[tokio::test]
 async fn an_expired_code_is_refused() {
     let server = Server::start().await;

@@ -1,6 +1,10 @@
 //! A store that does not answer is never a denial: it is 503 with `Retry-After`, and nothing was consumed.
 
+use std::sync::Arc;
+
 use axum::http::header;
+use portero::seal::Seal;
+use portero::storage::{Schema, Storage, StorageOptions};
 use portero::telemetry::metrics;
 use serde_json::json;
 
@@ -45,6 +49,28 @@ async fn without_its_database_the_server_denies_nothing() {
     server.token(&machine, &[("grant_type", "client_credentials")]).await.expect(200);
     server.get("/.well-known/jwks.json").await.expect(200);
     server.get("/.well-known/openid-configuration").await.expect(200);
+}
+
+/// Whatever has to be read is read before the code or the refresh token is spent: the retry that `Retry-After` asks for is none of a thief.
+#[tokio::test]
+async fn what_cannot_be_read_spends_nothing() {
+    let elsewhere = Storage::open(&StorageOptions::new("sqlite::memory:"), Seal::new(&[1; 32]), Schema::Migrate).await.expect("a store");
+    let organizations = Arc::clone(&elsewhere.organizations);
+    let server = Server::with_app(|_| {}, |app| app.storage.organizations = organizations).await;
+    server.user("ana").await;
+    let client = server.client(json!({ "scope": "openid org" })).await;
+    let flow = Flow::new(&client).with("scope", "openid org");
+    let tokens = Browser::new(&server).tokens(&client, &flow, "ana").await;
+    let code = Browser::new(&server).code(&flow, "ana").await;
+    elsewhere.close().await;
+    let refresh = tokens["refresh_token"].as_str().expect("one");
+    unavailable(&server.redeem(&client, &code).await);
+    unavailable(&server.refresh(&client, refresh).await);
+    server.advance(31);
+    // Without organisations to be read.
+    server.alter(&client, |client| client.scope = "openid".to_owned()).await;
+    server.redeem(&client, &code).await.expect(200);
+    server.refresh(&client, refresh).await.expect(200);
 }
 
 /// Whoever runs the server sees a bad night as one of the stores, not as one of refusals. The numbers are those of all tests here.

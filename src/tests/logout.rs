@@ -1,5 +1,7 @@
 //! OpenID Connect RP-Initiated Logout 1.0, and what ends with a sign-out.
 
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::json;
 
 use crate::harness::{Browser, Flow, Server, TestClient};
@@ -31,6 +33,22 @@ async fn with_its_hint_the_session_ends_and_the_client_hears_its_state() {
     let again = browser.get(&path).await;
     let again = browser.follow(again).await;
     assert_eq!(again.location(), format!("{AFTER}?state=x%20y"));
+}
+
+/// A browser that asks ahead signs nobody out.
+#[tokio::test]
+async fn a_look_ahead_ends_no_session() {
+    let server = Server::start().await;
+    let client = server.client(json!({ "post_logout_redirect_uris": [AFTER] })).await;
+    server.user("ana").await;
+    let (mut browser, tokens) = signed_in(&server, &client, "openid").await;
+    let hint = tokens["id_token"].as_str().expect("one");
+    let path = format!("/oauth2/logout?id_token_hint={hint}&post_logout_redirect_uri={}", encode(AFTER));
+    let cookies: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let ahead = Request::get(&path).header("cookie", cookies.join("; ")).header("sec-purpose", "prefetch;prerender");
+    assert_eq!(server.send(ahead.body(Body::empty()).expect("a request")).await.status, 503);
+    assert_eq!(server.introspect(&client, tokens["access_token"].as_str().expect("one")).await["active"], true);
+    assert_eq!(browser.get(&path).await.status, 303);
 }
 
 #[tokio::test]

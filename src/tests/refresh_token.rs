@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portero::protocol::client::Client;
 use serde_json::{Value, json};
 
 use crate::harness::{Browser, Flow, Server, TestClient, claims};
@@ -219,5 +220,83 @@ async fn a_replay_is_one_whatever_else_it_asks_for() {
     server.advance(31);
     let wider = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&first)), ("scope", "openid phone")];
     server.token(&client, &wider).await.expect_error(400, "invalid_grant");
+    server.refresh(&client, refresh_token(&second)).await.expect_error(400, "invalid_grant");
+}
+
+/// RFC 6749 §6: a refresh that is refused gave no successor, so it spent nothing; what was taken from the client may be given back.
+#[tokio::test]
+async fn a_refresh_that_is_refused_has_spent_nothing() {
+    let server = Server::with(|config| config.resources.clear()).await;
+    server.user("ana").await;
+    let client = server.client(json!({ "scope": "openid profile offline_access", "resources": ["https://api.example"] })).await;
+    let plain = Flow::new(&client).with("scope", "openid profile");
+    let offline = Flow::new(&client).with("scope", "openid offline_access").with("prompt", "consent");
+    type Take = fn(&mut Client);
+    let take_resources: Take = |client| client.resources.clear();
+    let take_offline: Take = |client| client.scope = "openid profile".to_owned();
+    let take_all: Take = |client| client.scope = "email".to_owned();
+    let cases = [
+        (plain.with("resource", "https://api.example"), "invalid_target", take_resources),
+        (offline, "invalid_grant", take_offline),
+        (Flow::new(&client).with("scope", "openid profile"), "invalid_scope", take_all),
+    ];
+    for (flow, error, take) in cases {
+        let first = Browser::new(&server).tokens(&client, &flow, "ana").await;
+        let mut before = None;
+        server
+            .alter(&client, |client| {
+                before = Some(client.clone());
+                take(client);
+            })
+            .await;
+        server.refresh(&client, refresh_token(&first)).await.expect_error(400, error);
+        // Past the window in which a second one would be the retry of the first.
+        server.advance(31);
+        server.refresh(&client, refresh_token(&first)).await.expect_error(400, error);
+        server.alter(&client, |client| *client = before.clone().expect("it was there")).await;
+        let second = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
+        assert_ne!(refresh_token(&second), refresh_token(&first));
+    }
+}
+
+/// RFC 6749 §6 refuses scopes "not originally granted by the resource owner", and no others: what was taken from the client since is left out.
+#[tokio::test]
+async fn a_client_may_go_on_asking_for_what_it_was_granted() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let first = Browser::new(&server).tokens(&client, &Flow::new(&client).with("scope", "openid profile email"), "ana").await;
+    server.alter(&client, |client| client.scope = "openid email".to_owned()).await;
+    let asked = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&first)), ("scope", "openid profile email")];
+    assert_eq!(server.token(&client, &asked).await.expect(200).json()["scope"], "openid email");
+}
+
+/// RFC 7662 §2.2: a refresh token that the token endpoint would not take is not active, and what it is good for is what it would give.
+#[tokio::test]
+async fn introspection_knows_what_a_refresh_would_give() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let first = Browser::new(&server).tokens(&client, &Flow::new(&client).with("scope", "openid profile"), "ana").await;
+    assert_eq!(server.introspect(&client, refresh_token(&first)).await["scope"], "openid profile");
+    server.alter(&client, |client| client.scope = "openid".to_owned()).await;
+    assert_eq!(server.introspect(&client, refresh_token(&first)).await["scope"], "openid");
+    server.alter(&client, |client| client.grant_types.retain(|grant| grant.as_str() != "refresh_token")).await;
+    assert_eq!(server.introspect(&client, refresh_token(&first)).await, json!({ "active": false }));
+}
+
+/// A token from before rotation was switched off is retried and replayed as it was.
+#[tokio::test]
+async fn a_retry_is_one_after_rotation_was_switched_off() {
+    let server = Server::start().await;
+    let client = server.client(json!({})).await;
+    server.user("ana").await;
+    let first = signed_in(&server, &client).await;
+    let second = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
+    server.alter(&client, |client| client.refresh_token_rotation = false).await;
+    let again = server.refresh(&client, refresh_token(&first)).await.expect(200).json();
+    assert_eq!(refresh_token(&again), refresh_token(&second));
+    server.advance(31);
+    server.refresh(&client, refresh_token(&first)).await.expect_error(400, "invalid_grant");
     server.refresh(&client, refresh_token(&second)).await.expect_error(400, "invalid_grant");
 }

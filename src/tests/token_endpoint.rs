@@ -194,6 +194,30 @@ async fn an_opaque_token_is_read_by_introspection_alone() {
     assert_eq!(server.introspect(&client, access).await, json!({ "active": false }));
 }
 
+/// What is issued can be read again, introspected and revoked: the longest that may be asked for makes no token that is too long for that.
+#[tokio::test]
+async fn the_longest_token_is_one_that_can_be_ended() {
+    let server = Server::start().await;
+    let scopes: Vec<String> = (0..64).map(|n| format!("{n:063}")).collect();
+    let scope = scopes.join(" ");
+    assert_eq!(scope.len(), 4095);
+    let resources: Vec<String> = (0..8).map(|n| format!("https://r{n}.example/{}", "x".repeat(235))).collect();
+    for format in ["jwt", "opaque"] {
+        let mut metadata = machine();
+        (metadata["scope"], metadata["access_token_format"]) = (json!(scope), json!(format));
+        let client = server.client(metadata).await;
+        let mut asked = vec![("grant_type", "client_credentials"), ("scope", scope.as_str())];
+        asked.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
+        let tokens = server.token(&client, &asked).await.expect(200).json();
+        let access = tokens["access_token"].as_str().expect("one");
+        assert_eq!(server.introspect(&client, access).await["active"], true, "{format}, {} characters", access.len());
+        server.form("/oauth2/revoke", &client, &[("token", access)]).await.expect(200);
+        assert_eq!(server.introspect(&client, access).await, json!({ "active": false }));
+        asked.push(("resource", "https://one.more.example"));
+        server.token(&client, &asked).await.expect_error(400, "invalid_target");
+    }
+}
+
 #[tokio::test]
 async fn other_algorithms_per_client() {
     let server = Server::start().await;

@@ -145,8 +145,7 @@ impl Tokens {
             Some(Some(id)) => Some(id),
             None => None,
         };
-        // RFC 9700 §2.2: what a disabled or deleted client holds is dead with it.
-        // So is what a former client of the same id had.
+        // What a disabled or deleted client holds is dead with it, and so is what a former client of the same id had.
         let born = |record: &ClientRecord| record.created_at.timestamp() - CLOCKS;
         match storage.clients.in_use(&claims.client_id).await? {
             Some(record) if claims.iat >= born(&record) => {}

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Lifetimes, Tokens, refresh};
+use super::{Lifetimes, Tokens, issue, refresh};
 use crate::clock::{Random, Time};
 use crate::protocol::access_token::AccessClaims;
+use crate::protocol::claims::Organization;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::OAuthError;
 use crate::protocol::{refresh_token, resource, scope};
@@ -142,6 +143,8 @@ pub struct Renewed {
     pub generation: u32,
     pub scope: Vec<String>,
     pub resource: Vec<String>,
+    /// Those of the ID token.
+    pub organizations: Vec<Organization>,
 }
 
 /// What a refresh request asks for.
@@ -149,30 +152,36 @@ pub struct Renewal<'a> {
     pub token: &'a str,
     pub scope: Option<&'a str>,
     pub resource: &'a [&'a str],
+    /// The resources that are open to every client.
+    pub open_resources: &'a [String],
 }
 
 impl Tokens {
-    /// Renews the grant behind a refresh token by one conditional write. What the request asks for is checked before it; where the request asks for
-    /// nothing, the write comes first and what it gives back is checked, because only what was taken from the client since can fail there.
+    /// Renews the grant behind a refresh token by one conditional write, which comes last: a refresh that is refused, or that a fault cuts off, has spent
+    /// nothing. Where the request asks for nothing and the client has lost nothing, the write alone decides.
     ///
     /// # Errors
     /// `invalid_grant`, `invalid_scope`, `invalid_target`; faults of the store. A replay revokes the grant.
     pub async fn renew(&self, storage: &Storage, client: &Client, asked: &Renewal<'_>, now: Time, by: &Act) -> Result<Renewed, GrantError> {
         let dead = || OAuthError::invalid_grant("The refresh token is not valid");
         let (id, generation) = refresh::decode(&self.seal, asked.token).ok_or_else(dead)?;
-        // Without a narrower scope or resource there is nothing to refuse but what the store decides: one step, if it is the current token.
-        if client.refresh_token_rotation && asked.scope.is_none() && asked.resource.is_empty() {
+        // Without a narrower scope or resource there is nothing to refuse but what the store decides: one step, if it is the current token. What was
+        // taken from the client since is part of the step, and organisations would have to be read before it.
+        let registered = |name: &str| client.scope.split_whitespace().any(|scope| scope == name);
+        if client.refresh_token_rotation && asked.scope.is_none() && asked.resource.is_empty() && !registered(scope::ORG) {
             let renewal = durable::Renewal {
                 client_id: &client.client_id,
                 generation,
                 session_idle: self.lifetimes.session_idle,
                 refresh_idle: self.lifetimes.refresh_idle,
+                scope: &client.scope,
+                offline: registered(scope::OFFLINE_ACCESS),
+                resource: asked.open_resources.iter().any(|open| open == resource::ANY),
             };
             if let Some((grant, user)) = storage.grants.renew(&id, renewal, now).await? {
-                let (generation, granted) = (grant.generation, scope_of(client, &grant)?);
+                let (generation, scope) = (grant.generation, scope_of(client, &grant, None)?);
                 let resource = grant.resource.split_whitespace().map(str::to_owned).collect();
-                let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, None)?;
-                return Ok(Renewed { grant, user, generation, scope, resource });
+                return Ok(Renewed { grant, user, generation, scope, resource, organizations: Vec::new() });
             }
         }
         let Some((grant, user)) = storage.grants.refreshable(&id, self.lifetimes.session_idle, now).await? else {
@@ -187,13 +196,14 @@ impl Tokens {
         if generation != grant.generation && !repeated {
             return self.spend(storage, client, &id, generation, now, by).await.and_then(|_| Err(dead().into()));
         }
-        let granted = scope_of(client, &grant)?;
+        let scope = scope_of(client, &grant, asked.scope)?;
         let resources: Vec<String> = grant.resource.split_whitespace().map(str::to_owned).collect();
-        let scope = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked.scope)?;
         refresh_token::live(grant.rotated_at, grant.expires_at, self.lifetimes.refresh_idle, now)?;
         let resource = resource::narrow(&resources, &self.issuer, asked.resource)?;
+        let resource = resource::still_allowed(client, asked.open_resources, &self.issuer, resource)?;
+        let organizations = issue::organizations_of_id_token(storage, client, &grant, &scope).await?;
         let generation = self.spend(storage, client, &id, generation, now, by).await?;
-        Ok(Renewed { grant, user, generation, scope, resource })
+        Ok(Renewed { grant, user, generation, scope, resource, organizations })
     }
 
     /// Renews the grant behind a live access token of this client, which stands in for a refresh token where an old service had none. Only for
@@ -218,10 +228,10 @@ impl Tokens {
         if grant.client_id != client.client_id || grant.expires_at <= now {
             return Err(dead().into());
         }
-        match storage.grants.touch(&id, grant.generation, now, by).await? {
+        let scope = still_registered(client, claims.scope.split_whitespace())?;
+        match storage.grants.touch(&id, grant.generation, Duration::ZERO, now, by).await? {
             Rotation::Next(generation) | Rotation::Repeat(generation) => {
-                let scope = still_registered(client, claims.scope.split_whitespace());
-                Ok(Renewed { grant, user, generation, scope, resource: Vec::new() })
+                Ok(Renewed { grant, user, generation, scope, resource: Vec::new(), organizations: Vec::new() })
             }
             Rotation::Reuse | Rotation::Gone => Err(dead().into()),
         }
@@ -240,7 +250,7 @@ impl Tokens {
         let rotation = if client.refresh_token_rotation {
             storage.grants.rotate(id, generation, self.lifetimes.refresh_retry, now, by).await?
         } else {
-            storage.grants.touch(id, generation, now, by).await?
+            storage.grants.touch(id, generation, self.lifetimes.refresh_retry, now, by).await?
         };
         match rotation {
             Rotation::Next(generation) | Rotation::Repeat(generation) => Ok(generation),
@@ -255,20 +265,34 @@ impl Tokens {
 }
 
 /// Of scopes that were granted those that still are: not what an administrator has taken from the client since.
-#[must_use]
-pub fn still_registered<'a>(client: &Client, granted: impl Iterator<Item = &'a str>) -> Vec<String> {
+///
+/// # Errors
+/// `invalid_scope` where none is left. An answer without `scope` would say that all were granted (RFC 6749 §5.1: "OPTIONAL, if identical to the scope
+/// requested by the client; otherwise, REQUIRED").
+pub fn still_registered<'a>(client: &Client, granted: impl Iterator<Item = &'a str>) -> Result<Vec<String>, OAuthError> {
     let registered: Vec<&str> = client.scope.split_whitespace().collect();
-    granted.filter(|name| registered.contains(name)).map(str::to_owned).collect()
+    let mut granted = granted.peekable();
+    let any = granted.peek().is_some();
+    let left: Vec<String> = granted.filter(|name| registered.contains(name)).map(str::to_owned).collect();
+    if any && left.is_empty() {
+        return Err(OAuthError::invalid_scope("None of the granted scopes is registered for this client any more"));
+    }
+    Ok(left)
 }
 
-/// The scopes of a grant that still are. One that outlives its session does so by `offline_access`, and ends with it: tied to a session that may be
-/// long over, it would have no end of its own.
-fn scope_of(client: &Client, grant: &Grant) -> Result<Vec<String>, OAuthError> {
-    let scopes = still_registered(client, grant.scope.split_whitespace());
-    if grant.offline && !scope::contains(&scopes, scope::OFFLINE_ACCESS) {
+/// The scopes that a refresh token is good for: those granted, or what is `asked` of them, as far as they still are. A grant that outlives its session
+/// does so by `offline_access`, and ends with it: tied to a session that may be long over, it would have no end of its own.
+///
+/// # Errors
+/// `invalid_scope` for more than was granted, and where nothing is left; `invalid_grant` without `offline_access`, and for another client's.
+pub fn scope_of(client: &Client, grant: &Grant, asked: Option<&str>) -> Result<Vec<String>, OAuthError> {
+    let granted: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
+    let kept = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked)?;
+    let registered = |name: &str| client.scope.split_whitespace().any(|scope| scope == name);
+    if grant.offline && !registered(scope::OFFLINE_ACCESS) {
         return Err(OAuthError::invalid_grant("The client may not stay connected any more"));
     }
-    Ok(scopes)
+    still_registered(client, kept.iter().map(String::as_str))
 }
 
 /// Does the grant's client get a refresh token with it?

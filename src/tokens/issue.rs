@@ -119,6 +119,20 @@ pub async fn organizations(
     Ok(found.into_iter().map(organization).collect())
 }
 
+/// Those of an ID token. They are read before anything is spent: a fault of the store then costs nothing but the attempt.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn organizations_of_id_token(
+    storage: &Storage,
+    client: &Client,
+    grant: &Grant,
+    scopes: &[String],
+) -> Result<Vec<Organization>, StorageError> {
+    let asked = claims::ClaimsRequest::of_grant(grant.claims.as_deref(), &client.scope);
+    organizations(storage, &grant.user_id, scopes, Some(&asked.id_token)).await
+}
+
 impl Tokens {
     /// Makes the whole answer: access token, the refresh token due, and an ID token where `openid` was granted.
     ///

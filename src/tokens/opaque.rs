@@ -37,10 +37,11 @@ pub fn digest(seal: &Seal, value: &str) -> Digest {
     seal.digest(Purpose::Token, value)
 }
 
-/// What SQL keeps in place of an authorization code: its keyed digest, behind the moment that the code itself begins with.
+/// What SQL keeps in place of an authorization code: the keyed digest of it and of the challenge it is bound to (RFC 7636), behind the moment that the
+/// code itself begins with. Whoever has the code alone names nothing by it.
 #[must_use]
-pub fn code_digest(seal: &Seal, code: &str) -> Digest {
-    let mut digest = digest(seal, code);
+pub fn code_digest(seal: &Seal, code: &str, challenge: Option<&str>) -> Digest {
+    let mut digest = seal.mac(Purpose::Token, &[code.as_bytes(), challenge.unwrap_or_default().as_bytes()]);
     if let Ok(bytes) = URL_SAFE_NO_PAD.decode(code)
         && let Some(moment) = bytes.first_chunk::<{ Random::MOMENT }>()
     {
@@ -106,15 +107,16 @@ mod tests {
         let (random, seal) = (Random::seeded(1), seal());
         let at = |ms: i64| Time::from_timestamp_millis(1_795_264_200_000 + ms).expect("in range");
         let codes: Vec<String> = [0, 1, 2, 255, 256, 70_000].map(|ms| code(&random, at(ms))).into();
-        let digests: Vec<Digest> = codes.iter().map(|code| code_digest(&seal, code)).collect();
+        let digests: Vec<Digest> = codes.iter().map(|code| code_digest(&seal, code, None)).collect();
         assert!(codes.iter().all(|code| is_value(code)) && digests.is_sorted());
         let same = code(&random, at(0));
         assert_ne!(same, codes[0], "of one moment");
-        assert_ne!(code_digest(&seal, &same), digests[0]);
-        assert_ne!(code_digest(&Seal::new(&[8; 32]), &same), code_digest(&seal, &same));
+        assert_ne!(code_digest(&seal, &same, None), digests[0]);
+        assert_ne!(code_digest(&Seal::new(&[8; 32]), &same, None), code_digest(&seal, &same, None));
+        assert_ne!(code_digest(&seal, &same, Some("a challenge")), code_digest(&seal, &same, None), "bound to its challenge");
         // What is no code of ours has a digest, too: it is known to nobody.
         for other in ["", "AAAA", "not base64", &codes[0][1..]] {
-            assert!(!digests.contains(&code_digest(&seal, other)), "{other}");
+            assert!(!digests.contains(&code_digest(&seal, other, None)), "{other}");
         }
     }
 

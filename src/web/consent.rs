@@ -16,6 +16,7 @@ use crate::browser::flow::FlowStep;
 use crate::browser::form::Form;
 use crate::browser::layout::{LONGEST_NAME, Page, html, initial, shown_name, with_cookies};
 use crate::browser::visit::Visit;
+use crate::protocol::authorization;
 use crate::protocol::client::Client;
 use crate::protocol::interaction::consent_scope;
 use crate::storage::StorageError;
@@ -66,11 +67,15 @@ async fn act(asked: &mut Asked<'_>, request: Request) -> Result<Response, PageEr
     }
 }
 
-/// The flow, without which there is nothing to allow, and the person.
+/// The flow, without which there is nothing to allow, and the person who may allow it.
 async fn required(asked: &mut Asked<'_>) -> Result<(Open, Option<SignedIn>), PageError> {
     let expired = || PageError::new(PageReason::Expired).with_detail("this page belongs to a flow, and its address names none");
     let open = open(asked, FlowStep::Consent).await?.ok_or_else(expired)?;
-    let signed_in = asked.signed_in().await?;
+    // Where an administrator has taken all that was asked for, nothing is left to allow: the dispatcher tells the client.
+    let signed_in = match authorization::still_allowed(&open.client, &open.interaction.request) {
+        Ok(()) => asked.signed_in().await?,
+        Err(_) => None,
+    };
     Ok((open, signed_in))
 }
 

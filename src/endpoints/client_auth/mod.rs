@@ -65,8 +65,10 @@ impl FromRequest<Arc<App>> for FromClient {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
-        let (context, headers, now) = (context_of(&parts.extensions), parts.headers, app.clock.now());
+        let (context, headers) = (context_of(&parts.extensions), parts.headers);
         let params = form_body(&headers, body).await?;
+        // Only now: a body may take its time, and nothing is to be judged by a moment that is long over.
+        let now = app.clock.now();
         // RFC 6749 §3.2: "Request and response parameters MUST NOT be included more than once."
         if params.repeated().is_some() {
             return Err(OAuthError::invalid_request("A parameter is repeated").into());

@@ -25,6 +25,6 @@ impl Grant for ClientCredentials {
         }
         let scope = client_credentials::granted_scope(&from.client, from.params.get("scope"))?;
         let resource = resources(app, &from.client, &from.params)?;
-        Ok(Redeemed { person: None, scope, resource, refresh: None, sid: None })
+        Ok(Redeemed { person: None, scope, resource, organizations: Vec::new(), refresh: None, sid: None })
     }
 }

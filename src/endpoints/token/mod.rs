@@ -19,14 +19,14 @@ use axum::response::{IntoResponse, Response};
 use super::client_auth::FromClient;
 use super::{Failure, json_response};
 use crate::app::App;
-use crate::protocol::claims::ClaimsRequest;
+use crate::protocol::claims::Organization;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::params::Params;
 use crate::protocol::resource;
 use crate::storage::durable::{Grant as StoredGrant, Refusal, User};
 use crate::telemetry::metrics;
-use crate::tokens::issue::{self, Authorization, OwnAccess, TokenResponse};
+use crate::tokens::issue::{Authorization, OwnAccess, TokenResponse};
 
 /// Every grant the server knows: what discovery lists, what a client may register, what `unsupported_grant_type` is decided from.
 pub static GRANTS: &[&dyn Grant] =
@@ -38,6 +38,8 @@ pub struct Redeemed {
     pub person: Option<(User, StoredGrant)>,
     pub scope: Vec<String>,
     pub resource: Vec<String>,
+    /// Those of the ID token.
+    pub organizations: Vec<Organization>,
     /// The generation of the refresh token to hand out.
     pub refresh: Option<u32>,
     /// The session the tokens name.
@@ -47,7 +49,8 @@ pub struct Redeemed {
 #[async_trait]
 pub trait Grant: Sync {
     fn name(&self) -> GrantType;
-    /// What this grant proves. Client, permission for the grant and repeated parameters are checked already.
+    /// What this grant proves. Client, permission for the grant and repeated parameters are checked already. What spends something comes last: whatever
+    /// can be refused or read is before it, so that an error has cost the client nothing.
     async fn redeem(&self, app: &App, from: &FromClient) -> Result<Redeemed, Failure>;
 }
 
@@ -93,23 +96,15 @@ async fn answer(app: &App, from: &FromClient, grant: &dyn Grant) -> Result<Respo
     // A key of the client's algorithm may be new, or not made yet: looked for before anything is spent.
     app.ensure_keys(&from.client, &from.act()).await.map_err(|error| Failure::Fault(error.to_string()))?;
     let redeemed = grant.redeem(app, from).await?;
-    let resource = resource::still_allowed(&from.client, &app.config.resources, app.urls.issuer(), redeemed.resource)?;
-    let organizations = match &redeemed.person {
-        Some((user, grant)) => {
-            let asked = ClaimsRequest::of_grant(grant.claims.as_deref(), &from.client.scope);
-            issue::organizations(&app.storage, &user.id, &redeemed.scope, Some(&asked.id_token)).await?
-        }
-        None => Vec::new(),
-    };
     let response = app.tokens.issue(
         &Authorization {
             client: &from.client,
             person: redeemed.person.as_ref().map(|(user, grant)| (user, grant)),
             scope: &redeemed.scope,
-            resource: &resource,
+            resource: &redeemed.resource,
             refresh: redeemed.refresh,
             sid: redeemed.sid.as_deref(),
-            organizations: &organizations,
+            organizations: &redeemed.organizations,
             access: OwnAccess::default(),
         },
         &app.random,

@@ -13,6 +13,7 @@ use crate::protocol::error::{ErrorCode, OAuthError};
 use crate::protocol::scope;
 use crate::storage::durable::{Act, Actor};
 use crate::tokens::grant::{self, SignedInByPassword, WRONG_PASSWORD};
+use crate::tokens::issue;
 
 pub struct Password;
 
@@ -41,12 +42,14 @@ impl Grant for Password {
             };
         let granted = SignedInByPassword { client: &from.client, user: &user, scope: &scope, resource: &resource, amr: amr.join(" "), acr };
         let opened = grant::from_password(grant::new_id(&app.random, from.now), granted, &app.tokens.lifetimes, from.now);
+        let organizations = issue::organizations_of_id_token(&app.storage, &from.client, &opened, &scope).await?;
         // Who proved the password is who did it, through whichever client: the row names the person, as that of a browser's session does.
         let by = Act { actor: Actor::Person(user.id.clone()), ..from.act() };
         grant::open(&app.storage, &opened, Some(&proof), &by).await?;
         Ok(Redeemed {
             scope,
             resource,
+            organizations,
             refresh: grant::gives_refresh_token(&from.client).then_some(0),
             sid: None,
             person: Some((user, opened)),

@@ -21,11 +21,12 @@ impl Grant for RefreshToken {
     async fn redeem(&self, app: &App, from: &FromClient) -> Result<Redeemed, Failure> {
         let token = from.params.get("refresh_token").ok_or_else(|| OAuthError::invalid_request("refresh_token is missing"))?;
         let resource: Vec<&str> = from.params.all("resource").collect();
-        let asked = Renewal { token, scope: from.params.get("scope"), resource: &resource };
+        let asked = Renewal { token, scope: from.params.get("scope"), resource: &resource, open_resources: &app.config.resources };
         let renewed = app.tokens.renew(&app.storage, &from.client, &asked, from.now, &from.act()).await?;
         Ok(Redeemed {
             scope: renewed.scope,
             resource: renewed.resource,
+            organizations: renewed.organizations,
             refresh: Some(renewed.generation),
             // A grant that lives on after sign-out names its session only at first.
             sid: if renewed.grant.offline { None } else { renewed.grant.session_id.clone() },

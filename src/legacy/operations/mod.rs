@@ -143,7 +143,7 @@ impl Call<'_> {
         let token = request::bearer(headers, &self.dialect.bearer).ok_or(ErrorName::NoToken)?;
         let access = self.app.tokens.access(&self.app.storage, token, self.now).await.map_err(|error| fault(&error))?;
         // A token for another resource server is not for us (RFC 9068 §4), and one without a person is nobody's here.
-        let Some(access) = access.filter(|access| access.claims.aud.contains(self.app.urls.issuer())) else {
+        let Some(access) = access.filter(|access| access.claims.aud.is_only(self.app.urls.issuer())) else {
             return Err(ErrorName::BadToken.into());
         };
         let (claims, Some(holder)) = (access.claims, access.holder) else { return Err(ErrorName::BadToken.into()) };

@@ -68,7 +68,8 @@ pub async fn opened(call: &Call<'_>, client: &Client, user: &User, (amr, acr): (
 /// A refresh token for new tokens; the same refresh token again where the client has no rotation.
 pub async fn refresh(call: &Call<'_>) -> Done {
     let client = call.client().await?;
-    let asked = Renewal { token: call.fields.needed(FieldName::RefreshToken), scope: None, resource: &[] };
+    let token = call.fields.needed(FieldName::RefreshToken);
+    let asked = Renewal { token, scope: None, resource: &[], open_resources: &call.app.config.resources };
     let renewed = call.app.tokens.renew(&call.app.storage, &client, &asked, call.now, &call.by()).await;
     let renewed = renewed.map_err(|error| refused(call, error, ErrorName::BadRefresh))?;
     minted(call, &client, &renewed.user, &renewed.grant, &renewed.scope, Some(renewed.generation)).await

@@ -217,14 +217,16 @@ async fn a_refresh_of_a_client_without_rotation(place: &Place) {
     let storage = furnished(place).await;
     storage.grants.open(&grant(1, Some("s1")), None, &person("ana")).await.expect("opened");
     for now in [10, 20] {
-        assert_eq!(storage.grants.touch(&grant_id(1), 0, at(now), &person("ana")).await.expect("answered"), Rotation::Next(0));
+        assert_eq!(storage.grants.touch(&grant_id(1), 0, WINDOW, at(now), &person("ana")).await.expect("answered"), Rotation::Next(0));
         let after = storage.grants.find(&grant_id(1)).await.expect("read").expect("known");
         assert_eq!((after.generation, after.rotated_at), (0, at(now)));
     }
     refreshed(&storage, 2, 3, 30).await;
-    assert_eq!(storage.grants.touch(&grant_id(2), 2, at(30), &person("ana")).await.expect("answered"), Rotation::Reuse);
-    assert_eq!(storage.grants.touch(&grant_id(2), 3, at(31), &person("ana")).await.expect("answered"), Rotation::Gone);
-    assert_eq!(storage.grants.touch(&grant_id(9), 0, at(31), &person("ana")).await.expect("answered"), Rotation::Gone);
+    // Of a time with rotation: a retry is one, and a replay is one.
+    assert_eq!(storage.grants.touch(&grant_id(2), 2, WINDOW, at(30), &person("ana")).await.expect("answered"), Rotation::Repeat(3));
+    assert_eq!(storage.grants.touch(&grant_id(2), 2, WINDOW, at(61), &person("ana")).await.expect("answered"), Rotation::Reuse);
+    assert_eq!(storage.grants.touch(&grant_id(2), 3, WINDOW, at(62), &person("ana")).await.expect("answered"), Rotation::Gone);
+    assert_eq!(storage.grants.touch(&grant_id(9), 0, WINDOW, at(31), &person("ana")).await.expect("answered"), Rotation::Gone);
 }
 
 async fn what_may_be_refreshed(place: &Place) {
@@ -265,7 +267,15 @@ async fn what_may_be_refreshed(place: &Place) {
 async fn what_is_renewed_in_one_step(place: &Place) {
     let storage = furnished(place).await;
     let by = person("ana");
-    let renewal = Renewal { client_id: "app", generation: 0, session_idle: IDLE, refresh_idle: 10 * IDLE };
+    let renewal = Renewal {
+        client_id: "app",
+        generation: 0,
+        session_idle: IDLE,
+        refresh_idle: 10 * IDLE,
+        scope: "openid",
+        offline: true,
+        resource: true,
+    };
     let renew = async |n: u32, renewal: Renewal<'static>, now: i64| {
         let renewed = storage.grants.renew(&grant_id(n), renewal, at(now)).await.expect("answered");
         renewed.map(|(grant, user)| (grant.generation, grant.rotated_at, user.id))
@@ -299,6 +309,22 @@ async fn what_is_renewed_in_one_step(place: &Place) {
     assert_eq!(renew(1, Renewal { generation: 1, ..renewal }, day).await, None);
     assert_eq!(renew(1, Renewal { generation: 1, ..renewal }, day - 1).await, next(2, day - 1));
     assert_eq!(renew(2, renewal, 2 * day).await, next(1, 2 * day));
+
+    // What was taken from the client since: leave to outlive the session, the resources, the first scope. Nothing is spent.
+    let mut far = grant(6, None);
+    (far.scope, far.resource) = ("read write".to_owned(), "https://api.example".to_owned());
+    let mut plain = grant(7, None);
+    (plain.scope, plain.resource) = (String::new(), String::new());
+    storage.grants.open(&far, None, &by).await.expect("opened");
+    storage.grants.open(&plain, None, &by).await.expect("opened");
+    let has = |scope: &'static str, resource: bool| Renewal { scope, resource, ..renewal };
+    assert_eq!(renew(2, Renewal { generation: 1, offline: false, ..renewal }, 30).await, None);
+    assert_eq!(renew(6, has("write read", false), 30).await, None);
+    for lost in ["", "write", "reader write", "thread"] {
+        assert_eq!(renew(6, has(lost, true), 30).await, None, "{lost}");
+    }
+    assert_eq!(renew(6, has("write read", true), 30).await, next(1, 30));
+    assert_eq!(renew(7, has("", false), 30).await, next(1, 30), "without scopes there is none to lose");
 
     // The person disabled; the grant revoked; the session over.
     let third = Renewal { generation: 1, ..renewal };

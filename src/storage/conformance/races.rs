@@ -163,7 +163,15 @@ async fn one_of_equal_renewals_goes_on(place: &Place) {
     for round in 0..ROUNDS {
         let answers = replicas
             .race(|_, storage| async move {
-                let renewal = Renewal { client_id: "app", generation: round, session_idle: WINDOW, refresh_idle: WINDOW };
+                let renewal = Renewal {
+                    client_id: "app",
+                    generation: round,
+                    session_idle: WINDOW,
+                    refresh_idle: WINDOW,
+                    scope: "openid",
+                    offline: false,
+                    resource: true,
+                };
                 storage.grants.renew(&grant_id(1), renewal, at(0)).await.expect("answered").map(|(grant, _)| grant.generation)
             })
             .await;

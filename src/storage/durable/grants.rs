@@ -110,6 +110,12 @@ pub struct Renewal<'a> {
     pub session_idle: Duration,
     /// It may not have lain unused for longer itself.
     pub refresh_idle: Duration,
+    /// The scopes that are registered for the client: the first one granted must be among them, so that not all of them are gone.
+    pub scope: &'a str,
+    /// May it go on where it outlives its session?
+    pub offline: bool,
+    /// May it go on where it names resources?
+    pub resource: bool,
 }
 
 /// A code, for [`Grants::open_by_code`].
@@ -173,8 +179,9 @@ pub trait Grants: Send + Sync {
     async fn renew(&self, id: &GrantId, renewal: Renewal<'_>, now: Time) -> Result<Option<(Grant, User)>>;
     /// One conditional UPDATE: next generation, the same again inside the window, or reuse, which revokes.
     async fn rotate(&self, id: &GrantId, generation: u32, window: Duration, now: Time, by: &Act) -> Result<Rotation>;
-    /// For clients without rotation: notes the use, if the grant is live and at this generation; otherwise `Reuse` or `Gone` as above.
-    async fn touch(&self, id: &GrantId, generation: u32, now: Time, by: &Act) -> Result<Rotation>;
+    /// For clients without rotation: notes the use, if the grant is live and at this generation; otherwise as above, since the generation may be of a time
+    /// with rotation.
+    async fn touch(&self, id: &GrantId, generation: u32, window: Duration, now: Time, by: &Act) -> Result<Rotation>;
     async fn revoke(&self, id: &GrantId, now: Time, by: &Act) -> Result<()>;
     /// Every grant of a person, or of a person with one client.
     async fn revoke_all(&self, user_id: &str, client_id: Option<&str>, now: Time, by: &Act) -> Result<u64>;

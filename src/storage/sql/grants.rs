@@ -163,20 +163,22 @@ const REFRESHABLE: &str = concat!(
      AND (g.offline OR g.session_id IS NULL OR (s.ended_at IS NULL AND s.expires_at > $2 AND s.last_seen_at > $3))"
 );
 
-/// The same decided and written at once: $2 the generation, $3 now, $4 the client, $5 and $6 the beginnings of idleness of grant and session.
+/// The same decided and written at once: $2 the generation, $3 now, $4 the client, $5 and $6 the beginnings of idleness of grant and session; $7 and $8
+/// whether it may outlive its session and name resources, $9 the client's scopes, between spaces.
 macro_rules! renew {
     () => {
         "UPDATE grants AS g SET generation = g.generation + 1, rotated_at = $3 FROM users u \
          WHERE g.id = $1 AND g.generation = $2 AND g.client_id = $4 AND g.revoked_at IS NULL AND g.expires_at > $3 AND g.rotated_at > $5 \
          AND u.id = g.user_id AND u.disabled_at IS NULL \
          AND (g.offline OR g.session_id IS NULL OR EXISTS (SELECT 1 FROM sessions s \
-         WHERE s.id = g.session_id AND s.ended_at IS NULL AND s.expires_at > $3 AND s.last_seen_at > $6))"
+         WHERE s.id = g.session_id AND s.ended_at IS NULL AND s.expires_at > $3 AND s.last_seen_at > $6)) \
+         AND ($7 OR NOT g.offline) AND ($8 OR g.resource = '') AND (g.scope = '' OR "
     };
 }
 const RENEW: Message = message!(
-    concat!(renew!(), " RETURNING ", grant_columns!(), ", ", user_columns!()),
+    concat!(renew!(), "position(' ' || split_part(g.scope, ' ', 1) || ' ' IN $9) > 0) RETURNING ", grant_columns!(), ", ", user_columns!()),
     renew!(),
-    "; SELECT ",
+    "instr($9, ' ' || substr(g.scope || ' ', 1, instr(g.scope || ' ', ' '))) > 0); SELECT ",
     grant_columns!(),
     ", ",
     user_columns!(),
@@ -368,6 +370,9 @@ impl Grants for Sql {
             .bind(renewal.client_id)
             .bind(now - length(renewal.refresh_idle))
             .bind(now - length(renewal.session_idle))
+            .bind(renewal.offline)
+            .bind(renewal.resource)
+            .bind(format!(" {} ", renewal.scope))
             .fetch_all(db)
             .await)?;
         rows.pop().map(|row| Ok((row.grant.try_into()?, row.user.try_into()?))).transpose()
@@ -387,7 +392,7 @@ impl Grants for Sql {
         }
     }
 
-    async fn touch(&self, id: &GrantId, presented: u32, now: Time, by: &Act) -> Result<Rotation> {
+    async fn touch(&self, id: &GrantId, presented: u32, window: Duration, now: Time, by: &Act) -> Result<Rotation> {
         let id = id.hex();
         let touched = on!(self.write, |db| sqlx::query_as::<_, (i64,)>(TOUCH)
             .bind(&id)
@@ -397,7 +402,7 @@ impl Grants for Sql {
             .await)?;
         match touched.first() {
             Some((same,)) => Ok(Rotation::Next(generation(*same)?)),
-            None => self.not_current(&id, presented, Duration::ZERO, now, by).await,
+            None => self.not_current(&id, presented, window, now, by).await,
         }
     }
 
