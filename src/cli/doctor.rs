@@ -17,8 +17,8 @@ use crate::storage::{self, OpenError, Schema, Storage};
 use crate::telemetry::Program;
 use crate::urls::{self, Urls};
 
-/// Clocks further apart than this make tokens look expired or not yet valid.
-const SKEW: i64 = 30;
+/// Seconds. Replicas whose clocks are further apart call the tokens of a client that was just made dead, and a lost answer is repeated for less long.
+const SKEW: i64 = 5;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
