@@ -207,7 +207,7 @@ async fn inside(config: &Config, storage: &Storage, seal: &Seal, now: Time) -> V
             Some(newest) if (newest.at - now).num_seconds() > SKEW => findings.push(fail(
                 "clock",
                 format!("this machine says {}, and the database holds something of {}", now.to_rfc3339(), newest.at.to_rfc3339()),
-                "set the clock (NTP); every instance must agree within half a minute",
+                "set the clock (NTP); every instance must agree within five seconds",
             )),
             _ => findings.push(ok("clock", now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))),
         },
