@@ -166,7 +166,7 @@ def ST_05(lab):
         while time.monotonic() < end and not trouble:
             n_turn += 1
             try:
-                if n % 5 == 0 and n_turn % 40 == 0:
+                if n % 5 == 0 and n_turn % 40 == 5:
                     answer, what = replica.revoke(web, family["access"][-1]), "revoke"
                     must(answer.status == 200, "revoke", answer)
                 elif n % 3 == 0:

@@ -17,8 +17,8 @@ use crate::storage::{self, OpenError, Schema, Storage};
 use crate::telemetry::Program;
 use crate::urls::{self, Urls};
 
-/// Clocks further apart than this make tokens look expired or not yet valid.
-const SKEW: i64 = 30;
+/// Seconds. Replicas whose clocks are further apart call the tokens of a client that was just made dead, and a lost answer is repeated for less long.
+const SKEW: i64 = 5;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -207,7 +207,7 @@ async fn inside(config: &Config, storage: &Storage, seal: &Seal, now: Time) -> V
             Some(newest) if (newest.at - now).num_seconds() > SKEW => findings.push(fail(
                 "clock",
                 format!("this machine says {}, and the database holds something of {}", now.to_rfc3339(), newest.at.to_rfc3339()),
-                "set the clock (NTP); every instance must agree within half a minute",
+                "set the clock (NTP); every instance must agree within five seconds",
             )),
             _ => findings.push(ok("clock", now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))),
         },

@@ -82,7 +82,10 @@ struct Asked {
 /// The handler of a new request.
 #[utoipa::path(get, path = "/oauth2/authorize", tag = "protocol", operation_id = "authorize", summary = "Ask for a person's authorization",
     description = "For browsers. POST takes the same as a form (RFC 6749 §3.1).", params(crate::endpoints::described::AuthorizationParameters),
-    responses((status = 303, description = "To a page, or back to the client with a code or an error."), (status = 400, description = "A page: the client cannot be told.", content_type = "text/html")))]
+    responses((status = 200, description = "A page that sends the answer to the client by itself (`form_post`).", content_type = "text/html"),
+        (status = 303, description = "To a page, or back to the client with a code or an error."),
+        (status = 429, description = "A page: too many requests from this address that nobody has answered.", content_type = "text/html"),
+        (status = 503, description = "A page: try again in a moment, where the client cannot be told.", content_type = "text/html"), (status = 400, description = "A page: the client cannot be told.", content_type = "text/html")))]
 pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let visit = Visit::of(&parts);

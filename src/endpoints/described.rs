@@ -110,6 +110,8 @@ pub struct LogoutParameters {
     id_token_hint: Option<String>,
     client_id: Option<String>,
     post_logout_redirect_uri: Option<String>,
+    /// Known, and without effect: one browser has one session.
+    logout_hint: Option<String>,
     state: Option<String>,
     ui_locales: Option<String>,
 }

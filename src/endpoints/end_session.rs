@@ -27,7 +27,9 @@ const CONFIRMED: &str = "confirmed";
 #[utoipa::path(get, path = "/oauth2/logout", tag = "protocol", operation_id = "logout", summary = "Sign a person out",
     description = "For browsers. POST takes the same as a form (RP-Initiated Logout 1.0 §2).", params(crate::endpoints::described::LogoutParameters),
     responses((status = 200, description = "A page that asks, or says that it is done.", content_type = "text/html"), (status = 303, description = "On the way."),
-        (status = 400, description = "A page that says what is wrong.", content_type = "text/html")))]
+        (status = 400, description = "A page that says what is wrong.", content_type = "text/html"),
+        (status = 413, description = "A page: the form is too long.", content_type = "text/html"),
+        (status = 503, description = "A page: try again in a moment.", content_type = "text/html")))]
 pub async fn start(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let visit = Visit::of(&parts);

@@ -20,8 +20,10 @@ use crate::tokens::issue;
 /// The handler.
 #[utoipa::path(get, path = "/oauth2/userinfo", tag = "protocol", operation_id = "userinfo", summary = "Claims about the person whose token it is",
     description = "The token needs the scope `openid`. POST does the same (OIDC Core §5.3.1).",
-    responses((status = 200, description = "OIDC Core §5.3.2.", body = Object), (status = 401, description = "RFC 6750 §3.1.", body = crate::endpoints::described::BearerError),
-        (status = 403, description = "The token lacks the scope.", body = crate::endpoints::described::OAuthError)),
+    responses((status = 200, description = "OIDC Core §5.3.2.", body = Object),
+        (status = 400, description = "The token came in two ways, or in one that is none (RFC 6750 §3.1).", body = crate::endpoints::described::OAuthError), (status = 401, description = "RFC 6750 §3.1.", body = crate::endpoints::described::BearerError),
+        (status = 403, description = "The token lacks the scope.", body = crate::endpoints::described::OAuthError),
+        (status = 503, description = "Try again in a moment.", body = crate::endpoints::described::OAuthError)),
     security(("bearer" = [])))]
 pub async fn userinfo(State(app): State<Arc<App>>, request: Request) -> Response {
     match answer(&app, request).await {
