@@ -225,7 +225,7 @@ def AD_12(lab):
     me = call(lab, "GET", "/v1/me", mine).json()["id"]
     refused = {
         ("user.verify_email", "bad_proof"): call(lab, "POST", "/v1/registration/verify", body={"token": "x"}), ("user.reset_password", "bad_proof"): call(lab, "POST", "/v1/registration/reset", body={"token": "x", "password": "nine paper boats at noon"}),
-        ("undo_email", "bad_proof"): call(lab, "POST", "/v1/registration/undo-email-change", body={"token": "x"}), ("invitation", "bad_proof"): call(lab, "POST", "/v1/registration", body={"email": "i@example.org", "password": "nine paper boats at noon", "invitation": "x"}),
+        ("user.restore_email", "bad_proof"): call(lab, "POST", "/v1/registration/undo-email-change", body={"token": "x"}), ("user.sign_up", "bad_proof"): call(lab, "POST", "/v1/registration", body={"email": "i@example.org", "password": "nine paper boats at noon", "invitation": "x"}),
         ("user.request_reset", "unknown_user"): call(lab, "POST", "/v1/registration/request-reset", body={"identifier": f"n{secrets.token_hex(5)}@example.org"}), ("user.resend_verification", "nobody_waits"): call(lab, "POST", "/v1/registration/resend", body={"email": f"n{secrets.token_hex(5)}@example.org"}),
         ("sign_in", "wrong_password"): call(lab, "POST", "/v1/me/password", mine, {"current_password": "not this one at all", "new_password": "nine paper boats at noon"}), ("api", "role_required"): call(lab, "GET", "/v1/users", mine), ("api", "invalid_token"): call(lab, "GET", "/v1/users", "x"),
     }  # fmt: skip
