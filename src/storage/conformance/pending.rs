@@ -1,5 +1,7 @@
 //! The contract of sign-ups that nobody confirmed: who takes their place, when they go, and who wins at the same moment.
 
+use std::time::Duration;
+
 use super::super::durable::imports::{Arrival, Batch, Became, Note};
 use super::super::durable::{
     Consumed, ExternalId, NewAddress, NewHash, NewUser, PENDING, ResetMails, Revised, SignUp, SignedUp, Updated, User, UserKey, Whom,
@@ -290,6 +292,10 @@ async fn of_a_confirmation_and_whoever_is_sure_one_has_the_address(place: &Place
                     // Some come a little later, so that either side is first in some rounds.
                     for _ in 0..(worker as u32 * 7 + round * 3) % 11 {
                         tokio::task::yield_now().await;
+                    }
+                    // And in some those who confirm come so late that there is room before them, however the others are scheduled.
+                    if worker > 3 && round % 8 == 0 {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                     let (email, now) = (format!("{name}@example.org"), at(1));
                     match worker {
