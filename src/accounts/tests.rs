@@ -518,7 +518,7 @@ async fn a_fault_is_no_denial_and_is_not_counted() {
     }
     let since = Instant::now();
     while counted() > 0 {
-        assert!(since.elapsed() < Duration::from_secs(6), "it stays counted");
+        assert!(since.elapsed() < Duration::from_secs(60), "it stays counted");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(signed_in(&fixture.attempt("ana", PASSWORD).await).is_some());

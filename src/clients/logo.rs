@@ -406,7 +406,7 @@ mod tests {
         let logos = logos();
         let started = std::time::Instant::now();
         assert_eq!(logos.of(&app(&format!("http://{silent}/")), Duration::from_millis(50), at(0)).await, None);
-        assert!(started.elapsed() < Duration::from_secs(3));
+        assert!(started.elapsed() < Duration::from_secs(20));
         for n in 0..2 * KEPT {
             let n = i64::try_from(n).expect("small");
             drop(logos.entry(&format!("https://app.example/{n}.png"), at(n)));

@@ -145,7 +145,7 @@ mod tests {
         for _ in 0..2 * MOST / line.len() {
             queue.push(&line);
         }
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         for _ in 0..2 {
             turn.send(()).expect("it writes");
         }
