@@ -191,7 +191,11 @@ def RT_13(lab):
         for answer in (lab.refresh(one, held["refresh_token"]), pending.redeem()):
             must(answer.status == 200 and why not in answer.json()["scope"].split(), f"{why} after it was taken from the client", answer)
             must(why not in rig.jwt_claims(answer.json()["access_token"])["scope"].split(), f"{why} is in the token")
-            oauth_error(lab.refresh(one, answer.json()["refresh_token"], scope=f"openid {why}"), 400, "invalid_scope")
+            # Asked for by name as well; and what was never granted is refused.
+            again = lab.refresh(one, answer.json()["refresh_token"], scope=f"openid {why}")
+            must(again.status == 200 and again.json()["scope"] == "openid", f"{why} asked for after it was taken", again)
+            oauth_error(lab.refresh(one, again.json()["refresh_token"], scope=why), 400, "invalid_scope")
+            oauth_error(lab.refresh(one, again.json()["refresh_token"], scope="openid phone"), 400, "invalid_scope")
     one, leaver = client(), lab.signed_in()
     held, other = lab.tokens(leaver, one, scope=one["scope"]), lab.tokens(leaver, one, scope="openid profile")
     taken(one, "openid profile api:read")
