@@ -201,7 +201,7 @@ async fn change(
     responses((status = 204, description = "It is gone.")), security(("oauth" = ["clients:write"])))]
 async fn delete(caller: Granted<ClientsWrite>, State(app): State<Arc<App>>, Place(place): Place<1>) -> Result<Response, Problem> {
     let [id] = place;
-    let (by, may) = (caller.act(), |client: &Client, _: &[Allowance]| mine(&caller)(client, &[]));
+    let (by, may) = (caller.act(), mine_by_scopes(&caller));
     clients::delete(&*app.storage.clients, &id, app.clock.now(), by_caller(&caller, &by, &may)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -262,8 +262,7 @@ async fn enable(caller: Granted<ClientsWrite>, State(app): State<Arc<App>>, Plac
 
 async fn set_disabled(app: &App, caller: &Granted<ClientsWrite>, id: &str, disabled: bool) -> Result<Response, Problem> {
     let (now, by) = (app.clock.now(), caller.act());
-    // Neither way leads to a token: who allowed it what is no matter.
-    let may = |client: &Client, _: &[Allowance]| mine(caller)(client, &[]);
+    let may = mine_by_scopes(caller);
     let record = clients::set_disabled(&*app.storage.clients, id, disabled, now, by_caller(caller, &by, &may)).await?;
     Ok(answer(StatusCode::OK, &record, None, now))
 }
@@ -271,6 +270,11 @@ async fn set_disabled(app: &App, caller: &Granted<ClientsWrite>, id: &str, disab
 /// A client that may do more than the caller is not the caller's to touch: its new secret would open what the caller may not.
 fn mine(caller: &Granted<ClientsWrite>) -> impl Fn(&Client, &[Allowance]) -> Result<(), Problem> + Send + Sync {
     |client, allowed| caller.over_client(client.first_party, &client.scope, allowed)
+}
+
+/// The same of what leads to no token: who allowed it what is no matter.
+fn mine_by_scopes(caller: &Granted<ClientsWrite>) -> impl Fn(&Client, &[Allowance]) -> Result<(), Problem> + Send + Sync {
+    |client, _| mine(caller)(client, &[])
 }
 
 fn by_caller<'a>(caller: &'a Granted<ClientsWrite>, act: &'a Act, may: &'a May<'a, Problem>) -> By<'a, Problem> {

@@ -49,7 +49,7 @@ pub async fn ensure(app: &App, dialect: &Dialect) -> Result<(), String> {
 fn fits(client: &Client, dialect: &Dialect) -> bool {
     client.first_party
         && client.refresh_token_rotation == dialect.client.rotation
-        && dialect.client.scope.split_whitespace().all(|scope| client.scope.split_whitespace().any(|there| there == scope))
+        && dialect.client.scope.split_whitespace().all(|scope| client.has_scope(scope))
         && grants(dialect).iter().all(|grant| client.allows(*grant))
 }
 

@@ -217,6 +217,12 @@ impl Client {
         self.token_endpoint_auth_method == AuthMethod::None
     }
 
+    /// Is this scope registered for it now?
+    #[must_use]
+    pub fn has_scope(&self, name: &str) -> bool {
+        self.scope.split_ascii_whitespace().any(|scope| scope == name)
+    }
+
     #[must_use]
     pub fn allows(&self, grant: GrantType) -> bool {
         self.grant_types.contains(&grant)

@@ -167,15 +167,14 @@ impl Tokens {
         let (id, generation) = refresh::decode(&self.seal, asked.token).ok_or_else(dead)?;
         // Without a narrower scope or resource there is nothing to refuse but what the store decides: one step, if it is the current token. What was
         // taken from the client since is part of the step, and organisations would have to be read before it.
-        let registered = |name: &str| client.scope.split_whitespace().any(|scope| scope == name);
-        if client.refresh_token_rotation && asked.scope.is_none() && asked.resource.is_empty() && !registered(scope::ORG) {
+        if client.refresh_token_rotation && asked.scope.is_none() && asked.resource.is_empty() && !client.has_scope(scope::ORG) {
             let renewal = durable::Renewal {
                 client_id: &client.client_id,
                 generation,
                 session_idle: self.lifetimes.session_idle,
                 refresh_idle: self.lifetimes.refresh_idle,
                 scope: &client.scope,
-                offline: registered(scope::OFFLINE_ACCESS),
+                offline: client.has_scope(scope::OFFLINE_ACCESS),
                 resource: asked.open_resources.iter().any(|open| open == resource::ANY),
             };
             if let Some((grant, user)) = storage.grants.renew(&id, renewal, now).await? {
@@ -270,10 +269,9 @@ impl Tokens {
 /// `invalid_scope` where none is left. An answer without `scope` would say that all were granted (RFC 6749 §5.1: "OPTIONAL, if identical to the scope
 /// requested by the client; otherwise, REQUIRED").
 pub fn still_registered<'a>(client: &Client, granted: impl Iterator<Item = &'a str>) -> Result<Vec<String>, OAuthError> {
-    let registered: Vec<&str> = client.scope.split_whitespace().collect();
     let mut granted = granted.peekable();
     let any = granted.peek().is_some();
-    let left: Vec<String> = granted.filter(|name| registered.contains(name)).map(str::to_owned).collect();
+    let left: Vec<String> = granted.filter(|name| client.has_scope(name)).map(str::to_owned).collect();
     if any && left.is_empty() {
         return Err(OAuthError::invalid_scope("None of the granted scopes is registered for this client any more"));
     }
@@ -288,8 +286,7 @@ pub fn still_registered<'a>(client: &Client, granted: impl Iterator<Item = &'a s
 pub fn scope_of(client: &Client, grant: &Grant, asked: Option<&str>) -> Result<Vec<String>, OAuthError> {
     let granted: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
     let kept = refresh_token::check(&grant.client_id, &client.client_id, &granted, asked)?;
-    let registered = |name: &str| client.scope.split_whitespace().any(|scope| scope == name);
-    if grant.offline && !registered(scope::OFFLINE_ACCESS) {
+    if grant.offline && !client.has_scope(scope::OFFLINE_ACCESS) {
         return Err(OAuthError::invalid_grant("The client may not stay connected any more"));
     }
     still_registered(client, kept.iter().map(String::as_str))

@@ -50,9 +50,8 @@ pub async fn authenticated(
 
 /// Opens a grant for somebody who proved who they are, by a password if there is a `proof` of it, and makes its first tokens.
 pub async fn opened(call: &Call<'_>, client: &Client, user: &User, (amr, acr): (&str, &str), proof: Option<&Proof>) -> Done {
-    let registered: Vec<&str> = client.scope.split_whitespace().collect();
     let wanted = call.dialect.client.scope.split_whitespace();
-    let scope: Vec<String> = wanted.filter(|name| registered.contains(name)).map(str::to_owned).collect();
+    let scope: Vec<String> = wanted.filter(|name| client.has_scope(name)).map(str::to_owned).collect();
     let granted = SignedInByPassword { client, user, scope: &scope, resource: &[], amr: amr.to_owned(), acr };
     let mut opened = grant::from_password(grant::new_id(&call.app.random, call.now), granted, &call.app.tokens.lifetimes, call.now);
     if let Some(length) = call.dialect.tokens.grant {

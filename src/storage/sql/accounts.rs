@@ -158,8 +158,7 @@ macro_rules! may_invite {
                         None => false,
                         Some((metadata,)) => {
                             let client: Client = serde_json::from_str(&metadata).map_err(StorageError::corrupt)?;
-                            client.scope.split_ascii_whitespace().any(|own| own == *scope)
-                                && !roles.iter().any(|role| SERVER_ROLES.contains(&role.as_str()))
+                            client.has_scope(scope) && !roles.iter().any(|role| SERVER_ROLES.contains(&role.as_str()))
                         }
                     }
             }
